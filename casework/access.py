@@ -1,0 +1,141 @@
+"""Who may see and do what. The one place: lists filter by `Scope`, single objects ask the same `Scope`.
+
+A site sees its own. Specialists and the coordinator of the centre see what was submitted to their
+specialty, never another site's drafts. Whoever asks for what they may not see is told that it does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from casework.errors import NotFound, Refused
+from casework.lifecycle import Event
+from casework.model import (
+    Actor,
+    ApplicationEntity,
+    CaseState,
+    Role,
+    SiteKind,
+    Specialty,
+)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one actor may see. `sites` or `specialties` None means all of them."""
+
+    sites: frozenset[str] | None
+    specialties: frozenset[Specialty] | None
+    own_site: str
+
+    def covers_case(self, *, site: str, specialty: Specialty, state: CaseState) -> bool:
+        """Tell whether a case is within sight: own site's always, others' once submitted."""
+        if site == self.own_site and self.specialties_cover(specialty):
+            return True
+        if self.sites is not None and site not in self.sites:
+            return False
+        return self.specialties_cover(specialty) and state not in HIDDEN_FROM_OTHERS
+
+    def covers_study(
+        self, *, site: str, specialty: Specialty | None, state: CaseState | None
+    ) -> bool:
+        """Tell whether a study is within sight: as its case is, or by site alone when it has none."""
+        if specialty is not None and state is not None:
+            return self.covers_case(site=site, specialty=specialty, state=state)
+        return self.sites is None or site in self.sites
+
+    def specialties_cover(self, specialty: Specialty) -> bool:
+        """Tell whether a specialty is within sight."""
+        return self.specialties is None or specialty in self.specialties
+
+
+HIDDEN_FROM_OTHERS = frozenset({CaseState.DRAFT})
+"""States in which a case is seen by its own site only."""
+
+NOTHING = Scope(sites=frozenset(), specialties=frozenset(), own_site="")
+
+_SPECIALTY_OF: Mapping[Role, Specialty] = {
+    Role.RADIOLOGIST: Specialty.RADIOLOGY,
+    Role.DERMATOLOGIST: Specialty.DERMATOLOGY,
+}
+
+_READERS = frozenset({Role.RADIOLOGIST, Role.DERMATOLOGIST})
+_ASKERS = frozenset({Role.REFERRER})
+_COORDINATION = frozenset({Role.COORDINATOR})
+
+MAY: Mapping[Event, frozenset[Role]] = {
+    Event.SUBMIT: _ASKERS,
+    Event.ANSWER: _ASKERS,
+    Event.WITHDRAW: _ASKERS,
+    Event.OPEN: _ASKERS,
+    Event.ACKNOWLEDGE: _ASKERS,
+    Event.CLAIM: _READERS,
+    Event.RELEASE: _READERS | _COORDINATION,
+    Event.ASK: _READERS,
+    Event.DRAFT: _READERS,
+    Event.SIGN: _READERS,
+    Event.ADDEND: _READERS,
+    Event.CORRECT: _READERS,
+    Event.DECLINE: _READERS | _COORDINATION,
+    Event.DELIVER: frozenset(),
+}
+"""Which roles may cause an event; DELIVER is caused by machines only."""
+
+BY_OWN_SITE = frozenset(
+    {Event.SUBMIT, Event.ANSWER, Event.WITHDRAW, Event.OPEN, Event.ACKNOWLEDGE}
+)
+"""Events that belong to the site that asked."""
+
+BY_HOLDER = frozenset({Event.RELEASE, Event.ASK, Event.DRAFT, Event.SIGN})
+"""Events that belong to the specialist who holds the case; a coordinator may release in their place."""
+
+
+def scope_of(actor: Actor) -> Scope:
+    """Return what a person may see."""
+    if actor.role is None:
+        return NOTHING
+    specialty = _SPECIALTY_OF.get(actor.role)
+    specialties = None if specialty is None else frozenset({specialty})
+    at_centre = actor.site_kind is SiteKind.CENTRE
+    sites = None if at_centre and actor.role is not Role.REFERRER else frozenset({actor.site})
+    return Scope(sites=sites, specialties=specialties, own_site=actor.site)
+
+
+def scope_of_ae(ae: ApplicationEntity) -> Scope:
+    """Return what a DICOM node may query: its own site's studies; a node of the centre, all submitted ones."""
+    sites = None if ae.site_kind is SiteKind.CENTRE else frozenset({ae.site})
+    return Scope(sites=sites, specialties=None, own_site=ae.site)
+
+
+def require_visible(scope: Scope, *, case_id: str, site: str, specialty: Specialty, state: CaseState) -> None:
+    """Raise NotFound unless the case is within sight."""
+    if not scope.covers_case(site=site, specialty=specialty, state=state):
+        raise NotFound(f"There is no case {case_id}.", code="no-such-case")
+
+
+def require_may(actor: Actor, event: Event, *, site: str, holder_id: str) -> None:
+    """Raise Refused unless the actor may cause the event on a case of this site with this holder.
+
+    Visibility comes first and is asked with `require_visible`; this is asked of visible cases only.
+    """
+    if actor.role is None or actor.role not in MAY[event]:
+        raise Refused(
+            f"Your role may not {event.value} a case. Ask somebody whose role it is.", code="wrong-role"
+        )
+    if event in BY_OWN_SITE and actor.site != site:
+        raise Refused("Only the site that asked may do this.", code="wrong-site")
+    if event in BY_HOLDER and actor.role in _READERS and holder_id != actor.id:
+        raise Refused(
+            "Claim the case first: only the one who holds it may do this.", code="not-holder"
+        )
+
+
+def may_administer(actor: Actor) -> bool:
+    """Tell whether an actor may manage sites, nodes, people, queues and conflicts."""
+    return actor.role is Role.ADMIN
+
+
+def may_refer(actor: Actor) -> bool:
+    """Tell whether an actor may start a referral."""
+    return actor.role is Role.REFERRER

@@ -1,0 +1,239 @@
+"""The values that casework speaks of: sites, actors, patients, referrals, cases, reports. Frozen; no rules here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+
+class SiteKind(StrEnum):
+    """What kind of organisation a site is."""
+
+    HOSPITAL = "hospital"
+    GP = "gp"
+    CENTRE = "centre"
+
+
+class Role(StrEnum):
+    """What a person is there to do."""
+
+    REFERRER = "referrer"
+    RADIOLOGIST = "radiologist"
+    DERMATOLOGIST = "dermatologist"
+    COORDINATOR = "coordinator"
+    ADMIN = "admin"
+
+
+class Specialty(StrEnum):
+    """Who is asked."""
+
+    RADIOLOGY = "radiology"
+    DERMATOLOGY = "dermatology"
+
+
+class Priority(StrEnum):
+    """How soon an answer is wanted (FHIR request-priority)."""
+
+    ROUTINE = "routine"
+    URGENT = "urgent"
+    ASAP = "asap"
+    STAT = "stat"
+
+
+class CaseState(StrEnum):
+    """Where a case is; the transitions are `lifecycle.TABLE`."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    CLAIMED = "claimed"
+    WAITING = "waiting"
+    REPORTED = "reported"
+    SIGNED = "signed"
+    DELIVERED = "delivered"
+    READ = "read"
+    CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
+    DECLINED = "declined"
+
+
+class AePermission(StrEnum):
+    """What an application entity may do, or is sent."""
+
+    STORE = "store"
+    QUERY = "query"
+    RETRIEVE = "retrieve"
+    COMMIT = "commit"
+    WORKLIST = "worklist"
+    REPLY = "reply"
+
+
+@dataclass(frozen=True)
+class Site:
+    """An organisation: a hospital, a GP office, the centre."""
+
+    slug: str
+    name: str
+    kind: SiteKind
+    issuer: str = ""  # OID of the authority that gives this site's patient numbers; empty: the site itself
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person or a machine that acts: who, of which site, in which role."""
+
+    id: str  # "user:12", "ae:HAMMER_CT", "system:worker"
+    name: str
+    site: str
+    site_kind: SiteKind
+    role: Role | None = None  # None for machines
+    email: str = ""
+
+
+@dataclass(frozen=True)
+class ApplicationEntity:
+    """A DICOM node of a site and what it may do."""
+
+    title: str
+    site: str
+    site_kind: SiteKind
+    host: str = ""
+    port: int = 0
+    permissions: frozenset[AePermission] = frozenset()
+    tls_only: bool = False
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Who the images are of. The same number under two issuers is two patients."""
+
+    id: str
+    issuer: str = ""
+    name: str = ""  # DICOM form: FAMILY^GIVEN
+    birth_date: date | None = None
+    sex: str = ""  # M, F, O or empty (PS3.3 C.7.1.1, Patient's Sex)
+
+
+@dataclass(frozen=True)
+class Referral:
+    """The question, and what the one who asks knows."""
+
+    question: str
+    clinical: Mapping[str, Any] = field(default_factory=dict)
+    consent: Mapping[str, Any] = field(default_factory=dict)
+    referrer: str = ""  # name of the person who asks
+
+
+@dataclass(frozen=True)
+class StudyOfCase:
+    """A study that belongs to a case, with what the index counts of it."""
+
+    study_uid: str
+    site: str
+    description: str = ""
+    modalities: tuple[str, ...] = ()
+    started: datetime | None = None
+    series_count: int = 0
+    instance_count: int = 0
+    completeness: str = "arriving"  # arriving | complete | presumed
+    last_received_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of the conversation between reader and referrer."""
+
+    id: int
+    author: str
+    role: str
+    site: str
+    kind: str  # question | answer | note | decline | withdraw
+    text: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Report:
+    """A signed version of findings. Never changed; a later version refers to it."""
+
+    version: int
+    kind: str  # original | addendum | correction
+    uid: str
+    content: Mapping[str, Any]
+    sha256: str
+    signed_by: str
+    signed_by_id: str
+    signed_at: datetime
+    displayed: Mapping[str, Any] = field(default_factory=dict)  # what the reader had been shown
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One reply on its way to one destination."""
+
+    id: int
+    case_id: str
+    report_version: int
+    channel: str  # inbox | study | ae
+    destination: str  # site slug, study UID or AE title
+    state: str  # queued | done | dead
+    attempts: int
+    next_attempt_at: datetime | None
+    last_error: str
+    done_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A question on its way to an answer. A changed case is a new value with the next `version`."""
+
+    id: str
+    state: CaseState
+    specialty: Specialty
+    priority: Priority
+    site: str
+    site_name: str
+    patient: Patient
+    referral: Referral
+    created_at: datetime
+    version: int
+    submitted_at: datetime | None = None
+    due_at: datetime | None = None
+    holder_id: str = ""  # actor id of the one who has claimed it
+    holder_name: str = ""
+    claimed_at: datetime | None = None
+    signed_at: datetime | None = None
+    read_at: datetime | None = None
+    closed_at: datetime | None = None
+    waiting_reason: str = ""
+    draft: Mapping[str, Any] | None = None  # findings being written
+    draft_version: int = 0
+    report_version: int = 0  # the latest signed one
+    changed_since_report: bool = False
+
+
+@dataclass(frozen=True)
+class CaseDossier:
+    """A case with all that hangs on it, as the case page and `GET /api/cases/ID` show it."""
+
+    case: Case
+    studies: tuple[StudyOfCase, ...] = ()
+    messages: tuple[Message, ...] = ()
+    reports: tuple[Report, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+
+
+@dataclass(frozen=True)
+class CaseSummary:
+    """A row of the worklist."""
+
+    case: Case
+    modalities: tuple[str, ...] = ()
+    description: str = ""
+    series_count: int = 0
+    instance_count: int = 0
+    completeness: str = ""
+    prior_count: int = 0

@@ -1,0 +1,1 @@
+"""Takes photographs in: decodes, orients, strips, judges and wraps them as DICOM objects."""

@@ -1,0 +1,1 @@
+"""Plugs Lysbro together: settings, command line, processes, demonstration."""

@@ -1,0 +1,1 @@
+"""Speaks DICOM with modalities and archives: receives, answers queries, sends."""

@@ -1,0 +1,1 @@
+"""Remembers: spool, packs, object stores, the index of instances and the casebook."""

@@ -1,0 +1,1 @@
+"""Shows cases and lets people read them: the web application and its interfaces."""
