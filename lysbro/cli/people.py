@@ -1,0 +1,181 @@
+"""Commands that register who takes part: sites, application entities, people, tokens."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from casework.errors import Invalid, NotFound
+from casework.model import AePermission, Role, Site, SiteKind
+from lysbro.cli.context import OPERATOR, Parts, json_option, with_parts
+from lysbro.cli.output import show, table
+from viewer import passwords
+
+_ALL = ",".join(p.value for p in AePermission if p is not AePermission.REPLY)
+
+
+@click.group()
+def site() -> None:
+    """Sites: the organisations that take part."""
+
+
+@site.command("add")
+@click.argument("slug")
+@click.option("--name", required=True, help="The name that people read.")
+@click.option("--kind", required=True, type=click.Choice([k.value for k in SiteKind]))
+@click.option("--issuer", default="", help="OID of the authority that issues its patient numbers.")
+@json_option
+@with_parts
+def site_add(parts: Parts, slug: str, name: str, kind: str, issuer: str, as_json: bool) -> None:
+    """Register the site SLUG."""
+    added = Site(slug=slug, name=name, kind=SiteKind(kind), issuer=issuer)
+    parts.people.add_site(added)
+    parts.note(OPERATOR, "site-added", slug, site=slug)
+    show({"slug": slug, "name": name, "kind": kind}, as_json=as_json, text=f"Site {slug} ({name}) is registered.")
+
+
+@site.command("list")
+@json_option
+@with_parts
+def site_list(parts: Parts, as_json: bool) -> None:
+    """List the sites."""
+    rows = [{"slug": s.slug, "name": s.name, "kind": s.kind.value, "issuer": s.issuer} for s in parts.people.sites()]
+    show(rows, as_json=as_json, text=table(rows, ("slug", "name", "kind", "issuer")))
+
+
+@click.group()
+def ae() -> None:
+    """Application entities: the DICOM nodes of the sites."""
+
+
+def _permissions(text: str) -> frozenset[AePermission]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    known = {p.value for p in AePermission}
+    if unknown := [name for name in names if name not in known]:
+        raise click.BadParameter(f"{', '.join(unknown)}: use {', '.join(sorted(known))}", param_hint="--allow")
+    return frozenset(AePermission(name) for name in names)
+
+
+@ae.command("add")
+@click.argument("title", metavar="AET")
+@click.option("--site", "site_slug", required=True, help="The site that it belongs to.")
+@click.option("--host", default="", help="Where Lysbro reaches it.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535))
+@click.option("--allow", default=_ALL, show_default=True, help="What it may do; 'reply' sends it signed replies.")
+@click.option("--tls-only", is_flag=True, help="Refuse it on the plain port.")
+@json_option
+@with_parts
+def ae_add(parts: Parts, **given: Any) -> None:
+    """Register the application entity AET."""
+    title, slug = given["title"], given["site_slug"]
+    allowed = _permissions(given["allow"])
+    if AePermission.REPLY in allowed and not (given["host"] and given["port"]):
+        raise click.UsageError("--allow reply needs --host and --port, or replies could not be sent there")
+    parts.people.add_ae(
+        title,
+        site=slug,
+        host=given["host"],
+        port=given["port"],
+        permissions=allowed,
+        tls_only=given["tls_only"],
+    )
+    parts.note(OPERATOR, "ae-added", title, site=slug)
+    names = sorted(p.value for p in allowed)
+    show(
+        {"title": title, "site": slug, "allow": names},
+        as_json=given["as_json"],
+        text=f"{title} of {slug} may {', '.join(names)}.",
+    )
+
+
+@ae.command("list")
+@json_option
+@with_parts
+def ae_list(parts: Parts, as_json: bool) -> None:
+    """List the application entities."""
+    rows = [
+        {
+            "title": e.title,
+            "site": e.site,
+            "address": f"{e.host}:{e.port}" if e.host else "",
+            "allow": ",".join(sorted(p.value for p in e.permissions)),
+        }
+        for e in parts.people.aes()
+    ]
+    show(rows, as_json=as_json, text=table(rows, ("title", "site", "address", "allow")))
+
+
+@click.group()
+def user() -> None:
+    """People who sign in."""
+
+
+@user.command("add")
+@click.argument("email")
+@click.option("--site", "site_slug", required=True)
+@click.option("--role", required=True, type=click.Choice([r.value for r in Role]))
+@click.option("--name", default="", help="As it is signed: 'Dr Kari Nordmann'.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@json_option
+@with_parts
+def user_add(parts: Parts, **given: Any) -> None:
+    """Register the person with the address EMAIL."""
+    email, slug, role = given["email"], given["site_slug"], given["role"]
+    password = _password(from_stdin=given["password_stdin"])
+    passwords.require_acceptable(password, email=email)
+    name = given["name"] or email.partition("@")[0]
+    parts.people.add_user(
+        email, site=slug, role=Role(role), name=name, password_hash=passwords.hash_password(password)
+    )
+    parts.note(OPERATOR, "user-added", email, site=slug)
+    show(
+        {"email": email, "site": slug, "role": role},
+        as_json=given["as_json"],
+        text=f"{email} is a {role} of {slug}.",
+    )
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask for a password: use --password-stdin")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+@user.command("disable")
+@click.argument("email")
+@with_parts
+def user_disable(parts: Parts, email: str) -> None:
+    """End a person's access at once."""
+    row = parts.people.user_by_email(email)
+    if row is None:
+        raise NotFound(f"There is no person with the address {email}.")
+    parts.people.disable_user(email)
+    parts.note(OPERATOR, "user-disabled", email, site=row.actor.site)
+    click.echo(f"{email} can no longer sign in.")
+
+
+@click.group()
+def token() -> None:
+    """Bearer tokens for machine clients."""
+
+
+@token.command("add")
+@click.option("--user", "email", required=True, help="The person whose rights it has.")
+@click.option("--days", default=365, show_default=True, type=click.IntRange(1, 3650))
+@click.option("--name", default="", help="What it is for.")
+@json_option
+@with_parts
+def token_add(parts: Parts, email: str, days: int, name: str, as_json: bool) -> None:
+    """Print a new token; it is shown this once."""
+    if days < 1:
+        raise Invalid("A token lasts at least one day.")
+    secret = parts.people.add_token(email, days=days, name=name)
+    parts.note(OPERATOR, "token-added", email)
+    show({"token": secret, "user": email, "days": days}, as_json=as_json, text=secret)
+
+
+COMMANDS = (site, ae, user, token)

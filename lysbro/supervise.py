@@ -1,0 +1,108 @@
+"""Runs the processes of one Lysbro: starts bridge, web and worker, restarts one that fell, stops them together.
+
+Knows nothing of what the processes do. When the supervisor itself is killed, the kernel ends the children:
+every promise they gave is on the disk already.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+log = structlog.get_logger()
+
+_PR_SET_PDEATHSIG = 1
+_RESTART_WAIT_S = (0.2, 0.5, 1, 2, 5, 10, 30)
+_STEADY_S = 60.0
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent is gone (Linux; elsewhere it does nothing)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@dataclass
+class Child:
+    """One supervised process and how often it has fallen lately."""
+
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    falls: int = 0
+    started_at: float = 0.0
+    start_after: float = field(default=0.0)
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Start the process."""
+        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            self.command, env=dict(environment), preexec_fn=die_with_parent  # noqa: PLW1509 - prctl only
+        )
+        self.started_at = time.monotonic()
+        log.info("process started", name=self.name, pid=self.process.pid)
+
+    def fell(self, now: float) -> None:
+        """Note that the process ended by itself and when it may start again."""
+        code = self.process.returncode if self.process else None
+        self.falls = 0 if now - self.started_at > _STEADY_S else self.falls
+        wait_s = _RESTART_WAIT_S[min(self.falls, len(_RESTART_WAIT_S) - 1)]
+        self.falls += 1
+        self.start_after = now + wait_s
+        self.process = None
+        log.error("process ended", name=self.name, exit_status=code, restart_in_s=wait_s)
+
+
+class Supervisor:
+    """Keeps the children running until it is told to stop."""
+
+    def __init__(self, children: Sequence[Child], *, drain_s: float = 30.0) -> None:
+        self._children = children
+        self._drain_s = drain_s
+        self._stopping = False
+
+    def run(self) -> int:
+        """Run until SIGTERM or SIGINT, or until a child says that its call is wrong; return the exit status."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        environment = {**os.environ}
+        status = 0
+        while not self._stopping:
+            now = time.monotonic()
+            for child in self._children:
+                if child.process is None and now >= child.start_after:
+                    child.start(environment)
+                elif child.process is not None and child.process.poll() is not None:
+                    if child.process.returncode in {1, 2} and child.falls == 0 and now - child.started_at < 5:
+                        status, self._stopping = child.process.returncode, True
+                        break
+                    child.fell(now)
+            time.sleep(0.1)
+        self._drain()
+        return status
+
+    def _stop(self, number: int, frame: object) -> None:
+        self._stopping = True
+
+    def _drain(self) -> None:
+        running = [c for c in self._children if c.process is not None and c.process.poll() is None]
+        for child in running:
+            assert child.process is not None
+            child.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + self._drain_s
+        for child in running:
+            assert child.process is not None
+            try:
+                child.process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.warning("process did not drain in time", name=child.name)
+                child.process.kill()
+                child.process.wait()
+        log.info("stopped")

@@ -1,0 +1,107 @@
+"""Builds the parts of Lysbro from its settings, once for each process. The one place where they meet."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from casework.errors import Unavailable
+from casework.model import Actor
+from lysbro.settings import Settings
+from storage.archive import Archive, SpoolLimits
+from storage.casebook import Casebook
+from storage.database import Database, open_database
+from storage.index import Index
+from storage.ledger import Ledger
+from storage.objects import ObjectStore, open_store
+from storage.outbox import Outbox
+from storage.people import People
+
+
+def utc_now() -> datetime:
+    """Return the time, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The opened parts of one process."""
+
+    settings: Settings
+    database: Database
+    store: ObjectStore
+    archive: Archive
+    index: Index
+    people: People
+    casebook: Casebook
+    ledger: Ledger
+    outbox: Outbox
+    clock: Callable[[], datetime]
+
+    def note(
+        self, actor: Actor, action: str, subject: str, *, site: str = "", detail: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write an audit entry of its own."""
+        self.ledger.append(None, actor=actor, action=action, subject=subject, site=site, detail=detail or {})
+
+
+@contextmanager
+def open_parts(settings: Settings, *, intake: bool = False) -> Iterator[Parts]:
+    """Open the parts, migrate the database when it is behind, and close them at the end.
+
+    With `intake` the process may take objects in: it recovers what a dead process left in the spool and
+    starts its indexer.
+    """
+    data = _data_folder(settings)
+    database = open_database(settings.resolved_database_url, data=data)
+    try:
+        database.migrate()
+        store = open_store(settings.resolved_store, data)
+        archive = Archive(
+            data=data,
+            database=database,
+            store=store,
+            limits=_spool_limits(settings, data),
+            clock=utc_now,
+            durability=settings.durability,
+        )
+        if intake:
+            archive.start()
+        try:
+            yield Parts(
+                settings=settings,
+                database=database,
+                store=store,
+                archive=archive,
+                index=Index(database),
+                people=People(database, utc_now),
+                casebook=Casebook(database, utc_now),
+                ledger=Ledger(database),
+                outbox=Outbox(database, utc_now),
+                clock=utc_now,
+            )
+        finally:
+            archive.close()
+    finally:
+        database.close()
+
+
+def _data_folder(settings: Settings) -> Path:
+    data = settings.data.resolve()
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Unavailable(
+            f"The data folder {data} cannot be made ({error.strerror}). Give another with --data or LYSBRO_DATA."
+        ) from error
+    return data
+
+
+def _spool_limits(settings: Settings, data: Path) -> SpoolLimits:
+    limit = settings.spool_limit or shutil.disk_usage(data).free // 2
+    return SpoolLimits(spool_bytes=limit, object_bytes=settings.dicom_max_object_bytes)
