@@ -1,0 +1,69 @@
+"""The response headers that hold a browser to what Lysbro means: CSP, caching, framing, permissions."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, g, request
+
+from viewer.services import services
+
+_CSP: dict[str, tuple[str, ...]] = {
+    "default-src": ("'none'",),
+    "script-src": ("'self'",),
+    "style-src": ("'self'",),
+    "img-src": ("'self'", "blob:", "data:"),
+    "connect-src": ("'self'",),
+    "font-src": ("'self'",),
+    "form-action": ("'self'",),
+    "base-uri": ("'none'",),
+    "frame-ancestors": ("'none'",),
+    "object-src": ("'none'",),
+}
+
+_FIXED = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Permissions-Policy": (
+        "camera=(self), microphone=(), geolocation=(), payment=(), usb=(), interest-cohort=()"
+    ),
+}
+
+_HASHED = "/static/dist/assets/"
+
+
+def widen_csp(directive: str, *sources: str) -> None:
+    """Let the page of this request use further sources, e.g. `widen_csp("worker-src", "'self'")`."""
+    extra: dict[str, tuple[str, ...]] = g.setdefault("csp_extra", {})
+    extra[directive] = (*extra.get(directive, ()), *sources)
+
+
+def content_security_policy(extra: dict[str, tuple[str, ...]]) -> str:
+    """Return the policy, widened where the page asked for it."""
+    merged = dict(_CSP)
+    for directive, sources in extra.items():
+        merged[directive] = tuple(dict.fromkeys((*merged.get(directive, ()), *sources)))
+    return "; ".join(f"{name} {' '.join(sources)}" for name, sources in merged.items())
+
+
+def install(app: Flask) -> None:
+    """Set the headers on every answer of the application."""
+    app.after_request(_harden)
+
+
+def _harden(response: Response) -> Response:
+    for name, value in _FIXED.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault(
+        "Content-Security-Policy", content_security_policy(g.get("csp_extra", {}))
+    )
+    if services().settings.https:
+        response.headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+    if request.path.startswith(_HASHED) and response.status_code in {200, 206, 304}:
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    elif request.path.startswith("/static/"):
+        response.headers["Cache-Control"] = "no-cache"
+    elif "private" not in response.headers.get("Cache-Control", ""):
+        response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,101 @@
+"""What the web application is handed by its maker: the parts it calls and its settings. Builds none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from flask import current_app
+
+from casework.errors import Unavailable
+from casework.model import Actor, Case
+from storage.archive import Archive
+from storage.casebook import Casebook
+from storage.index import Index
+from storage.ledger import Ledger
+from storage.outbox import Outbox
+from storage.people import People
+
+_KEY = "lysbro"
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    """The settings of the web application."""
+
+    https: bool = False  # the browser comes by https: Secure and __Host- cookies, HSTS
+    trusted_hosts: tuple[str, ...] = ()  # empty: any
+    max_upload_bytes: int = 100 << 20
+    max_form_bytes: int = 500_000  # of the text fields of one form
+    max_form_parts: int = 50
+    max_photo_bytes: int = 64 << 20
+    metrics_public: bool = False
+    language: str = "en"
+    timezone: str = "Europe/Oslo"
+    cache: Path | None = None  # previews are kept here; None: nowhere
+    cache_bytes: int = 1 << 30
+
+
+class PhotoDoor(Protocol):
+    """The photograph verbs, which live in another face and are wired in."""
+
+    def assess(self, data: bytes) -> list[dict[str, Any]]:
+        """Return the advice on a photograph; raise Invalid when it is none."""
+
+    def take(  # noqa: PLR0913 - one photograph with its circumstances
+        self,
+        actor: Actor,
+        case: Case,
+        data: bytes,
+        *,
+        kind: str,
+        site_code: str,
+        laterality: str,
+        lesion: str,
+        capture_id: str,
+    ) -> dict[str, Any]:
+        """Store a photograph in its case: sop_instance_uid, study_instance_uid, advice."""
+
+    def sites(self) -> list[dict[str, Any]]:
+        """Return the sites on the body that a photograph may be of."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts that the web application calls."""
+
+    people: People
+    casebook: Casebook
+    index: Index
+    archive: Archive
+    ledger: Ledger
+    outbox: Outbox
+    settings: WebSettings
+    clock: Callable[[], datetime]
+    photos: PhotoDoor | None = None
+    status: Callable[[], Mapping[str, Any]] = dict
+    checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    """Further parts that must answer before the application is ready; each raises when it does not."""
+
+
+def attach(app_extensions: dict[str, Any], services: Services) -> None:
+    """Keep the services where `services()` finds them."""
+    app_extensions[_KEY] = services
+
+
+def services() -> Services:
+    """Return the services of the application that serves this request."""
+    found = current_app.extensions[_KEY]
+    assert isinstance(found, Services)
+    return found
+
+
+def required_photos() -> PhotoDoor:
+    """Return the photograph verbs, or raise Unavailable where they are not wired in."""
+    door = services().photos
+    if door is None:
+        raise Unavailable("This server takes no photographs. Ask its operator to turn them on.")
+    return door
