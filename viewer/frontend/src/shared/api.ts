@@ -1,0 +1,64 @@
+// Calls to Lysbro's own JSON API: same origin, session cookie, CSRF token from the page's head.
+
+/** A problem document (RFC 9457) that the server answered with, as an error to catch. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly code: string = "",
+    readonly state: string = "",
+  ) {
+    super(message);
+  }
+}
+
+export interface CallOptions {
+  readonly method?: "GET" | "POST" | "PUT" | "DELETE";
+  readonly json?: unknown;
+  readonly form?: FormData;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+/** Calls the API and gives the answer's JSON (undefined when it has none); throws Problem otherwise. */
+export async function call<Answer>(path: string, options: CallOptions = {}): Promise<Answer> {
+  const response = await send(path, options);
+  const text = await response.text();
+  return (text === "" ? undefined : JSON.parse(text)) as Answer;
+}
+
+/** Calls the API and gives the whole response when it is a good one; throws Problem otherwise. */
+export async function send(path: string, options: CallOptions = {}): Promise<Response> {
+  const method = options.method ?? "GET";
+  const headers = new Headers({ Accept: "application/json", ...options.headers });
+  let body: BodyInit | null = options.form ?? null;
+  if (options.json !== undefined) {
+    headers.set("Content-Type", "application/json");
+    body = JSON.stringify(options.json);
+  }
+  if (method !== "GET") headers.set("X-CSRF-Token", csrfToken());
+  const response = await fetch(path, {
+    method,
+    headers,
+    body,
+    credentials: "same-origin",
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+  if (response.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+  if (!response.ok) throw await problemOf(response);
+  return response;
+}
+
+/** The token that proves that a change comes from one of our own pages. */
+export function csrfToken(): string {
+  return document.querySelector<HTMLMetaElement>('meta[name="csrf-token"]')?.content ?? "";
+}
+
+async function problemOf(response: Response): Promise<Problem> {
+  const fallback = `${response.status} ${response.statusText}`.trim();
+  if (!(response.headers.get("Content-Type") ?? "").includes("json")) {
+    return new Problem(response.status, fallback);
+  }
+  const body = (await response.json()) as { detail?: string; title?: string; code?: string; state?: string };
+  return new Problem(response.status, body.detail ?? body.title ?? fallback, body.code, body.state);
+}
