@@ -1,0 +1,243 @@
+"""Opens the database of the index and the casebook: its modes, transactions and version.
+
+All that is special to SQLite or PostgreSQL stands here. Knows no table.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
+
+from casework.errors import Unavailable
+
+SAFE_WAL = (3, 51, 3)
+"""Older SQLite libraries may corrupt a WAL database that two connections write at once."""
+
+FILE_NAME = "lysbro.db"
+
+_BUSY_S = 30
+_POOL_SIZE = 8
+_POOL_OVERFLOW = 56
+_WRITES = "lysbro_writes"
+_MIGRATION_LOCK = 0x4C595342524F
+
+
+class Database:
+    """One database, shared by the threads of a process and by other processes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._writer = threading.Lock()
+        self._writing = threading.local()
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Give a connection in one write transaction: committed at the end, undone on an error."""
+        if not self._is_sqlite:
+            with self.engine.begin() as conn:
+                yield conn
+            return
+        with self._turn(), self.engine.connect() as plain:
+            conn = plain.execution_options(**{_WRITES: True})
+            with self._begun(conn):
+                yield conn
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection that sees one moment of the database; what it writes is not kept."""
+        with self.engine.connect() as conn:
+            yield conn
+
+    def migrate(self) -> None:
+        """Bring the tables to this version of Lysbro; several processes may do so at once."""
+        with self.begin() as conn:
+            if not self._is_sqlite:
+                conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            config = _alembic_config()
+            config.attributes["connection"] = conn
+            command.upgrade(config, "head")
+
+    def check_current(self) -> None:
+        """Raise Unavailable unless the tables are those of this version of Lysbro."""
+        head = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+        with self.read() as conn:
+            present = MigrationContext.configure(conn).get_current_revision()
+        if present != head:
+            raise Unavailable(
+                f"The database is at version {present or 'none'}, this Lysbro needs {head}. "
+                "Stop the older processes and start `lysbro serve`: it brings the tables up to date.",
+                code="database-version",
+            )
+
+    def faults(self) -> list[str]:
+        """Return what the database finds wrong with its own file; empty when it is whole."""
+        if not self._is_sqlite:
+            return []
+        with self.read() as conn:
+            found = conn.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+        return [str(line) for line in found if line != "ok"]
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait for this thread's turn to write; processes wait on the file's lock."""
+        if getattr(self._writing, "now", False):
+            raise RuntimeError(
+                "this thread already holds a write transaction; pass its connection on"
+            )
+        if not self._writer.acquire(timeout=_BUSY_S):
+            raise _busy()
+        self._writing.now = True
+        try:
+            yield
+        finally:
+            self._writing.now = False
+            self._writer.release()
+
+    @contextmanager
+    def _begun(self, conn: Connection) -> Iterator[None]:
+        try:
+            transaction = conn.begin()
+        except OperationalError as error:
+            if "locked" in str(error.orig):
+                raise _busy() from error
+            raise
+        with transaction:
+            yield
+
+
+def open_database(url: str, *, data: Path | None = None) -> Database:
+    """Open the database of a URL; `sqlite` alone means a file in the data folder."""
+    if url in ("", "sqlite", "sqlite://"):
+        if data is None:
+            raise ValueError("an SQLite database without a path needs the data folder")
+        url = f"sqlite:///{data.resolve() / FILE_NAME}"
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return Database(create_engine(parsed, pool_pre_ping=True))
+    return Database(_open_sqlite(parsed))
+
+
+def insert_if_absent(conn: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert the rows that break no unique rule of the table, and leave out the others."""
+    values = [dict(row) for row in rows]
+    if not values:
+        return
+    if conn.dialect.name == "sqlite":
+        conn.execute(sqlite.insert(table).on_conflict_do_nothing(), values)
+    else:
+        conn.execute(postgresql.insert(table).on_conflict_do_nothing(), values)
+
+
+def _open_sqlite(url: URL) -> Engine:
+    module = _sqlite_module()
+    engine = create_engine(
+        url,
+        module=module,
+        connect_args={"timeout": _BUSY_S, "check_same_thread": False, "isolation_level": None},
+        pool_size=_POOL_SIZE,
+        max_overflow=_POOL_OVERFLOW,
+        pool_timeout=_BUSY_S,
+    )
+    safe_wal = module.sqlite_version_info >= SAFE_WAL
+    event.listen(engine, "connect", _set_up(safe_wal=safe_wal))
+    event.listen(engine, "begin", _begin)
+    if url.database:
+        _settle_journal_mode(engine, Path(url.database), "WAL" if safe_wal else "TRUNCATE")
+    return engine
+
+
+def _sqlite_module() -> ModuleType:
+    try:
+        from pysqlite3 import dbapi2  # noqa: PLC0415 - the standard library's one stands in for it
+    except ImportError:
+        import sqlite3  # noqa: PLC0415
+
+        return sqlite3
+    module: ModuleType = dbapi2
+    return module
+
+
+def _set_up(*, safe_wal: bool) -> Any:
+    synchronous = "FULL" if safe_wal else "EXTRA"
+
+    def set_up(raw: Any, _record: Any) -> None:
+        for pragma in (
+            f"busy_timeout={_BUSY_S * 1000}",
+            f"synchronous={synchronous}",
+            "foreign_keys=ON",
+            "trusted_schema=OFF",
+            "cell_size_check=ON",
+            "mmap_size=0",  # made the WAL-reset corruption worse
+            "case_sensitive_like=ON",  # as PostgreSQL's LIKE is; it can then use an index
+        ):
+            raw.execute(f"PRAGMA {pragma}").close()
+
+    return set_up
+
+
+def _begin(conn: Connection) -> None:
+    # A deferred transaction that turns to writing fails at once when another has written meanwhile.
+    writes = conn.get_execution_options().get(_WRITES, False)
+    conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _settle_journal_mode(engine: Engine, path: Path, mode: str) -> None:
+    """Put the file into its journal mode, one process at a time: SQLite would not wait."""
+    # A file that is there stays untouched: closing it here would drop the locks SQLite holds on it.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+    lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        raw = engine.raw_connection()
+        try:
+            cursor = raw.cursor()
+            cursor.execute(f"PRAGMA journal_mode={mode}")
+            present = str(*cursor.fetchall()[0])
+            cursor.close()
+        finally:
+            raw.close()
+    finally:
+        os.close(lock)
+    if present.upper() != mode:
+        engine.dispose()
+        raise Unavailable(
+            f"The database {path} stays in journal mode {present} and needs {mode}. "
+            "Stop every other process that has it open, and keep it on a local disk.",
+            code="database-mode",
+        )
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _busy() -> Unavailable:
+    return Unavailable(
+        f"The database was busy for {_BUSY_S} seconds. Try again; "
+        "if it stays so, look for a process that hangs.",
+        code="database-busy",
+    )

@@ -1,0 +1,270 @@
+"""The tables of the index, from patients down to instances and their custody. No queries here.
+
+A constraint's name is the sentence that it keeps true. The casebook's tables stand beside these on
+the same `metadata`; the index does not refer to them, so that the store alone can rebuild it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+_FIXED_WIDTH = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+CURRENT = "current"
+QUARANTINED = "quarantined"
+
+IN_SPOOL = "spool"
+IN_PACK = "pack"
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_key",
+        "fk": "%(table_name)s_%(column_0_name)s_is_of_%(referred_table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time, kept as UTC text of fixed width, so that the order of text is that of time."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """Return the text of an aware time; a naive one is a defect."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a time without a zone cannot be kept: {value!r}")
+        return value.astimezone(UTC).strftime(_FIXED_WIDTH)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Return the aware time of a text."""
+        if value is None:
+            return None
+        return datetime.strptime(value, _FIXED_WIDTH).replace(tzinfo=UTC)
+
+
+BigKey = BigInteger().with_variant(Integer, "sqlite")
+"""A row number; SQLite counts by itself only in a column declared INTEGER."""
+
+
+def _prefix_index(name: str, *columns: Column[Any]) -> Index:
+    """Return an index that also serves `LIKE 'beginning%'` where the collation is not binary."""
+    return Index(name, *columns, postgresql_ops={columns[0].name: "text_pattern_ops"})
+
+
+patients = Table(
+    "patients",
+    metadata,
+    Column("pk", BigKey, primary_key=True),
+    Column("site", String(32), nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("patient_id", Text, nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("name_fold", Text, nullable=False, server_default=""),
+    Column("ideographic_fold", Text, nullable=False, server_default=""),
+    Column("phonetic_fold", Text, nullable=False, server_default=""),
+    Column("birth_date", String(8), nullable=False, server_default=""),
+    Column("sex", String(16), nullable=False, server_default=""),
+    UniqueConstraint(
+        "site", "issuer", "patient_id", name="a_number_of_an_issuer_is_one_patient_of_a_site"
+    ),
+)
+_prefix_index("ix_patients_patient_id", patients.c.patient_id)
+_prefix_index("ix_patients_name_fold", patients.c.name_fold)
+_prefix_index("ix_patients_ideographic_fold", patients.c.ideographic_fold)
+_prefix_index("ix_patients_phonetic_fold", patients.c.phonetic_fold)
+Index("ix_patients_birth_date", patients.c.birth_date)
+
+studies = Table(
+    "studies",
+    metadata,
+    Column("pk", BigKey, primary_key=True),
+    Column("site", String(32), nullable=False),
+    Column("study_uid", String(64), nullable=False),
+    Column("patient_pk", ForeignKey("patients.pk"), nullable=False),
+    Column("case_id", String(16)),
+    Column("study_date", String(8), nullable=False, server_default=""),
+    Column("study_time", String(13), nullable=False, server_default=""),
+    Column("accession_number", Text, nullable=False, server_default=""),
+    Column("study_id", Text, nullable=False, server_default=""),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("referrer_fold", Text, nullable=False, server_default=""),
+    Column("modalities", Text, nullable=False, server_default=""),
+    Column("series_count", Integer, nullable=False, server_default="0"),
+    Column("instance_count", Integer, nullable=False, server_default="0"),
+    Column("completeness", String(16), nullable=False, server_default="arriving"),
+    Column("first_received_at", UtcDateTime, nullable=False),
+    Column("last_received_at", UtcDateTime, nullable=False),
+    Column("attributes", JSON, nullable=False),
+    UniqueConstraint("site", "study_uid", name="a_study_uid_is_one_study_of_a_site"),
+    CheckConstraint(
+        "completeness IN ('arriving', 'complete', 'presumed')",
+        name="a_study_is_arriving_complete_or_presumed_so",
+    ),
+)
+_prefix_index("ix_studies_study_uid", studies.c.study_uid)
+_prefix_index("ix_studies_accession_number", studies.c.accession_number)
+_prefix_index("ix_studies_study_id", studies.c.study_id)
+_prefix_index("ix_studies_referrer_fold", studies.c.referrer_fold)
+Index("ix_studies_patient_pk", studies.c.patient_pk)
+Index("ix_studies_case_id", studies.c.case_id)
+Index("ix_studies_newest", studies.c.study_date, studies.c.study_time, studies.c.pk)
+Index("ix_studies_quiet", studies.c.completeness, studies.c.last_received_at)
+
+series = Table(
+    "series",
+    metadata,
+    Column("pk", BigKey, primary_key=True),
+    Column("site", String(32), nullable=False),
+    Column("series_uid", String(64), nullable=False),
+    Column("study_pk", ForeignKey("studies.pk"), nullable=False),
+    Column("modality", Text, nullable=False, server_default=""),
+    Column("number", Integer),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("body_part", Text, nullable=False, server_default=""),
+    Column("laterality", Text, nullable=False, server_default=""),
+    Column("instance_count", Integer, nullable=False, server_default="0"),
+    Column("first_received_at", UtcDateTime, nullable=False),
+    Column("last_received_at", UtcDateTime, nullable=False),
+    Column("attributes", JSON, nullable=False),
+    UniqueConstraint(
+        "site", "study_pk", "series_uid", name="a_series_uid_is_one_series_of_a_study"
+    ),
+)
+_prefix_index("ix_series_series_uid", series.c.series_uid)
+Index("ix_series_study_pk", series.c.study_pk, series.c.modality)
+Index("ix_series_modality", series.c.modality, series.c.study_pk)
+
+instances = Table(
+    "instances",
+    metadata,
+    Column("pk", BigKey, primary_key=True),
+    Column("site", String(32), nullable=False),
+    Column("sop_instance_uid", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("study_uid", String(64), nullable=False),
+    Column("series_uid", String(64), nullable=False),
+    Column("series_pk", ForeignKey("series.pk")),
+    Column("state", String(16), nullable=False),
+    Column("conflict", String(16), nullable=False, server_default=""),
+    Column("settled_at", UtcDateTime),
+    Column("settled_by", Text, nullable=False, server_default=""),
+    Column("sop_class_uid", String(64), nullable=False),
+    Column("transfer_syntax_uid", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("number", Integer),
+    Column("rows", Integer),
+    Column("columns", Integer),
+    Column("frames", Integer),
+    Column("attributes", JSON, nullable=False),
+    Column("pixel", JSON(none_as_null=True)),
+    Column("location", String(8), nullable=False),
+    Column("container", Text, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("length", BigInteger, nullable=False),
+    Column("dataset_offset", Integer, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    UniqueConstraint(
+        "site", "sop_instance_uid", "sha256", name="the_same_bytes_from_a_site_are_one_instance"
+    ),
+    CheckConstraint(
+        "state IN ('current', 'quarantined')", name="an_instance_is_current_or_quarantined"
+    ),
+    CheckConstraint(
+        "(state = 'current') = (series_pk IS NOT NULL)", name="current_instances_stand_in_a_series"
+    ),
+    CheckConstraint(
+        "location IN ('spool', 'pack')", name="an_instance_lies_in_the_spool_or_a_pack"
+    ),
+)
+Index(
+    "one_current_instance_for_each_uid_of_a_site",
+    instances.c.site,
+    instances.c.sop_instance_uid,
+    unique=True,
+    sqlite_where=text("state = 'current'"),
+    postgresql_where=text("state = 'current'"),
+)
+_prefix_index("ix_instances_sop_instance_uid", instances.c.sop_instance_uid)
+Index("ix_instances_series_pk", instances.c.series_pk, instances.c.number)
+Index("ix_instances_container", instances.c.location, instances.c.container)
+Index(
+    "ix_instances_spooled_series",
+    instances.c.site,
+    instances.c.study_uid,
+    instances.c.series_uid,
+    instances.c.received_at,
+    sqlite_where=text("location = 'spool'"),
+    postgresql_where=text("location = 'spool'"),
+)
+Index(
+    "ix_instances_unsettled",
+    instances.c.pk,
+    sqlite_where=text("state = 'quarantined' AND settled_at IS NULL"),
+    postgresql_where=text("state = 'quarantined' AND settled_at IS NULL"),
+)
+
+packs = Table(
+    "packs",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("site", String(32), nullable=False),
+    Column("study_uid", String(64), nullable=False),
+    Column("series_uid", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("instance_count", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("verified_at", UtcDateTime),
+)
+Index("ix_packs_series", packs.c.site, packs.c.study_uid, packs.c.series_uid)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("indexed_through", BigInteger, nullable=False, server_default="0"),
+    Column(
+        "sealed", Boolean(create_constraint=False), nullable=False, server_default=text("false")
+    ),
+    Column("state", String(16), nullable=False, server_default="open"),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+Index("ix_segments_node", segments.c.node, segments.c.state)
+
+custody = Table(
+    "custody",
+    metadata,
+    Column("pk", BigKey, primary_key=True),
+    Column("instance_pk", ForeignKey("instances.pk"), nullable=False),
+    Column("event", String(16), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("record", Text),
+    Column("detail", JSON, nullable=False),
+    UniqueConstraint("record", "event", name="a_spool_record_enters_the_ledger_once"),
+)
+Index("ix_custody_instance_pk", custody.c.instance_pk, custody.c.pk)
