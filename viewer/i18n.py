@@ -1,0 +1,190 @@
+"""The pages' language: English in the source, bokmål from viewer/translations, times in words.
+
+Chosen by the cookie that the EN|NO switch sets, else by what the browser asks for. Knows no page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from flask import Blueprint, g, has_request_context, redirect, request
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+from werkzeug.wrappers import Response
+
+from casework.errors import NotFound
+from viewer.auth import safe_next
+from viewer.guard import open_to_all
+from viewer.services import services
+
+LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "English", "nb": "Norsk"})
+COOKIE = "lysbro-language"
+
+bp = Blueprint("i18n", __name__)
+
+_FOLDER = Path(__file__).parent / "translations"
+_YEAR_S = 365 * 24 * 3600
+_NORWEGIAN = ("nb", "no", "nn")
+_MONTHS: Mapping[str, tuple[str, ...]] = {
+    "en": tuple("Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec".split("|")),
+    "nb": tuple("jan.|feb.|mars|april|mai|juni|juli|aug.|sep.|okt.|nov.|des.".split("|")),
+}
+
+
+@cache
+def pages_of(language: str) -> Mapping[str, Mapping[str, str]]:
+    """Return the catalogues of a language by page: English text to translated text."""
+    return {
+        path.stem: json.loads(path.read_text("utf-8"))
+        for path in sorted((_FOLDER / language).glob("*.json"))
+    }
+
+
+@cache
+def catalogue(language: str) -> Mapping[str, str]:
+    """Return all texts of a language, every page's catalogue merged."""
+    return {text: said for page in pages_of(language).values() for text, said in page.items()}
+
+
+def translate(text: str, language: str, **params: object) -> str:
+    """Return a text in a language, its `{name}` places filled in; English where none is known."""
+    said = catalogue(language).get(text, text)
+    return said.format(**params) if params else said
+
+
+@bp.app_template_global()
+def language() -> str:
+    """Return the language of this request."""
+    if not has_request_context():
+        return "en"
+    if "language" not in g:
+        g.language = _chosen()
+    return str(g.language)
+
+
+@bp.app_template_global("_")
+def _(text: str, **params: object) -> str:
+    """Return a text in the language of this request."""
+    return translate(text, language(), **params)
+
+
+@bp.app_template_global("_n")
+def _n(one: str, many: str, n: int, **params: object) -> str:
+    """Return the text for a count, whose place is `{n}`."""
+    return translate(one if n == 1 else many, language(), n=n, **params)
+
+
+@bp.app_template_global()
+def page_strings(*pages: str) -> Markup:
+    """Return the JSON block from which the scripts of these pages take their texts."""
+    known = pages_of(language())
+    texts: dict[str, str] = {}
+    for page in ("common", *pages):
+        texts |= known.get(page, {})
+    block = Markup('<script type="application/json" id="strings">{}</script>')
+    return block.format(htmlsafe_json_dumps(texts))
+
+
+@bp.app_template_filter("day")
+def day(value: date) -> str:
+    """Return a date as `23 Nov 2026`."""
+    return day_in(value, language())
+
+
+def day_in(value: date, language: str) -> str:
+    """Return a date as `23 Nov 2026`, in a language."""
+    dot = "." if language == "nb" else ""
+    return f"{value.day}{dot} {_MONTHS[language][value.month - 1]} {value.year}"
+
+
+@bp.app_template_filter("moment")
+def moment(value: datetime) -> str:
+    """Return a time as `23 Nov 2026, 10:42`, in the exchange's time zone."""
+    return moment_in(value, language(), _zone(services().settings.timezone))
+
+
+def moment_in(value: datetime, language: str, zone: ZoneInfo) -> str:
+    """Return a time as `23 Nov 2026, 10:42`, in a language and a time zone."""
+    local = value.astimezone(zone)
+    return f"{day_in(local.date(), language)}, {local:%H:%M}"
+
+
+@bp.app_template_filter("when")
+def when(value: datetime | None) -> Markup:
+    """Return a time as an element that machines can read too; nothing for no time."""
+    if value is None:
+        return Markup("")
+    element = Markup('<time datetime="{}">{}</time>')
+    return element.format(value.astimezone(UTC).isoformat(), moment(value))
+
+
+@bp.app_template_filter("clock")
+def clock(value: datetime) -> str:
+    """Return the time of day as `10:42` when it is today's, else with its date."""
+    zone = _zone(services().settings.timezone)
+    local, today = value.astimezone(zone), services().clock().astimezone(zone).date()
+    return f"{local:%H:%M}" if local.date() == today else moment(value)
+
+
+@bp.app_template_filter("span")
+def span(seconds: float) -> str:
+    """Say how long a span is, in its largest one or two units."""
+    minutes = max(0, int(seconds // 60))
+    hours = minutes // 60
+    if minutes < 1:
+        return _("less than a minute")
+    if minutes < 60:
+        return _("{n} min", n=minutes)
+    if hours < 6:
+        return _("{hours} h {minutes} min", hours=hours, minutes=minutes % 60)
+    if hours < 48:
+        return _("{n} h", n=hours)
+    return _n("{n} day", "{n} days", hours // 24)
+
+
+@bp.app_template_filter("size")
+def size(count: int) -> str:
+    """Return a number of bytes as `1.4 GB`."""
+    amount, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    said = f"{amount:.0f}" if unit == "B" or amount >= 100 else f"{amount:.1f}"
+    return f"{said.replace('.', ',') if language() == 'nb' else said} {unit}"
+
+
+@bp.get("/language/<code>")
+@open_to_all
+def choose(code: str) -> Response:
+    """Keep the chosen language in a cookie and go back to the page."""
+    if code not in LANGUAGES:
+        raise NotFound(f"There are no pages in '{code}'.", code="no-such-language")
+    response = redirect(safe_next(request.args.get("next", "/")))
+    https = services().settings.https
+    response.set_cookie(COOKIE, code, max_age=_YEAR_S, httponly=True, secure=https, samesite="Lax")
+    return response
+
+
+def _chosen() -> str:
+    kept = request.cookies.get(COOKIE)
+    if kept in LANGUAGES:
+        return str(kept)
+    asked = request.accept_languages.best_match(["en", *_NORWEGIAN])
+    if asked is None:
+        return services().settings.language
+    return "nb" if asked in _NORWEGIAN else "en"
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except ZoneInfoNotFoundError:  # a machine without the time zone database
+        return ZoneInfo("UTC")

@@ -1,0 +1,206 @@
+"""What the pages call things: states, roles, priorities, people, the links of the header.
+
+The words of docs/glossary.md in the reader's language. Decides nothing about a case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from flask import Blueprint, g
+
+from casework.model import Case, CaseState, Patient, Priority, Role, SiteKind, Specialty
+from viewer.guard import actor_or_none
+from viewer.i18n import _, _n, clock, span
+from viewer.services import services
+
+bp = Blueprint("words", __name__)
+
+
+@dataclass(frozen=True)
+class Link:
+    """One link of the header, with the number that stands beside it."""
+
+    href: str
+    label: str
+    count: int | None = None
+
+
+@bp.app_template_global()
+def nav_links() -> Sequence[Link]:
+    """Return the header's links for the one who is signed in."""
+    actor = actor_or_none()
+    if actor is None:
+        return ()
+    if actor.role is Role.ADMIN:
+        return (
+            Link("/admin", _("Exchange")),
+            Link("/admin/people", _("People and sites")),
+            Link("/admin/audit", _("Audit")),
+        )
+    if actor.role is Role.REFERRER:
+        links = [Link("/", _("Cases"))]
+        if actor.site_kind is SiteKind.GP:
+            links.append(Link("/capture", _("New referral")))
+        return links
+    waiting: int | None = g.get("waiting_count")
+    links = [Link("/", _("Cases"), waiting)]
+    if actor.role is not Role.COORDINATOR:
+        links.append(Link("/?mine=1", _("Mine"), g.get("mine_count")))
+    links.append(Link("/?state=replied", _("Replies")))
+    return links
+
+
+@bp.app_template_global()
+def role_name(role: Role | str | None) -> str:
+    """Return what a role is called."""
+    return (
+        {
+            Role.REFERRER: _("Referrer"),
+            Role.RADIOLOGIST: _("Radiologist"),
+            Role.DERMATOLOGIST: _("Dermatologist"),
+            Role.COORDINATOR: _("Coordinator"),
+            Role.ADMIN: _("Administrator"),
+        }.get(Role(role), "")
+        if role
+        else ""
+    )
+
+
+@bp.app_template_global()
+def kind_name(kind: SiteKind) -> str:
+    """Return what a kind of site is called."""
+    return {
+        SiteKind.HOSPITAL: _("Hospital"),
+        SiteKind.GP: _("GP office"),
+        SiteKind.CENTRE: _("Centre"),
+    }[kind]
+
+
+@bp.app_template_global()
+def specialty_name(specialty: Specialty) -> str:
+    """Return what a specialty is called."""
+    return {Specialty.RADIOLOGY: _("Radiology"), Specialty.DERMATOLOGY: _("Dermatology")}[specialty]
+
+
+@bp.app_template_global()
+def priority_name(priority: Priority) -> str:
+    """Return what a priority is called."""
+    return {
+        Priority.ROUTINE: _("Routine"),
+        Priority.URGENT: _("Urgent"),
+        Priority.ASAP: _("As soon as possible"),
+        Priority.STAT: _("Immediate"),
+    }[priority]
+
+
+@bp.app_template_global()
+def state_name(state: CaseState) -> str:
+    """Return what a state is called where it stands alone."""
+    return {
+        CaseState.DRAFT: _("Draft"),
+        CaseState.SUBMITTED: _("Waiting for a specialist"),
+        CaseState.CLAIMED: _("Being read"),
+        CaseState.WAITING: _("Waiting for the referrer"),
+        CaseState.REPORTED: _("Being written"),
+        CaseState.SIGNED: _("Answered"),
+        CaseState.DELIVERED: _("Answered"),
+        CaseState.READ: _("Answer read"),
+        CaseState.CLOSED: _("Closed"),
+        CaseState.WITHDRAWN: _("Withdrawn"),
+        CaseState.DECLINED: _("Declined"),
+    }[state]
+
+
+@bp.app_template_global()
+def site_name(slug: str) -> str:
+    """Return the name of a site, or its slug where it has none."""
+    names: dict[str, str] = g.setdefault("site_names", {})
+    if slug not in names:
+        site = services().people.site(slug)
+        names[slug] = site.name if site is not None else slug
+    return names[slug]
+
+
+@bp.app_template_global()
+def person_name(dicom_name: str) -> str:
+    """Return a name of DICOM form (PS3.5 section 6.2.1.1, VR PN) as people write it."""
+    alphabetic = dicom_name.partition("=")[0]
+    family, given, middle, prefix, suffix = (alphabetic.split("^") + [""] * 5)[:5]
+    parts = [part.strip() for part in (prefix, given, middle, family, suffix)]
+    return " ".join(part for part in parts if part) or _("Name not given")
+
+
+@bp.app_template_global()
+def sex_and_age(patient: Patient) -> str:
+    """Return sex and age in short, as `M 71`, or what is known of them."""
+    age = age_of(patient.birth_date)
+    sex = {"M": _("M"), "F": _("F"), "O": _("other")}.get(patient.sex, "")
+    return " ".join(part for part in (sex, age) if part) or "–"
+
+
+def age_of(birth_date: date | None) -> str:
+    """Return an age: years from 2 on, months below that, empty when the birth date is not known."""
+    if birth_date is None:
+        return ""
+    today = services().clock().date()
+    passed = (today.month, today.day) < (birth_date.month, birth_date.day)
+    years = today.year - birth_date.year - passed
+    if years >= 2:
+        return str(years)
+    months = (today.year - birth_date.year) * 12 + today.month - birth_date.month
+    return _("{n} mo", n=max(0, months - (today.day < birth_date.day)))
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What a case waits for, in words, and how strongly to say it."""
+
+    text: str
+    tone: str = ""  # act | fine | quiet, or empty
+
+
+@bp.app_template_global()
+def wait_of(case: Case) -> Wait:
+    """Return what a case waits for and how long there is: the clock that matters now."""
+    now = services().clock()
+    if case.state is CaseState.DRAFT:
+        return Wait(_("Draft, not sent"), "quiet")
+    if case.state is CaseState.WAITING:
+        return Wait(_("waiting for {site}", site=case.site_name or case.site), "quiet")
+    if case.state is CaseState.WITHDRAWN:
+        return Wait(_("Withdrawn"), "quiet")
+    if case.state is CaseState.DECLINED:
+        return Wait(_("Declined"), "act")
+    if case.state is CaseState.CLOSED:
+        return Wait(_at("Closed", "Closed {time}", case.closed_at), "quiet")
+    if case.state is CaseState.READ:
+        return Wait(_at("Answer read", "Read {time}", case.read_at), "fine")
+    if case.state in (CaseState.SIGNED, CaseState.DELIVERED):
+        return Wait(_at("Answered", "Answered {time}", case.signed_at), "fine")
+    return _time_left(case.due_at, now)
+
+
+def _at(bare: str, with_time: str, at: datetime | None) -> str:
+    return _(bare) if at is None else _(with_time, time=clock(at))
+
+
+def _time_left(due_at: datetime | None, now: datetime) -> Wait:
+    if due_at is None:
+        return Wait(_("no time set"), "quiet")
+    left_s = (due_at - now).total_seconds()
+    if left_s < 0:
+        return Wait(_("{span} late", span=span(-left_s)), "act")
+    return Wait(_("{span} left", span=span(left_s)), "act" if left_s < 3600 else "")
+
+
+@bp.app_template_global()
+def contents_of(specialty: Specialty, *, modalities: Sequence[str], count: int) -> str:
+    """Return how much a case holds: `312 images`, `4 photos`."""
+    if not count:
+        return _("no images yet")
+    if specialty is Specialty.DERMATOLOGY and not set(modalities) - {"XC", "DMS", "DOC"}:
+        return _n("{n} photo", "{n} photos", count)
+    return _n("{n} image", "{n} images", count)
