@@ -1,4 +1,4 @@
-"""The values that a walk over a data set yields: what the index keeps of an object. No parsing here."""
+"""The values that a walk over a data set yields: what the index keeps of it. Parses nothing."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class PixelLayout:
 class Header:
     """What is known of an object after the bounded walk over its data set.
 
-    `attributes` maps DICOM keywords to plain values: str, int, float, a list of them when the element has
-    several values, and a list of such mappings for a sequence. Empty elements are left out.
+    `attributes` maps DICOM keywords to plain values: str, int, float, a list of them when the
+    element has several values, and a list of such mappings for a sequence. Empty ones are left out.
     """
 
     sop_class_uid: str
@@ -99,22 +99,88 @@ NESTED_KEYWORDS: Mapping[str, frozenset[str]] = {
 """Sequences that the index keeps, each with the elements of its items that are kept."""
 
 INDEXED_KEYWORDS: frozenset[str] = frozenset(NESTED_KEYWORDS) | frozenset(
-    """
-    PatientID IssuerOfPatientID PatientName PatientBirthDate PatientSex PatientAge
-    StudyDate StudyTime AccessionNumber StudyID StudyDescription ReferringPhysicianName
-    NameOfPhysiciansReadingStudy InstitutionName ReasonForStudy RequestedProcedureDescription
-    ReasonForTheRequestedProcedure
-    Modality SeriesNumber SeriesDescription BodyPartExamined Laterality ProtocolName SeriesDate SeriesTime
-    StationName PerformedProcedureStepStartDate PerformedProcedureStepStartTime Manufacturer PatientPosition
-    InstanceNumber ContentDate ContentTime AcquisitionDateTime Rows Columns NumberOfFrames BitsAllocated
-    BitsStored HighBit PixelRepresentation SamplesPerPixel PhotometricInterpretation PlanarConfiguration
-    WindowCenter WindowWidth WindowCenterWidthExplanation VOILUTFunction RescaleSlope RescaleIntercept
-    RescaleType PixelSpacing ImagerPixelSpacing PixelSpacingCalibrationType PixelAspectRatio
-    PixelPaddingValue PresentationLUTShape ImagePositionPatient ImageOrientationPatient SliceThickness
-    SpacingBetweenSlices SliceLocation FrameOfReferenceUID ImageType LossyImageCompression ImageLaterality
-    ViewPosition FrameTime CineRate RecommendedDisplayFrameRate DocumentTitle
-    MIMETypeOfEncapsulatedDocument BurnedInAnnotation TrackingUID TrackingID SpecificCharacterSet
-    TimezoneOffsetFromUTC SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID
-    """.split()
+    [
+        "PatientID",
+        "IssuerOfPatientID",
+        "PatientName",
+        "PatientBirthDate",
+        "PatientSex",
+        "PatientAge",
+        "StudyDate",
+        "StudyTime",
+        "AccessionNumber",
+        "StudyID",
+        "StudyDescription",
+        "ReferringPhysicianName",
+        "NameOfPhysiciansReadingStudy",
+        "InstitutionName",
+        "ReasonForStudy",
+        "RequestedProcedureDescription",
+        "ReasonForTheRequestedProcedure",
+        "Modality",
+        "SeriesNumber",
+        "SeriesDescription",
+        "BodyPartExamined",
+        "Laterality",
+        "ProtocolName",
+        "SeriesDate",
+        "SeriesTime",
+        "StationName",
+        "PerformedProcedureStepStartDate",
+        "PerformedProcedureStepStartTime",
+        "Manufacturer",
+        "PatientPosition",
+        "InstanceNumber",
+        "ContentDate",
+        "ContentTime",
+        "AcquisitionDateTime",
+        "Rows",
+        "Columns",
+        "NumberOfFrames",
+        "BitsAllocated",
+        "BitsStored",
+        "HighBit",
+        "PixelRepresentation",
+        "SamplesPerPixel",
+        "PhotometricInterpretation",
+        "PlanarConfiguration",
+        "WindowCenter",
+        "WindowWidth",
+        "WindowCenterWidthExplanation",
+        "VOILUTFunction",
+        "RescaleSlope",
+        "RescaleIntercept",
+        "RescaleType",
+        "PixelSpacing",
+        "ImagerPixelSpacing",
+        "PixelSpacingCalibrationType",
+        "PixelAspectRatio",
+        "PixelPaddingValue",
+        "PresentationLUTShape",
+        "ImagePositionPatient",
+        "ImageOrientationPatient",
+        "SliceThickness",
+        "SpacingBetweenSlices",
+        "SliceLocation",
+        "FrameOfReferenceUID",
+        "ImageType",
+        "LossyImageCompression",
+        "ImageLaterality",
+        "ViewPosition",
+        "FrameTime",
+        "CineRate",
+        "RecommendedDisplayFrameRate",
+        "DocumentTitle",
+        "MIMETypeOfEncapsulatedDocument",
+        "BurnedInAnnotation",
+        "TrackingUID",
+        "TrackingID",
+        "SpecificCharacterSet",
+        "TimezoneOffsetFromUTC",
+        "SOPClassUID",
+        "SOPInstanceUID",
+        "StudyInstanceUID",
+        "SeriesInstanceUID",
+    ]
 )
 """Keywords of the elements that the index keeps of an object's top level."""

@@ -11,7 +11,7 @@ from storage.header import Header
 
 @dataclass(frozen=True)
 class SpoolRecord:
-    """One durable record of the journal: who brought what, its hash, and where its Part 10 file lies."""
+    """One durable record of the journal: who brought what, its hash and where it lies."""
 
     origin: Origin
     header: Header

@@ -1,0 +1,79 @@
+"""Decodes text by the Specific Character Set of its data set (PS3.3 C.12.1.1.2). Never fails."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Sequence
+
+from pydicom import charset as _dicom
+
+_DEFAULT = "iso8859"
+_ESCAPED = re.compile(rb"(\x1b(?:\$[()]?[A-Z@]|[(),\-./][A-Z]))")
+_DELIMITERS = re.compile(rb"([\\^=\r\n\t\f])")
+_ONE_BYTE_G1 = {b"\x1b)I": "shift_jis", b"\x1b(J": "shift_jis", b"\x1b(I": "shift_jis"}
+_ESCAPE_KEPT = frozenset({"iso2022_jp", "iso2022_jp_2", "iso_ir_58"})
+
+
+def encodings_of(terms: Sequence[str]) -> tuple[str, ...]:
+    """Return Python's names for defined terms; an unknown term is read as Latin-1."""
+    encodings = tuple(_encoding(term) for term in terms) or (_DEFAULT,)
+    if len(encodings) > 1 and terms[0].strip() in _dicom.STAND_ALONE_ENCODINGS:
+        return encodings[:1]
+    return encodings
+
+
+def decode_text(value: bytes, encodings: Sequence[str]) -> str:
+    """Return the text; bytes that do not fit become replacement characters."""
+    if value.isascii() and b"\x1b" not in value:
+        return value.decode("ascii")
+    first = encodings[0]
+    if b"\x1b" not in value:
+        return _decode(value, first)
+    text = []
+    current, escape = first, b""
+    for part in _ESCAPED.split(value):
+        if _ESCAPED.fullmatch(part):
+            escape = part
+            current = _dicom.CODES_TO_ENCODINGS.get(part) or _ONE_BYTE_G1.get(part) or first
+            continue
+        # PS3.5 section 6.1.2.5.3: the first set is in force again after a delimiter
+        pieces = _DELIMITERS.split(part) if current not in _ESCAPE_KEPT else [part]
+        if current in _ESCAPE_KEPT:
+            text.append(_decode(escape + part, current))
+            continue
+        for piece in pieces:
+            if _DELIMITERS.fullmatch(piece):
+                current = first
+            text.append(_decode(piece, current))
+    return "".join(text)
+
+
+def _decode(value: bytes, encoding: str) -> str:
+    try:
+        return value.decode(encoding, errors="replace")
+    except (LookupError, UnicodeError):
+        return value.decode("latin-1")
+
+
+def _encoding(term: str) -> str:
+    name = term.strip()
+    for spelling in (
+        name,
+        name.replace("_", " "),
+        name.replace("-", " ").replace("ISO IR", "ISO_IR"),
+    ):
+        if spelling in _dicom.python_encoding:
+            return _known(_dicom.python_encoding[spelling])
+    match = re.fullmatch(r"ISO[ _-]?(2022[ _-])?IR[ _-]?(\d+)", name, re.IGNORECASE)
+    if match:
+        spelling = f"ISO 2022 IR {match[2]}" if match[1] else f"ISO_IR {match[2]}"
+        return _known(_dicom.python_encoding.get(spelling, _DEFAULT))
+    return _known(name) if name else _DEFAULT
+
+
+def _known(encoding: str) -> str:
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError:
+        return _DEFAULT
