@@ -31,9 +31,9 @@ bp = Blueprint("i18n", __name__)
 _FOLDER = Path(__file__).parent / "translations"
 _YEAR_S = 365 * 24 * 3600
 _NORWEGIAN = ("nb", "no", "nn")
-_MONTHS: Mapping[str, tuple[str, ...]] = {
-    "en": tuple("Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec".split("|")),
-    "nb": tuple("jan.|feb.|mars|april|mai|juni|juli|aug.|sep.|okt.|nov.|des.".split("|")),
+_MONTHS: Mapping[str, str] = {
+    "en": "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
+    "nb": "jan. feb. mars april mai juni juli aug. sep. okt. nov. des.",
 }
 
 
@@ -100,7 +100,7 @@ def day(value: date) -> str:
 def day_in(value: date, language: str) -> str:
     """Return a date as `23 Nov 2026`, in a language."""
     dot = "." if language == "nb" else ""
-    return f"{value.day}{dot} {_MONTHS[language][value.month - 1]} {value.year}"
+    return f"{value.day}{dot} {_MONTHS[language].split()[value.month - 1]} {value.year}"
 
 
 @bp.app_template_filter("moment")

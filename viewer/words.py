@@ -11,9 +11,10 @@ from datetime import date, datetime
 
 from flask import Blueprint, g
 
+from casework.clinical import REASON_CODES
 from casework.model import Case, CaseState, Patient, Priority, Role, SiteKind, Specialty
 from viewer.guard import actor_or_none
-from viewer.i18n import _, _n, clock, span
+from viewer.i18n import _, _n, clock, language, span
 from viewer.services import services
 
 bp = Blueprint("words", __name__)
@@ -112,6 +113,23 @@ def state_name(state: CaseState) -> str:
         CaseState.WITHDRAWN: _("Withdrawn"),
         CaseState.DECLINED: _("Declined"),
     }[state]
+
+
+@bp.app_template_global()
+def reason_name(code: str) -> str:
+    """Return what a reason for asking back is called; the code itself where it is not one of ours."""
+    for option in REASON_CODES:
+        if option.value == code:
+            return option.label_nb if language() == "nb" else option.label_en
+    return code
+
+
+@bp.app_template_global()
+def draft_address(case: Case) -> str:
+    """Return where a case is gone on with: a GP's draft in the capture page, others at their own."""
+    if case.state is CaseState.DRAFT and case.specialty is Specialty.DERMATOLOGY:
+        return f"/capture?case={case.id}"
+    return f"/cases/{case.id}"
 
 
 @bp.app_template_global()
