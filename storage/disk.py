@@ -1,0 +1,53 @@
+"""The few calls to the disk that durability rests on. Decides nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+_IOV_MAX = 512
+_OUT_OF_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+Buffer = bytes | bytearray | memoryview
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries: a new name is lost in a power cut until then (fsync(2))."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_out_of_room(error: OSError) -> bool:
+    """Tell whether the disk, or the quota on it, is full."""
+    return error.errno in _OUT_OF_ROOM
+
+
+def write_all(descriptor: int, data: Buffer) -> None:
+    """Write the bytes whole at the file's position."""
+    view = memoryview(data)
+    while view.nbytes:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_all_at(descriptor: int, buffers: Sequence[Buffer], offset: int) -> int:
+    """Write the buffers one after the other at an offset, and return the offset after them."""
+    waiting = [memoryview(b) for b in buffers if len(b)]
+    while waiting:
+        written = os.pwritev(descriptor, waiting[:_IOV_MAX], offset)
+        offset += written
+        while waiting and written >= len(waiting[0]):
+            written -= len(waiting.pop(0))
+        if written:
+            waiting[0] = waiting[0][written:]
+    return offset
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the bytes that may still be written on a folder's disk."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize

@@ -1,0 +1,171 @@
+"""An object store in a folder of a local disk: temporary file, fsync, hard link, fsync."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from casework.errors import NoRoom, Unavailable
+from storage.disk import is_out_of_room, sync_folder, write_all
+from storage.objects.port import ObjectInfo, no_such_object, other_bytes, require_key, wrong_hash
+
+_TEMPORARY = ".put-"
+_CHUNK = 1 << 20
+
+
+class FolderStore:
+    """Objects as files: the key is the path under the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(folder.parent)
+
+    def put(self, key: str, source: Path | bytes, *, sha256: str) -> None:
+        """Keep the bytes; see `ObjectStore.put`."""
+        final = self._path(key)
+        try:
+            if not final.exists():
+                self._write(final, source, key=key, sha256=sha256)
+                return
+        except OSError as error:
+            if is_out_of_room(error):
+                raise NoRoom(
+                    f"There is no room for {key} in {self.folder}. Make room on that disk.",
+                    code="store-full",
+                ) from error
+            raise Unavailable(
+                f"The store in {self.folder} did not take {key} ({error.strerror}). "
+                "Look at that disk.",
+                code="store-failed",
+            ) from error
+        self._require_same(final, source, key=key, sha256=sha256)
+
+    def open_range(self, key: str, offset: int, length: int) -> BinaryIO:
+        """Open a stretch of an object."""
+        try:
+            descriptor = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise no_such_object(key) from error
+        return io.BufferedReader(_Stretch(descriptor, offset, length), buffer_size=_CHUNK)
+
+    def size(self, key: str) -> int:
+        """Return the size of an object."""
+        try:
+            return self._path(key).stat().st_size
+        except FileNotFoundError as error:
+            raise no_such_object(key) from error
+
+    def exists(self, key: str) -> bool:
+        """Tell whether there is an object under the key."""
+        return self._path(key).is_file()
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Yield every object whose key starts with the prefix."""
+        start = self.folder / prefix.rpartition("/")[0]
+        found = []
+        for root, folders, files in os.walk(start):
+            folders.sort()
+            for name in files:
+                path = Path(root, name)
+                key = path.relative_to(self.folder).as_posix()
+                if not name.startswith(_TEMPORARY) and key.startswith(prefix):
+                    found.append(ObjectInfo(key, path.stat().st_size))
+        yield from sorted(found, key=lambda o: o.key)
+
+    def describe(self) -> str:
+        """Return where this store is."""
+        return f"folder {self.folder}"
+
+    def tidy(self) -> int:
+        """Remove what puts that were cut short left behind; see `ObjectStore.tidy`."""
+        stale = [p for p in self.folder.rglob(_TEMPORARY + "*") if p.is_file()]
+        for path in stale:
+            path.unlink(missing_ok=True)
+        return len(stale)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / require_key(key)
+
+    def _write(self, final: Path, source: Path | bytes, *, key: str, sha256: str) -> None:
+        self._make_folder(final.parent)
+        temporary = final.parent / (_TEMPORARY + secrets.token_hex(8))
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                digest = hashlib.sha256()
+                for chunk in _chunks(source):
+                    digest.update(chunk)
+                    write_all(descriptor, chunk)
+                if digest.hexdigest() != sha256:
+                    raise wrong_hash(key)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            try:
+                os.link(temporary, final)  # unlike rename it refuses to overwrite
+            except FileExistsError:
+                self._require_same(final, source, key=key, sha256=sha256)
+            sync_folder(final.parent)
+        finally:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        self._make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+    def _require_same(self, final: Path, source: Path | bytes, *, key: str, sha256: str) -> None:
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        if final.stat().st_size != size or _sha256(final) != sha256:
+            raise other_bytes(key)
+        # an earlier put may have been cut short between the link and its fsync
+        sync_folder(final.parent)
+
+
+class _Stretch(io.RawIOBase):
+    """A stretch of a file, read with `pread`."""
+
+    def __init__(self, descriptor: int, offset: int, length: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._offset = offset
+        self._left = length
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        view = memoryview(buffer)[: min(len(buffer), self._left)]
+        got = os.preadv(self._descriptor, [view], self._offset) if len(view) else 0
+        self._offset += got
+        self._left -= got
+        return got
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
+def _chunks(source: Path | bytes) -> Iterator[bytes]:
+    if isinstance(source, bytes):
+        yield source
+        return
+    with source.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            yield chunk
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
