@@ -1,0 +1,156 @@
+"""Commands about objects: import, wrap, assess, send, verify."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from casework.custody import Door, Origin
+from casework.errors import Invalid, LysbroError, NotFound
+from derm_capture import meta, photo, quality
+from derm_capture.dicomize import wrap as wrap_photo
+from lysbro import disk_import
+from lysbro.cli.context import OPERATOR, Parts, json_option, with_parts
+from lysbro.cli.output import progress, say, show, table
+from storage import care
+
+
+@click.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--site", "site_slug", required=True, help="The site that the objects belong to.")
+@json_option
+@with_parts
+def import_(parts: Parts, paths: tuple[Path, ...], site_slug: str, as_json: bool) -> None:
+    """Read DICOM from files, folders and ZIPs, through the same intake as the network."""
+    if parts.people.site(site_slug) is None:
+        raise NotFound(f"There is no site {site_slug}. Add it with 'lysbro site add {site_slug} …'.")
+    origin = Origin(
+        site=site_slug, door=Door.IMPORT, actor=OPERATOR.id, association=f"import-{os.getpid()}-{parts.clock():%Y%m%dT%H%M%S}"
+    )
+    kept, refused = 0, []
+    parts.archive.start()
+    limits = disk_import.ImportLimits(object_bytes=parts.settings.dicom_max_object_bytes)
+    for found in progress(disk_import.objects_under(paths, limits), total=None, label="Importing"):
+        try:
+            if isinstance(found.content, LysbroError):
+                raise found.content
+            parts.archive.receive_part10(found.content, origin)
+            kept += 1
+        except (Invalid, NotFound) as error:
+            refused.append({"file": found.name, "reason": error.message})
+    parts.archive.settle()
+    parts.note(OPERATOR, "imported", site_slug, site=site_slug, detail={"kept": kept, "refused": len(refused)})
+    lines = [f"{kept} objects are in the archive of {site_slug}."]
+    lines += [f"{len(refused)} were not taken in:", table(refused, ("file", "reason"))] if refused else []
+    show({"imported": kept, "refused": refused}, as_json=as_json, text="\n".join(lines))
+    if refused or not kept:
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("source", metavar="PHOTO", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--meta", "meta_path", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@json_option
+def wrap(source: Path, meta_path: Path, output: Path, as_json: bool) -> None:
+    """Make a DICOM object of a photograph, offline."""
+    try:
+        described = json.loads(meta_path.read_text("utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise Invalid(f"{meta_path} is not JSON: {error}") from error
+    opened = photo.open_photo(source.read_bytes(), limits=photo.PhotoLimits())
+    wrapped = wrap_photo(opened, meta.read_meta(described))
+    output.write_bytes(wrapped.part10)
+    told = {
+        "file": str(output),
+        "sop_class_uid": wrapped.sop_class_uid,
+        "sop_instance_uid": wrapped.sop_instance_uid,
+        "transfer_syntax_uid": wrapped.transfer_syntax_uid,
+    }
+    show(told, as_json=as_json, text=f"{output}: SOP instance {wrapped.sop_instance_uid}")
+
+
+@click.command()
+@click.argument("photos", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+def assess(photos: tuple[Path, ...], as_json: bool) -> None:
+    """Give the quality advice for photographs."""
+    results: list[dict[str, Any]] = []
+    for path in photos:
+        try:
+            opened = photo.open_photo(path.read_bytes(), limits=photo.PhotoLimits())
+            results.append({"photo": str(path), "advice": [asdict(a) for a in quality.assess(opened)]})
+        except Invalid as error:
+            results.append({"photo": str(path), "error": {"code": error.code, "message": error.message}})
+    show(results, as_json=as_json, text="\n".join(_advice_lines(results)))
+    if any("error" in result for result in results):
+        raise click.exceptions.Exit(1)
+
+
+def _advice_lines(results: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for result in results:
+        lines.append(result["photo"])
+        if "error" in result:
+            lines.append(f"  refused: {result['error']['message']}")
+        lines += [f"  {a['verdict']:8} {a['check']:12} {a['message']}" for a in result.get("advice", [])]
+    return lines
+
+
+@click.command()
+@click.argument("study_uid")
+@click.option("--to", "title", required=True, metavar="AET", help="The application entity to send to.")
+@click.option("--site", "site_slug", default=None, help="The site of the study, when several have it.")
+@json_option
+@with_parts
+def send(parts: Parts, study_uid: str, title: str, site_slug: str | None, as_json: bool) -> None:
+    """Forward a study; it is queued and retried until it has arrived."""
+    target = parts.people.ae(title)
+    if target is None or not target.host:
+        raise NotFound(
+            f"There is no application entity {title} with an address. Add it with 'lysbro ae add {title} --host … --port …'."
+        )
+    sites = parts.index.sites_of_study(study_uid)
+    if site_slug is not None:
+        sites = [s for s in sites if s == site_slug]
+    if not sites:
+        raise NotFound(f"There is no study {study_uid}.", code="no-such-study")
+    if len(sites) > 1:
+        raise Invalid(f"The sites {', '.join(sites)} each have this study: choose one with --site.")
+    job = parts.outbox.enqueue_send(study_uid, sites[0], title)
+    parts.note(OPERATOR, "send-queued", study_uid, site=sites[0], detail={"to": title})
+    show(
+        {"job": job, "study_uid": study_uid, "to": title, "state": "queued"},
+        as_json=as_json,
+        text=f"Queued for {title} as job {job}. 'lysbro status' shows how it goes.",
+    )
+
+
+@click.command()
+@click.option("--repair", is_flag=True, help="Mend what can be mended from the spool.")
+@click.option("--study", "study_uid", default=None, help="One study only.")
+@json_option
+@with_parts
+def verify(parts: Parts, repair: bool, study_uid: str | None, as_json: bool) -> None:
+    """Hash every object again and compare with the index, both ways."""
+    report = care.verify(parts.archive, study_uid=study_uid, repair=repair)
+    told = asdict(report)
+    bad = report.missing or report.corrupt
+    lines = [f"{report.checked} objects checked."]
+    for kind in ("missing", "corrupt", "orphaned", "repaired"):
+        names = told.get(kind) or ()
+        lines += [f"{len(names)} {kind}:"] + [f"  {name}" for name in names] if names else []
+    if not bad:
+        lines.append("Every object has the hash that it was received with.")
+    show(told, as_json=as_json, text="\n".join(lines))
+    if bad:
+        say("Nothing was deleted. Restore what is missing from a backup of the store, or ask the site to send again.")
+        raise click.exceptions.Exit(1)
+
+
+COMMANDS = (import_, wrap, assess, send, verify)

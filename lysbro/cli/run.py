@@ -1,0 +1,61 @@
+"""Commands that run things: serve, demo, status."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lysbro import logs
+from lysbro.cli.context import Parts, json_option, read_settings, settings_options, with_parts
+from lysbro.cli.output import show
+from lysbro.processes import ROLES
+from lysbro.status import gather, in_words
+from lysbro.supervise import Child, Supervisor
+
+
+@click.command()
+@settings_options
+@click.option(
+    "--only", default="bridge,web,worker", show_default=True, help="Which processes to run here, with commas."
+)
+def serve(data: Path | None, config: Path | None, only: str) -> None:
+    """Run the exchange until SIGTERM or Ctrl-C, then drain and stop."""
+    settings = read_settings(data, config)
+    roles = [name.strip() for name in only.split(",") if name.strip()]
+    if not roles or (unknown := [r for r in roles if r not in ROLES]):
+        raise click.BadParameter(f"choose from {', '.join(ROLES)}", param_hint="--only") from None
+    if len(roles) == 1:
+        logs.configure(level=settings.log_level, as_json=settings.log_format == "json", process=roles[0])
+        ROLES[roles[0]](settings)
+        return
+    flags = [f"--data={settings.data.resolve()}", *([f"--config={config.resolve()}"] if config else [])]
+    children = [
+        Child(role, [sys.executable, "-m", "lysbro", "serve", "--only", role, *flags]) for role in roles
+    ]
+    raise click.exceptions.Exit(Supervisor(children).run())
+
+
+@click.command()
+@settings_options
+@click.option("--exit", "stop_when_in", is_flag=True, help="Stop once the samples are in; for checks.")
+def demo(data: Path | None, config: Path | None, stop_when_in: bool) -> None:
+    """Run the whole exchange with sample cases that come in through its real doors."""
+    from lysbro.demo import run_demo  # noqa: PLC0415 - only this command needs the samples
+
+    settings = read_settings(data, config, log_level="warning")
+    raise click.exceptions.Exit(run_demo(settings, stop_when_in=stop_when_in))
+
+
+@click.command()
+@json_option
+@with_parts
+def status(parts: Parts, as_json: bool) -> None:
+    """Show the spool, the store, deliveries, dead letters and when each site was last heard."""
+    told: dict[str, Any] = gather(parts)
+    show(told, as_json=as_json, text=in_words(told))
+
+
+COMMANDS = (serve, demo, status)

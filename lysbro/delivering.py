@@ -1,0 +1,102 @@
+"""Carries signed replies to where they go: the inbox, the study as an Encapsulated PDF, a site's DICOM nodes.
+
+Each delivery is leased from the outbox, tried, and either done or put back with the reason. A repeat is
+harmless: objects have deterministic UIDs and bytes, so the archive takes a second copy for the first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from casework import access
+from casework.custody import Door, Origin
+from casework.errors import LysbroError, NotFound, Unavailable
+from casework.model import Actor, CaseDossier, Delivery, Report, SiteKind
+from lysbro.wiring import Parts
+from pacs_bridge import outbound, reply_objects
+from viewer import report_pdf
+
+log = structlog.get_logger()
+
+WORKER = Actor(id="system:worker", name="Lysbro", site="", site_kind=SiteKind.CENTRE)
+_EVERYTHING = access.Scope(sites=None, specialties=None, own_site="")
+
+
+@dataclass(frozen=True)
+class Deliverer:
+    """Does the deliveries of one exchange, one at a time."""
+
+    parts: Parts
+    lease_s: float = 120.0
+
+    def run_once(self) -> bool:
+        """Try the next delivery that is due; return False when there is none."""
+        delivery = self.parts.outbox.lease_delivery(lease_s=self.lease_s)
+        if delivery is None:
+            return False
+        try:
+            self._deliver(delivery)
+        except LysbroError as error:
+            self.parts.outbox.delivery_failed(delivery.id, error.message)
+            log.warning("delivery failed", delivery=delivery.id, channel=delivery.channel, reason=error.code)
+        else:
+            self.parts.casebook.delivered(delivery.id, actor=WORKER)
+            log.info("delivered", delivery=delivery.id, case=delivery.case_id, channel=delivery.channel)
+        return True
+
+    def _deliver(self, delivery: Delivery) -> None:
+        if delivery.channel == "inbox":
+            return  # the reply is in the casebook, where the inbox reads it
+        dossier = self.parts.casebook.dossier(_EVERYTHING, delivery.case_id)
+        report = _report(dossier, delivery.report_version)
+        reply = self._reply_object(dossier, report)
+        if delivery.channel == "study":
+            self._into_study(dossier, reply)
+        else:
+            self._to_node(dossier, reply, delivery.destination)
+
+    def _reply_object(self, dossier: CaseDossier, report: Report) -> reply_objects.ReplyObject:
+        pdf = report_pdf.render_report(dossier, report, language="nb" if self._norwegian(dossier) else "en")
+        return reply_objects.encapsulated_pdf(
+            dossier, report, pdf, sources=self._sources(dossier), issuer=dossier.case.patient.issuer
+        )
+
+    def _norwegian(self, dossier: CaseDossier) -> bool:
+        return self.parts.settings.language == "nb"
+
+    def _sources(self, dossier: CaseDossier) -> tuple[tuple[str, str], ...]:
+        """Return (SOP class, SOP instance) of the images that the reply speaks of."""
+        return tuple(
+            (row.sop_class_uid, row.sop_instance_uid)
+            for study in dossier.studies
+            for row in self.parts.index.instances_of(_EVERYTHING, study.study_uid, site=study.site)
+            if row.rows
+        )
+
+    def _into_study(self, dossier: CaseDossier, reply: reply_objects.ReplyObject) -> None:
+        origin = Origin(
+            site=dossier.case.site, door=Door.REPLY, actor=WORKER.id, association=f"reply-{dossier.case.id}"
+        )
+        self.parts.archive.receive(
+            reply.dataset,
+            origin,
+            sop_class_uid=reply.sop_class_uid,
+            sop_instance_uid=reply.sop_instance_uid,
+            transfer_syntax_uid=reply.transfer_syntax_uid,
+        )
+        self.parts.archive.settle()
+
+    def _to_node(self, dossier: CaseDossier, reply: reply_objects.ReplyObject, title: str) -> None:
+        node = self.parts.people.ae(title)
+        if node is None or not node.host:
+            raise NotFound(f"{title} has no address. Add it with 'lysbro ae add {title} --host … --port …'.")
+        outbound.send_object(reply, node, calling=self.parts.settings.ae_title)
+
+
+def _report(dossier: CaseDossier, version: int) -> Report:
+    for report in dossier.reports:
+        if report.version == version:
+            return report
+    raise Unavailable(f"Version {version} of the report on case {dossier.case.id} is not in the casebook.")

@@ -1,0 +1,90 @@
+"""The three processes of an exchange: bridge (DICOM), web, worker. Each opens its own parts and drains on SIGTERM."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from casework.errors import Unavailable
+from lysbro import worker
+from lysbro.settings import Settings
+from lysbro.wiring import open_parts
+
+log = structlog.get_logger()
+
+SETTINGS_VARIABLE = "LYSBRO_PROCESS"
+
+
+@contextmanager
+def only_one(settings: Settings, role: str) -> Iterator[None]:
+    """Hold the role on this data folder; raise Unavailable when another process has it."""
+    path = settings.data.resolve() / f"{role}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Path(path).open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Unavailable(
+                f"Another Lysbro already runs its {role} on {settings.data}. Stop it, or choose another --data."
+            ) from error
+        yield
+
+
+def run_bridge(settings: Settings) -> None:
+    """Receive and answer DICOM until told to stop."""
+    from lysbro.dicom import open_bridge  # noqa: PLC0415 - the web process does not load the network library
+
+    with only_one(settings, "bridge"), open_parts(settings, intake=True) as parts:
+        stop = _stop_event()
+        with open_bridge(parts) as port:
+            log.info("listening", what="dicom", host=settings.dicom_host, port=port, ae_title=settings.ae_title)
+            stop.wait()
+            log.info("draining", what="dicom")
+
+
+def run_worker(settings: Settings) -> None:
+    """Pack, deliver and send until told to stop."""
+    with only_one(settings, "worker"), open_parts(settings, intake=True) as parts:
+        log.info("working")
+        worker.work(parts, _stop_event())
+
+
+def run_web(settings: Settings) -> None:
+    """Serve the web application until told to stop."""
+    from granian import Granian  # noqa: PLC0415 - only this process needs the web server
+    from granian.constants import Interfaces  # noqa: PLC0415
+
+    with only_one(settings, "web"):
+        os.environ[SETTINGS_VARIABLE] = settings.model_dump_json()
+        log.info("listening", what="web", host=settings.web_host, port=settings.web_port)
+        Granian(
+            "lysbro.web:application",
+            factory=True,
+            address=settings.web_host,
+            port=settings.web_port,
+            interface=Interfaces.WSGI,
+            workers=1,
+            blocking_threads=settings.web_threads,
+            backpressure=settings.web_threads * 16,
+            respawn_failed_workers=True,
+            workers_kill_timeout=20,
+            websockets=False,
+            log_enabled=False,
+        ).serve()
+
+
+ROLES: Mapping[str, Callable[[Settings], None]] = {"bridge": run_bridge, "web": run_web, "worker": run_worker}
+
+
+def _stop_event() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

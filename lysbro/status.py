@@ -1,0 +1,77 @@
+"""Gathers what an operator asks first: spool, store, index, deliveries, dead letters, sites. Reads only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from lysbro.wiring import Parts
+
+
+def gather(parts: Parts) -> dict[str, Any]:
+    """Return the state of the exchange as plain values, for `lysbro status`, the operator's page and metrics."""
+    now = parts.clock()
+    spool = parts.archive.spool_status()
+    dead = parts.outbox.dead_letters()
+    return {
+        "at": now.isoformat(),
+        "spool": {
+            "depth_bytes": spool.depth_bytes,
+            "limit_bytes": spool.limit_bytes,
+            "instances": spool.instances,
+            "oldest_age_s": _age_s(spool.oldest_at, now),
+        },
+        "store": {"place": parts.store.describe()},
+        "index": dict(parts.index.counts()),
+        "cases": dict(parts.casebook.counts()),
+        "outbox": dict(parts.outbox.counts()),
+        "dead_letters": [
+            {"kind": d.kind, "id": d.id, "to": d.destination, "attempts": d.attempts, "reason": d.last_error}
+            for d in dead
+        ],
+        "conflicts": len(parts.index.conflicts()),
+        "sites": [
+            {
+                "slug": site.slug,
+                "name": site.name,
+                "kind": site.kind.value,
+                "last_heard_at": heard.isoformat() if (heard := parts.index.last_heard(site.slug)) else None,
+            }
+            for site in parts.people.sites()
+        ],
+    }
+
+
+def in_words(told: dict[str, Any]) -> str:
+    """Return the state as lines for a person."""
+    spool, outbox = told["spool"], told["outbox"]
+    age = spool["oldest_age_s"]
+    lines = [
+        f"spool       {_size(spool['depth_bytes'])} of {_size(spool['limit_bytes'])}, {spool['instances']} objects"
+        + (f", oldest {age:.0f} s" if age is not None else ""),
+        f"store       {told['store']['place']}",
+        "index       " + ", ".join(f"{count} {name}" for name, count in told["index"].items()),
+        "cases       " + (", ".join(f"{count} {name}" for name, count in told["cases"].items()) or "none"),
+        "outbox      " + (", ".join(f"{count} {name}" for name, count in outbox.items()) or "nothing waits"),
+        f"conflicts   {told['conflicts']}",
+    ]
+    for letter in told["dead_letters"]:
+        lines.append(
+            f"dead        {letter['kind']} {letter['id']} to {letter['to']} after {letter['attempts']} attempts: {letter['reason']}"
+        )
+    for site in told["sites"]:
+        lines.append(f"site        {site['slug']} ({site['kind']}), last heard {site['last_heard_at'] or 'never'}")
+    return "\n".join(lines)
+
+
+def _age_s(then: datetime | None, now: datetime) -> float | None:
+    return None if then is None else max(0.0, (now - then).total_seconds())
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

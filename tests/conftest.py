@@ -1,0 +1,41 @@
+"""What all tests share: where the large collection of real files lies, and which real peers are installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = ("storescu", "dciodvfy")
+
+
+def _collection() -> Path | None:
+    given = os.environ.get("LYSBRO_FIXTURES")
+    folder = Path(given) if given else ROOT.parent / "shared" / "fixtures"
+    return folder if (folder / "MANIFEST.tsv").is_file() else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what this machine cannot run."""
+    no_collection = _collection() is None
+    no_peers = any(shutil.which(name) is None for name in PEERS)
+    no_browser = shutil.which("chromium") is None
+    for item in items:
+        if no_collection and item.get_closest_marker("fixtures"):
+            item.add_marker(pytest.mark.skip(reason="the large collection of files is not on this machine"))
+        if no_peers and item.get_closest_marker("peers"):
+            item.add_marker(pytest.mark.skip(reason="DCMTK or dicom3tools is not installed: run tools/peers.sh"))
+        if no_browser and item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason="Chromium is not installed: run tools/peers.sh"))
+
+
+@pytest.fixture(scope="session")
+def fixtures_dir() -> Path:
+    """Return the folder of the large collection of real files; use with the mark `fixtures`."""
+    folder = _collection()
+    if folder is None:
+        pytest.skip("the large collection of files is not on this machine")
+    return folder

@@ -1,0 +1,75 @@
+"""The settings: where they come from, which wins, and that every fault is told at once by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from casework.errors import Invalid
+from lysbro.settings import Settings, load
+
+
+def test_defaults_listen_on_this_machine_only() -> None:
+    settings = load(environment={})
+    assert (settings.dicom_host, settings.web_host) == ("127.0.0.1", "127.0.0.1")
+    assert (settings.dicom_port, settings.web_port, settings.ae_title) == (11112, 8080, "LYSBRO")
+    assert (settings.durability, settings.quiet_seconds) == ("disk", 60)
+
+
+def test_flags_win_over_variables_and_variables_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "lysbro.toml"
+    file.write_text('ae_title = "FROM_FILE"\nweb_port = 1000\ndicom_port = 1001\n')
+    settings = load(
+        config=file,
+        environment={"LYSBRO_WEB_PORT": "2000", "LYSBRO_DICOM_PORT": "2001"},
+        flags={"dicom_port": 3001, "data": None},
+    )
+    assert (settings.ae_title, settings.web_port, settings.dicom_port) == ("FROM_FILE", 2000, 3001)
+
+
+def test_the_file_may_be_named_by_a_variable(tmp_path: Path) -> None:
+    file = tmp_path / "lysbro.toml"
+    file.write_text('ae_title = "NAMED"')
+    assert load(environment={"LYSBRO_CONFIG": str(file)}).ae_title == "NAMED"
+
+
+def test_a_value_may_come_from_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "title"
+    secret.write_text("FROM_SECRET\n")
+    assert load(environment={"LYSBRO_AE_TITLE_FILE": str(secret)}).ae_title == "FROM_SECRET"
+
+
+def test_all_faults_are_told_at_once_each_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(Invalid) as caught:
+        load(
+            config=tmp_path / "missing.toml",
+            environment={
+                "LYSBRO_DICOM_PORT": "70000",
+                "LYSBRO_AE_TITLE": "THIS_TITLE_IS_TOO_LONG",
+                "LYSBRO_STORE": "s3://bucket",
+                "LYSBRO_S3_ENDPOINT": "https://s3.example",
+                "LYSBRO_QUITE_SECONDS": "5",
+            },
+        )
+    told = str(caught.value)
+    for name in (
+        "missing.toml", "LYSBRO_DICOM_PORT", "LYSBRO_AE_TITLE", "LYSBRO_STORE",
+        "LYSBRO_S3_ENDPOINT", "LYSBRO_QUITE_SECONDS",
+    ):  # fmt: skip
+        assert name in told
+
+
+@pytest.mark.parametrize("text", ["not toml = = =", '= "x"'])
+def test_a_file_that_is_no_toml_is_told(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "lysbro.toml"
+    file.write_text(text)
+    with pytest.raises(Invalid, match="is not TOML"):
+        load(config=file, environment={})
+
+
+def test_every_setting_says_what_it_is_and_is_documented() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "operating.md").read_text("utf-8")
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert f"LYSBRO_{name.upper()}" in documented, name
