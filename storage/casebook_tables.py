@@ -1,0 +1,325 @@
+"""The tables of the casebook: who takes part, cases and what hangs on them, queues, audit. No queries here.
+
+They stand on the metadata of `storage.tables`. A constraint's name is the sentence that it keeps true.
+That `reports` and `audit` only grow is kept by triggers, which the migration makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from casework.model import CaseState, Priority, Role, SiteKind, Specialty
+from storage.tables import BigKey, UtcDateTime, metadata
+
+
+def _one_of(column: str, values: Iterable[StrEnum | str], *, name: str) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=name)
+
+
+sites = Table(
+    "sites",
+    metadata,
+    Column("slug", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("issuer", Text, nullable=False, server_default=""),
+    _one_of("kind", SiteKind, name="a_site_is_a_hospital_a_gp_or_a_centre"),
+)
+
+aes = Table(
+    "aes",
+    metadata,
+    Column("title", String(16), primary_key=True),
+    Column("site", ForeignKey("sites.slug"), nullable=False),
+    Column("host", Text, nullable=False, server_default=""),
+    Column("port", Integer, nullable=False, server_default="0"),
+    Column("permissions", JSON, nullable=False),
+    Column(
+        "tls_only", Boolean(create_constraint=False), nullable=False, server_default=text("false")
+    ),
+)
+Index("ix_aes_site", aes.c.site)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("site", ForeignKey("sites.slug"), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("disabled_at", UtcDateTime),
+    UniqueConstraint("email", name="an_address_is_one_person"),
+    _one_of("role", Role, name="a_person_has_a_role_that_is_known"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+Index("ix_sessions_user_id", sessions.c.user_id)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("token_hash", String(64), nullable=False),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    UniqueConstraint("token_hash", name="a_token_is_given_once"),
+)
+
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("key_hash", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+)
+Index("ix_sign_in_failures_last_at", sign_in_failures.c.last_at)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("specialty", String(16), nullable=False),
+    Column("priority", String(16), nullable=False),
+    Column("site", ForeignKey("sites.slug"), nullable=False),
+    Column("patient_id", Text, nullable=False),
+    Column("patient_issuer", Text, nullable=False, server_default=""),
+    Column("patient_name", Text, nullable=False, server_default=""),
+    Column("patient_name_fold", Text, nullable=False, server_default=""),
+    Column("patient_birth_date", Date),
+    Column("patient_sex", String(16), nullable=False, server_default=""),
+    Column("question", Text, nullable=False, server_default=""),
+    Column("clinical", JSON, nullable=False),
+    Column("consent", JSON, nullable=False),
+    Column("referrer", Text, nullable=False, server_default=""),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("submitted_at", UtcDateTime),
+    Column("due_at", UtcDateTime),
+    Column("paused_at", UtcDateTime),
+    Column("holder_id", Text, nullable=False, server_default=""),
+    Column("holder_name", Text, nullable=False, server_default=""),
+    Column("claimed_at", UtcDateTime),
+    Column("signed_at", UtcDateTime),
+    Column("read_at", UtcDateTime),
+    Column("closed_at", UtcDateTime),
+    Column("waiting_reason", Text, nullable=False, server_default=""),
+    Column("draft", JSON(none_as_null=True)),
+    Column("draft_by", Text, nullable=False, server_default=""),
+    Column("draft_version", Integer, nullable=False, server_default="0"),
+    Column("report_version", Integer, nullable=False, server_default="0"),
+    Column(
+        "changed_since_report",
+        Boolean(create_constraint=False),
+        nullable=False,
+        server_default=text("false"),
+    ),
+    Column("version", Integer, nullable=False, server_default="1"),
+    _one_of("state", CaseState, name="a_case_is_in_a_state_that_is_known"),
+    _one_of("specialty", Specialty, name="a_case_asks_a_specialty_that_is_known"),
+    _one_of("priority", Priority, name="a_case_has_a_priority_that_is_known"),
+    CheckConstraint(
+        "state NOT IN ('claimed', 'waiting', 'reported') OR holder_id <> ''",
+        name="a_claimed_case_has_a_holder",
+    ),
+    CheckConstraint(
+        "state NOT IN ('draft', 'submitted') OR holder_id = ''",
+        name="a_case_in_the_pool_has_no_holder",
+    ),
+    CheckConstraint(
+        "state NOT IN ('signed', 'delivered', 'read') OR report_version > 0",
+        name="a_signed_case_has_a_report",
+    ),
+)
+Index("ix_cases_state", cases.c.state, cases.c.due_at)
+Index("ix_cases_site", cases.c.site, cases.c.state)
+Index("ix_cases_patient", cases.c.site, cases.c.patient_issuer, cases.c.patient_id)
+
+case_studies = Table(
+    "case_studies",
+    metadata,
+    Column("site", String(32), primary_key=True),
+    Column("study_uid", String(64), primary_key=True),
+    Column("case_id", ForeignKey("cases.id"), nullable=False),
+)
+Index("ix_case_studies_case_id", case_studies.c.case_id)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("case_id", ForeignKey("cases.id"), nullable=False),
+    Column("author", Text, nullable=False),
+    Column("author_id", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("at", UtcDateTime, nullable=False),
+    _one_of(
+        "kind",
+        ("question", "answer", "note", "decline", "withdraw"),
+        name="a_message_is_of_a_kind_that_is_known",
+    ),
+)
+Index("ix_messages_case_id", messages.c.case_id, messages.c.id)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("case_id", ForeignKey("cases.id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("uid", String(64), nullable=False),
+    Column("content", JSON, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("signed_by", Text, nullable=False),
+    Column("signed_by_id", Text, nullable=False),
+    Column("signed_at", UtcDateTime, nullable=False),
+    UniqueConstraint("uid", name="a_report_uid_is_one_version_of_one_report"),
+    _one_of(
+        "kind",
+        ("original", "addendum", "correction"),
+        name="a_report_is_original_addendum_or_correction",
+    ),
+    CheckConstraint(
+        "(version = 1) = (kind = 'original')", name="the_first_version_of_a_report_is_the_original"
+    ),
+)
+Index("ix_reports_signed_at", reports.c.signed_at)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("case_id", ForeignKey("cases.id"), nullable=False),
+    Column("report_version", Integer, nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", UtcDateTime),
+    Column("leased_until", UtcDateTime),
+    Column("last_error", Text, nullable=False, server_default=""),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("done_at", UtcDateTime),
+    UniqueConstraint(
+        "case_id",
+        "report_version",
+        "channel",
+        "destination",
+        name="a_report_goes_once_to_each_destination",
+    ),
+    _one_of("channel", ("inbox", "study", "ae"), name="a_reply_goes_by_a_channel_that_is_known"),
+    _one_of("state", ("queued", "done", "dead"), name="a_delivery_is_queued_done_or_dead"),
+)
+Index("ix_deliveries_due", deliveries.c.state, deliveries.c.next_attempt_at)
+
+sends = Table(
+    "sends",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("study_uid", String(64), nullable=False),
+    Column("site", String(32), nullable=False),
+    Column("destination", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", UtcDateTime),
+    Column("leased_until", UtcDateTime),
+    Column("last_error", Text, nullable=False, server_default=""),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("done_at", UtcDateTime),
+    _one_of("state", ("queued", "done", "dead"), name="a_send_is_queued_done_or_dead"),
+)
+Index("ix_sends_due", sends.c.state, sends.c.next_attempt_at)
+
+sent_instances = Table(
+    "sent_instances",
+    metadata,
+    Column("send_id", ForeignKey("sends.id"), primary_key=True),
+    Column("sop_instance_uid", String(64), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+captures = Table(
+    "captures",
+    metadata,
+    Column("case_id", ForeignKey("cases.id"), primary_key=True),
+    Column("capture_id", String(64), primary_key=True),
+    Column("sop_instance_uid", String(64), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+lesions = Table(
+    "lesions",
+    metadata,
+    Column("site", ForeignKey("sites.slug"), primary_key=True),
+    Column("patient_issuer", Text, primary_key=True),
+    Column("patient_id", Text, primary_key=True),
+    Column("label", String(64), primary_key=True),
+    Column("uid", String(64), nullable=False),
+    UniqueConstraint("uid", name="a_lesion_uid_is_one_lesion"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor_id", Text, nullable=False),
+    Column("actor_name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("case_id", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("previous", name="the_audit_chain_does_not_fork"),
+)
+Index("ix_audit_case_id", audit.c.case_id)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    CheckConstraint("id = 1", name="the_audit_has_one_head"),
+)
