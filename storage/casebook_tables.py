@@ -1,7 +1,8 @@
-"""The tables of the casebook: who takes part, cases and what hangs on them, queues, audit. No queries here.
+"""The tables of the casebook: who takes part, cases and what hangs on them, queues, audit.
 
-They stand on the metadata of `storage.tables`. A constraint's name is the sentence that it keeps true.
-That `reports` and `audit` only grow is kept by triggers, which the migration makes.
+They stand on the metadata of `storage.tables`, and hold no queries. A constraint's name is the
+sentence that it keeps true. That `reports` and `audit` only grow is kept by triggers, which the
+migration makes.
 """
 
 from __future__ import annotations
