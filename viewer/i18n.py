@@ -1,17 +1,11 @@
-"""The pages' language: English in the source, bokmål from viewer/translations, times in words.
+"""The language of the one who looks, and texts, times and sizes in it for the pages.
 
 Chosen by the cookie that the EN|NO switch sets, else by what the browser asks for. Knows no page.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from functools import cache
-from pathlib import Path
-from types import MappingProxyType
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import Blueprint, g, has_request_context, redirect, request
 from jinja2.utils import htmlsafe_json_dumps
@@ -22,40 +16,15 @@ from casework.errors import NotFound
 from viewer.auth import safe_next
 from viewer.guard import open_to_all
 from viewer.services import services
+from viewer.texts import LANGUAGES, day_in, moment_in, pages_of, translate, zone_of
 
-LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "English", "nb": "Norsk"})
 COOKIE = "lysbro-language"
 
 bp = Blueprint("i18n", __name__)
 
-_FOLDER = Path(__file__).parent / "translations"
+
 _YEAR_S = 365 * 24 * 3600
 _NORWEGIAN = ("nb", "no", "nn")
-_MONTHS: Mapping[str, str] = {
-    "en": "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
-    "nb": "jan. feb. mars april mai juni juli aug. sep. okt. nov. des.",
-}
-
-
-@cache
-def pages_of(language: str) -> Mapping[str, Mapping[str, str]]:
-    """Return the catalogues of a language by page: English text to translated text."""
-    return {
-        path.stem: json.loads(path.read_text("utf-8"))
-        for path in sorted((_FOLDER / language).glob("*.json"))
-    }
-
-
-@cache
-def catalogue(language: str) -> Mapping[str, str]:
-    """Return all texts of a language, every page's catalogue merged."""
-    return {text: said for page in pages_of(language).values() for text, said in page.items()}
-
-
-def translate(text: str, language: str, **params: object) -> str:
-    """Return a text in a language, its `{name}` places filled in; English where none is known."""
-    said = catalogue(language).get(text, text)
-    return said.format(**params) if params else said
 
 
 @bp.app_template_global()
@@ -97,22 +66,10 @@ def day(value: date) -> str:
     return day_in(value, language())
 
 
-def day_in(value: date, language: str) -> str:
-    """Return a date as `23 Nov 2026`, in a language."""
-    dot = "." if language == "nb" else ""
-    return f"{value.day}{dot} {_MONTHS[language].split()[value.month - 1]} {value.year}"
-
-
 @bp.app_template_filter("moment")
 def moment(value: datetime) -> str:
     """Return a time as `23 Nov 2026, 10:42`, in the exchange's time zone."""
-    return moment_in(value, language(), _zone(services().settings.timezone))
-
-
-def moment_in(value: datetime, language: str, zone: ZoneInfo) -> str:
-    """Return a time as `23 Nov 2026, 10:42`, in a language and a time zone."""
-    local = value.astimezone(zone)
-    return f"{day_in(local.date(), language)}, {local:%H:%M}"
+    return moment_in(value, language(), zone_of(services().settings.timezone))
 
 
 @bp.app_template_filter("when")
@@ -127,7 +84,7 @@ def when(value: datetime | None) -> Markup:
 @bp.app_template_filter("clock")
 def clock(value: datetime) -> str:
     """Return the time of day as `10:42` when it is today's, else with its date."""
-    zone = _zone(services().settings.timezone)
+    zone = zone_of(services().settings.timezone)
     local, today = value.astimezone(zone), services().clock().astimezone(zone).date()
     return f"{local:%H:%M}" if local.date() == today else moment(value)
 
@@ -180,11 +137,3 @@ def _chosen() -> str:
     if asked is None:
         return services().settings.language
     return "nb" if asked in _NORWEGIAN else "en"
-
-
-@cache
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except ZoneInfoNotFoundError:  # a machine without the time zone database
-        return ZoneInfo("UTC")

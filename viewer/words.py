@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from casework.clinical import REASON_CODES
 from flask import Blueprint, g
 
-from casework.clinical import REASON_CODES
 from casework.model import Case, CaseState, Patient, Priority, Role, SiteKind, Specialty
 from viewer.guard import actor_or_none
 from viewer.i18n import _, _n, clock, language, span
+from viewer.plain_words import certainty_text, name_text, urgency_text
 from viewer.services import services
+from viewer.texts import mark
 
 bp = Blueprint("words", __name__)
 
@@ -117,7 +119,7 @@ def state_name(state: CaseState) -> str:
 
 @bp.app_template_global()
 def reason_name(code: str) -> str:
-    """Return what a reason for asking back is called; the code itself where it is not one of ours."""
+    """Return what a reason for asking back is called, or the code where it is not ours."""
     for option in REASON_CODES:
         if option.value == code:
             return option.label_nb if language() == "nb" else option.label_en
@@ -125,8 +127,20 @@ def reason_name(code: str) -> str:
 
 
 @bp.app_template_global()
+def urgency_name(urgency: str) -> str:
+    """Return what the urgency of an answer asks of the referrer."""
+    return urgency_text(urgency, language())
+
+
+@bp.app_template_global()
+def certainty_name(certainty: int | None) -> str:
+    """Return how sure the reader is, in words."""
+    return certainty_text(certainty, language())
+
+
+@bp.app_template_global()
 def draft_address(case: Case) -> str:
-    """Return where a case is gone on with: a GP's draft in the capture page, others at their own."""
+    """Return where a case is gone on with: a skin draft in the capture page, others at home."""
     if case.state is CaseState.DRAFT and case.specialty is Specialty.DERMATOLOGY:
         return f"/capture?case={case.id}"
     return f"/cases/{case.id}"
@@ -145,10 +159,7 @@ def site_name(slug: str) -> str:
 @bp.app_template_global()
 def person_name(dicom_name: str) -> str:
     """Return a name of DICOM form (PS3.5 section 6.2.1.1, VR PN) as people write it."""
-    alphabetic = dicom_name.partition("=")[0]
-    family, given, middle, prefix, suffix = (alphabetic.split("^") + [""] * 5)[:5]
-    parts = [part.strip() for part in (prefix, given, middle, family, suffix)]
-    return " ".join(part for part in parts if part) or _("Name not given")
+    return name_text(dicom_name) or _("Name not given")
 
 
 @bp.app_template_global()
@@ -193,11 +204,11 @@ def wait_of(case: Case) -> Wait:
     if case.state is CaseState.DECLINED:
         return Wait(_("Declined"), "act")
     if case.state is CaseState.CLOSED:
-        return Wait(_at("Closed", "Closed {time}", case.closed_at), "quiet")
+        return Wait(_at(mark("Closed"), mark("Closed {time}"), case.closed_at), "quiet")
     if case.state is CaseState.READ:
-        return Wait(_at("Answer read", "Read {time}", case.read_at), "fine")
+        return Wait(_at(mark("Answer read"), mark("Read {time}"), case.read_at), "fine")
     if case.state in (CaseState.SIGNED, CaseState.DELIVERED):
-        return Wait(_at("Answered", "Answered {time}", case.signed_at), "fine")
+        return Wait(_at(mark("Answered"), mark("Answered {time}"), case.signed_at), "fine")
     return _time_left(case.due_at, now)
 
 

@@ -1,4 +1,4 @@
-"""The first page: what waits, for whom, and how long there is. Lists and filters; changes nothing."""
+"""The first page: what waits, for whom, how long there is. Lists and filters; changes nothing."""
 
 from __future__ import annotations
 

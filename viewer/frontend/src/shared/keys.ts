@@ -7,6 +7,7 @@ export function listen(keys: Keys): void {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
     if (isTyping(event.target) || document.querySelector("dialog[open]") !== null) return;
+    if (event.key === "Enter" && isPressed(event.target)) return;
     const action = keys[event.key];
     if (action === undefined) return;
     event.preventDefault();
@@ -24,4 +25,9 @@ function isTyping(target: EventTarget | null): boolean {
     target instanceof HTMLElement &&
     (target.isContentEditable || target.matches("input:not([type=checkbox],[type=radio]), textarea, select"))
   );
+}
+
+/** Enter on a link or button does what that link or button says. */
+function isPressed(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.matches("a[href], button, summary");
 }

@@ -1,0 +1,20 @@
+// The reply page works without a script. This keeps an answer that is being written: a reload or a lost
+// link loses nothing. It is kept for this tab only, since it speaks of a patient.
+import "../styles/reply.css";
+import { t } from "../shared/strings.ts";
+
+for (const field of document.querySelectorAll<HTMLTextAreaElement>("textarea[data-keep]")) keep(field);
+
+function keep(field: HTMLTextAreaElement): void {
+  const name = field.dataset["keep"] ?? field.name;
+  const note = field.parentElement?.querySelector<HTMLElement>("[data-kept]");
+  if (field.value === "") field.value = sessionStorage.getItem(name) ?? "";
+  field.addEventListener("input", () => {
+    sessionStorage.setItem(name, field.value);
+    if (!note) return;
+    const time = new Date().toLocaleTimeString("nb-NO", { hour: "2-digit", minute: "2-digit" });
+    note.textContent = t("Kept in this tab {time}", { time });
+    note.hidden = false;
+  });
+  field.form?.addEventListener("submit", () => sessionStorage.removeItem(name));
+}

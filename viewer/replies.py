@@ -1,0 +1,201 @@
+"""The case page: the reading room for those who read, and for those who asked the reply.
+
+Nothing is decided here; the casebook decides and this shows, by forms that need no script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from casework import access
+from casework.errors import Invalid, NotFound, Refused
+from casework.lifecycle import Event, possible
+from casework.model import Actor, Case, CaseDossier, CaseState, Report, Role, SiteKind
+from viewer import reading, reply_view
+from viewer.guard import current_actor, current_scope
+from viewer.i18n import _, language
+from viewer.report_pdf import render_report
+from viewer.services import services
+
+bp = Blueprint("replies", __name__)
+
+_PICTURES = frozenset({"XC", "DMS", "GM", "OT", "ES"})  # shown as photographs, all of them
+_MOST_IMAGES = 24
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One line of a case's history."""
+
+    at: datetime
+    text: str
+
+
+@bp.get("/cases/<case_id>")
+def case_page(case_id: str) -> Response | str:
+    """Show a case as the one who looks needs it, and note that they did."""
+    actor = current_actor()
+    dossier = services().casebook.dossier(current_scope(), case_id)
+    _note(actor, "case-opened", dossier.case)
+    if actor.role is not Role.REFERRER:
+        return reading.reading_room(dossier)
+    if Event.OPEN in possible(dossier.case.state) and actor.site == dossier.case.site:
+        services().casebook.open_reply(actor, case_id)
+        dossier = services().casebook.dossier(current_scope(), case_id)
+    return _reply_page(actor, dossier)
+
+
+@bp.post("/cases/<case_id>/acknowledge")
+def acknowledge(case_id: str) -> Response:
+    """Take the referrer's word that the reply has been read."""
+    services().casebook.acknowledge(current_actor(), case_id)
+    return redirect(url_for("replies.case_page", case_id=case_id))
+
+
+@bp.post("/cases/<case_id>/answer")
+def answer(case_id: str) -> Response:
+    """Send the referrer's answer to what the specialist asked."""
+    services().casebook.answer(current_actor(), case_id, text=_text("text"))
+    return redirect(url_for("replies.case_page", case_id=case_id, _anchor="conversation"))
+
+
+@bp.post("/cases/<case_id>/submit")
+def submit(case_id: str) -> Response:
+    """Send a draft to the specialists."""
+    services().casebook.submit(current_actor(), case_id)
+    return redirect(url_for("replies.case_page", case_id=case_id))
+
+
+@bp.post("/cases/<case_id>/withdraw")
+def withdraw(case_id: str) -> Response:
+    """Take a referral back."""
+    services().casebook.withdraw(current_actor(), case_id, reason=_text("reason"))
+    return redirect(url_for("replies.case_page", case_id=case_id))
+
+
+@bp.get("/cases/<case_id>/report.pdf")
+def report_pdf(case_id: str) -> Response:
+    """Give a signed version as a PDF: the newest, or the one asked for with `?version=`."""
+    actor = current_actor()
+    dossier = services().casebook.dossier(current_scope(), case_id)
+    report = _version(dossier.reports, request.args.get("version", type=int))
+    _note(actor, "report-exported", dossier.case)
+    content = render_report(
+        dossier, report, language=language(), timezone=services().settings.timezone
+    )
+    response = Response(content, mimetype="application/pdf")
+    name = f"{dossier.case.id}-{report.version}.pdf"
+    response.headers["Content-Disposition"] = f'inline; filename="{name}"'
+    return response
+
+
+def _reply_page(actor: Actor, dossier: CaseDossier) -> str:
+    case = dossier.case
+    reply = reply_view.reply_of(dossier.reports)
+    return render_template(
+        "case.html",
+        dossier=dossier,
+        case=case,
+        reply=reply,
+        diagnoses=reply_view.diagnoses_of(reply.content) if reply else (),
+        images=_images(dossier, reply),
+        history=_history(dossier),
+        may={event.value for event in Event if _may(actor, event, case)},
+        may_photograph=actor.site_kind is SiteKind.GP,
+        strings=("case",),
+    )
+
+
+def _images(dossier: CaseDossier, reply: reply_view.Reply | None) -> Sequence[reply_view.Image]:
+    """Return the frames that the reply points to; without any, the case's own photographs."""
+    named = reply_view.images_of((reply.answer, *reply.addenda)) if reply else ()
+    if named:
+        return named[:_MOST_IMAGES]
+    scope, index = current_scope(), services().index
+    photographs = [
+        reply_view.Image(row.sop_instance_uid, 1)
+        for study in dossier.studies
+        if set(study.modalities) & _PICTURES
+        for row in index.instances_of(scope, study.study_uid, site=study.site)
+        if row.rows
+    ]
+    return photographs[:_MOST_IMAGES]
+
+
+def _history(dossier: CaseDossier) -> Sequence[Turn]:
+    case = dossier.case
+    turns = [Turn(case.created_at, _("Referral begun"))]
+    if case.submitted_at:
+        turns.append(Turn(case.submitted_at, _("Sent to the specialists")))
+    if case.claimed_at and case.holder_name:
+        turns.append(Turn(case.claimed_at, _("Claimed by {name}", name=case.holder_name)))
+    for message in dossier.messages:
+        turns.append(Turn(message.at, _message_turn(message.kind, message.author)))
+    for report in dossier.reports:
+        turns.append(Turn(report.signed_at, _report_turn(report)))
+    for delivery in dossier.deliveries:
+        if delivery.done_at and delivery.channel != "inbox":
+            said = _("Delivered to {destination}", destination=delivery.destination)
+            turns.append(Turn(delivery.done_at, said))
+    if case.read_at:
+        turns.append(Turn(case.read_at, _("Answer opened")))
+    if case.closed_at:
+        turns.append(Turn(case.closed_at, _("Answer acknowledged")))
+    return sorted(turns, key=lambda turn: turn.at)
+
+
+def _message_turn(kind: str, author: str) -> str:
+    return {
+        "question": _("{name} asked for something", name=author),
+        "answer": _("{name} answered", name=author),
+        "decline": _("{name} declined the case", name=author),
+        "withdraw": _("{name} withdrew the referral", name=author),
+    }.get(kind, _("{name} wrote a note", name=author))
+
+
+def _report_turn(report: Report) -> str:
+    return {
+        "addendum": _("{name} signed an addendum", name=report.signed_by),
+        "correction": _("{name} signed a correction", name=report.signed_by),
+    }.get(report.kind, _("{name} signed the answer", name=report.signed_by))
+
+
+def _may(actor: Actor, event: Event, case: Case) -> bool:
+    if event not in possible(case.state):
+        return False
+    try:
+        access.require_may(actor, event, site=case.site, holder_id=case.holder_id)
+    except Refused:
+        return False
+    return True
+
+
+def _version(reports: Sequence[Report], version: int | None) -> Report:
+    fitting = [report for report in reports if version in (None, report.version)]
+    if not fitting:
+        raise NotFound("There is no signed report of that version.", code="no-such-report")
+    return max(fitting, key=lambda report: report.version)
+
+
+def _text(name: str) -> str:
+    text = request.form.get(name, "").strip()
+    if not text:
+        raise Invalid("Write a text first. Go back, and what you had is still there.", code="empty")
+    return text
+
+
+def _note(actor: Actor, action: str, case: Case) -> None:
+    services().ledger.append(
+        None, actor=actor, action=action, subject=case.id, case_id=case.id, site=actor.site
+    )
+
+
+@bp.app_template_global()
+def waits_for_referrer(case: Case) -> bool:
+    """Tell whether the one who asked is the one being waited for."""
+    return case.state is CaseState.WAITING
