@@ -1,0 +1,70 @@
+"""The audit chain: what an entry is, how its hash follows from the one before, where it breaks.
+
+Each hash covers the entry and the hash before it, so that a changed, cut or moved entry shows at
+the first place that no longer fits. Keeps nothing itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from casework.findings import canonical_json
+
+GENESIS = "0" * 64
+"""The hash that stands before the first entry."""
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """Who did what to what, when, and with which outcome. Holds ids, never a patient's name."""
+
+    seq: int
+    at: datetime
+    actor_id: str
+    actor_name: str
+    role: str
+    site: str
+    action: str
+    subject: str
+    case_id: str
+    outcome: str
+    detail: Mapping[str, Any]
+    previous: str
+    hash: str
+
+
+def chain(previous_hash: str, values: Mapping[str, Any]) -> str:
+    """Return the hash of an entry with these values after the entry with that hash."""
+    material = {name: _plain(value) for name, value in values.items()}
+    return hashlib.sha256(previous_hash.encode() + b"\n" + canonical_json(material)).hexdigest()
+
+
+def hash_of(entry: AuditEntry) -> str:
+    """Return the hash that an entry ought to have."""
+    covered = {f.name: getattr(entry, f.name) for f in fields(entry)}
+    del covered["previous"], covered["hash"]
+    return chain(entry.previous, covered)
+
+
+def first_bad(entries: Iterable[AuditEntry], *, after: str = GENESIS) -> AuditEntry | None:
+    """Return the first entry that is not what its chain says, or None when all are whole.
+
+    Entries come in the order of their numbers; `after` is the hash before the first of them.
+    """
+    previous, seq = after, None
+    for entry in entries:
+        follows = seq is None or entry.seq == seq + 1
+        if not follows or entry.previous != previous or entry.hash != hash_of(entry):
+            return entry
+        previous, seq = entry.hash, entry.seq
+    return None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return value

@@ -1,0 +1,187 @@
+"""What findings are: their keys, their normal form, when they may be signed, and their hash.
+
+Text is taken as it is written. What is counted, drawn or chosen must have its form; a key that is
+not known is refused by name, so that nothing is written that no reply would show.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from casework.errors import Invalid
+from casework.identifiers import is_receivable_uid
+
+URGENCIES = ("none", "routine", "priority", "cancer-pathway")
+ASSESSABLE = ("yes", "partly", "no")
+MAX_TEXT = 20_000
+MAX_ITEMS = 200
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return the one JSON text of a value: keys sorted, no spaces, UTF-8."""
+    text = json.dumps(
+        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
+    return text.encode()
+
+
+def content_hash(value: Any) -> str:
+    """Return the SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def normal_findings(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return findings with every key in its form, or raise Invalid naming what is not."""
+    unknown = sorted(str(key) for key in body if key not in FINDINGS_KEYS)
+    if unknown:
+        raise Invalid(
+            f"Findings have no {', '.join(unknown)}. They have {', '.join(FINDINGS_KEYS)}.",
+            code="unknown-key",
+        )
+    return {key: read(body.get(key), key) for key, read in _READERS.items()}
+
+
+def require_signable(findings: Mapping[str, Any]) -> None:
+    """Raise Invalid unless findings hold what a reply needs: an impression."""
+    if not str(findings.get("impression", "")).strip():
+        raise Invalid("Write an impression before you sign.", code="impression-missing")
+
+
+def _text(value: Any, key: str) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _wrong(key, "text")
+    if len(value) > MAX_TEXT:
+        raise _wrong(key, f"at most {MAX_TEXT} characters")
+    return value.replace("\r\n", "\n").strip()
+
+
+def _choice(choices: Sequence[str]) -> Callable[[Any, str], str]:
+    def read(value: Any, key: str) -> str:
+        if value is None or value == "":
+            return choices[0]
+        if value not in choices:
+            raise _wrong(key, "one of " + ", ".join(choices))
+        return str(value)
+
+    return read
+
+
+def _list_of(item: Callable[[Any, str], dict[str, Any]]) -> Callable[[Any, str], list[Any]]:
+    def read(value: Any, key: str) -> list[Any]:
+        if value is None:
+            return []
+        if not isinstance(value, list | tuple) or len(value) > MAX_ITEMS:
+            raise _wrong(key, f"a list of at most {MAX_ITEMS}")
+        return [item(each, f"{key}[{at}]") for at, each in enumerate(value)]
+
+    return read
+
+
+def _diagnosis(value: Any, key: str) -> dict[str, Any]:
+    given = _object(value, key, ("text", "code", "system", "certainty"))
+    found = {name: _text(_label(given.get(name)), f"{key}.{name}") for name in given}
+    if not found.get("text"):
+        raise _wrong(f"{key}.text", "the name of a diagnosis")
+    return {name: text for name, text in found.items() if text}
+
+
+def _measurement(value: Any, key: str) -> dict[str, Any]:
+    names = ("instance_uid", "frame", "kind", "points", "value", "unit", "calibration", "label")
+    given = _object(value, key, names)
+    return {
+        **_image(given, key),
+        "kind": _text(given.get("kind"), f"{key}.kind"),
+        "points": _points(given.get("points"), f"{key}.points"),
+        "value": None if given.get("value") is None else _number(given["value"], f"{key}.value"),
+        "unit": _text(given.get("unit"), f"{key}.unit"),
+        "calibration": _text(given.get("calibration"), f"{key}.calibration"),
+        "label": _text(given.get("label"), f"{key}.label"),
+    }
+
+
+def _key_image(value: Any, key: str) -> dict[str, Any]:
+    return _image(_object(value, key, ("instance_uid", "frame")), key)
+
+
+def _image(given: Mapping[str, Any], key: str) -> dict[str, Any]:
+    uid, frame = given.get("instance_uid"), given.get("frame", 1)
+    if not isinstance(uid, str) or not is_receivable_uid(uid):
+        raise _wrong(f"{key}.instance_uid", "the UID of an image")
+    if isinstance(frame, bool) or not isinstance(frame, int) or frame < 1:
+        raise _wrong(f"{key}.frame", "a frame number from 1")
+    return {"instance_uid": uid, "frame": frame}
+
+
+def _points(value: Any, key: str) -> list[list[float]]:
+    if not isinstance(value, list | tuple) or not 1 <= len(value) <= MAX_ITEMS:
+        raise _wrong(key, f"1 to {MAX_ITEMS} points")
+    points = []
+    for point in value:
+        if not isinstance(point, list | tuple) or len(point) not in (2, 3):
+            raise _wrong(key, "points of two or three numbers")
+        points.append([_number(each, key) for each in point])
+    return points
+
+
+def _displayed(value: Any, key: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise _wrong(key, "an object")
+    try:
+        plain: dict[str, Any] = json.loads(canonical_json(dict(value)))
+    except (TypeError, ValueError) as error:
+        raise _wrong(key, "plain JSON") from error
+    return plain
+
+
+def _object(value: Any, key: str, names: Sequence[str]) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _wrong(key, "an object")
+    unknown = sorted(str(name) for name in value if name not in names)
+    if unknown:
+        raise Invalid(
+            f"{key} has no {', '.join(unknown)}. It has {', '.join(names)}.", code="unknown-key"
+        )
+    return value
+
+
+def _number(value: Any, key: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _wrong(key, "a number")
+    return float(value)
+
+
+def _label(value: Any) -> Any:
+    """Return a certainty such as 4 as text; other values as they are."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _wrong(key: str, wanted: str) -> Invalid:
+    return Invalid(f"{key} must be {wanted}.", code="invalid-findings")
+
+
+_READERS: Mapping[str, Callable[[Any, str], Any]] = {
+    "findings": _text,
+    "impression": _text,
+    "advice": _text,
+    "diagnoses": _list_of(_diagnosis),
+    "urgency": _choice(URGENCIES),
+    "template": _text,
+    "assessable": _choice(ASSESSABLE),
+    "reason": _text,
+    "follow_up": _text,
+    "safety_net": _text,
+    "measurements": _list_of(_measurement),
+    "key_images": _list_of(_key_image),
+    "displayed": _displayed,
+}
+
+FINDINGS_KEYS = tuple(_READERS)
+"""The keys that findings may have."""
