@@ -1,10 +1,10 @@
-"""Makes the Flask application from its services: limits, guard, headers, error answers, blueprints."""
+"""Makes the Flask application from its services: limits, guard, headers, errors, blueprints."""
 
 from __future__ import annotations
 
 from flask import Flask
 
-from viewer import blueprints, guard, headers, problems
+from viewer import blueprints, guard, headers, metrics, problems
 from viewer.services import Services, attach
 
 
@@ -19,6 +19,7 @@ def create_app(services: Services) -> Flask:
         TRUSTED_HOSTS=list(settings.trusted_hosts) or None,
     )
     attach(app.extensions, services)
+    metrics.install(app, services)
     problems.install(app)
     guard.install(app)
     headers.install(app)

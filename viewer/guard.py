@@ -29,7 +29,7 @@ CSRF_FIELD = "csrf_token"
 
 
 class NotSignedIn(Exception):
-    """The request comes from nobody that Lysbro knows; a page sends to sign-in, a machine gets 401."""
+    """The request comes from nobody known; a page sends to sign-in, a machine gets 401."""
 
 
 def open_to_all(view: Callable[P, R]) -> Callable[P, R]:
@@ -174,8 +174,8 @@ def _is_form() -> bool:
 def _same_origin() -> bool:
     """Tell whether the browser says that our own page sent this; the token is asked for besides.
 
-    Under `Referrer-Policy: no-referrer` a form posts `Origin: null` (Fetch, "append a request Origin
-    header"), so that value says nothing.
+    Under `Referrer-Policy: no-referrer` a form posts `Origin: null` (Fetch, "append a request
+    `Origin` header"), so that value says nothing.
     """
     fetch_site = request.headers.get("Sec-Fetch-Site")
     if fetch_site is not None:

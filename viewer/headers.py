@@ -1,4 +1,4 @@
-"""The response headers that hold a browser to what Lysbro means: CSP, caching, framing, permissions."""
+"""The response headers that hold a browser to what Lysbro means: CSP, caching, framing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _HASHED = "/static/dist/assets/"
 
 
 def widen_csp(directive: str, *sources: str) -> None:
-    """Let the page of this request use further sources, e.g. `widen_csp("worker-src", "'self'")`."""
+    """Let this page use further sources, e.g. `widen_csp("worker-src", "'self'")`."""
     extra: dict[str, tuple[str, ...]] = g.setdefault("csp_extra", {})
     extra[directive] = (*extra.get(directive, ()), *sources)
 

@@ -1,7 +1,7 @@
-"""Turns every error into its answer: an RFC 9457 problem document for machines, a plain page for people.
+"""Turns every error into its answer: an RFC 9457 problem document, or a plain page for people.
 
-One table from error types to statuses. What is not in it is a defect: logged with its trace under an id,
-answered as 500.
+One table from error types to statuses. What is not in it is a defect: logged with its trace
+under an id, answered as 500.
 """
 
 from __future__ import annotations
@@ -32,20 +32,13 @@ from viewer.services import services
 
 log = structlog.get_logger()
 
-STATUS: Mapping[type[LysbroError], int] = {
-    TooLarge: 413,
-    Invalid: 422,
-    Refused: 403,
-    NotFound: 404,
-    Conflict: 409,
-    NoRoom: 507,
-    Unavailable: 503,
-}
-"""The status of each error; a type is answered as its nearest ancestor here."""
 
-_UNREADABLE = frozenset({"not-json", "bad-request", "missing-field"})
-_MACHINE_PATHS = ("/api/", "/dicom-web", "/fhir", "/healthz", "/readyz", "/metrics")
-_RETRY_AFTER_S = "30"
+class NotAcceptable(LysbroError):
+    """The client takes none of the forms that there are."""
+
+
+class UnsupportedMedia(LysbroError):
+    """The body has a form that is not taken."""
 
 
 class TooManyRequests(LysbroError):
@@ -56,10 +49,27 @@ class TooManyRequests(LysbroError):
         self.wait_s = wait_s
 
 
+STATUS: Mapping[type[LysbroError], int] = {
+    TooLarge: 413,
+    Invalid: 422,
+    Refused: 403,
+    NotFound: 404,
+    Conflict: 409,
+    NoRoom: 507,
+    Unavailable: 503,
+    NotAcceptable: 406,
+    UnsupportedMedia: 415,
+    TooManyRequests: 429,
+}
+"""The status of each error; a type is answered as its nearest ancestor here."""
+
+_UNREADABLE = frozenset({"not-json", "bad-request", "missing-field"})
+_MACHINE_PATHS = ("/api/", "/dicom-web", "/fhir", "/healthz", "/readyz", "/metrics")
+_RETRY_AFTER_S = "30"
+
+
 def status_of(error: LysbroError) -> int:
     """Return the HTTP status of an error."""
-    if isinstance(error, TooManyRequests):
-        return 429
     if type(error) is Invalid and error.code in _UNREADABLE:
         return 400
     for kind in type(error).__mro__:
@@ -157,7 +167,7 @@ def page(status: int, detail: str) -> AnyResponse:
     title = HTTPStatus(status).phrase
     try:
         html = render_template("error.html", status=status, title=title, message=detail)
-    except Exception as error:  # noqa: BLE001 - the last page that can be drawn
+    except Exception as error:
         log.error("error page failed", exc_info=error)
         html = f"<!doctype html><title>{status}</title><h1>{title}</h1><p>{escape(detail)}</p>"
     return Response(html, status=status, mimetype="text/html")

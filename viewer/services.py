@@ -1,4 +1,7 @@
-"""What the web application is handed by its maker: the parts it calls and its settings. Builds none of them."""
+"""What the web application is handed by its maker: the parts it calls and its settings.
+
+Builds none of them.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,7 @@ class WebSettings:
     https: bool = False  # the browser comes by https: Secure and __Host- cookies, HSTS
     trusted_hosts: tuple[str, ...] = ()  # empty: any
     max_upload_bytes: int = 100 << 20
+    max_stow_bytes: int = 4 << 30  # one STOW-RS request
     max_form_bytes: int = 500_000  # of the text fields of one form
     max_form_parts: int = 50
     max_photo_bytes: int = 64 << 20
@@ -45,7 +49,7 @@ class PhotoDoor(Protocol):
     def assess(self, data: bytes) -> list[dict[str, Any]]:
         """Return the advice on a photograph; raise Invalid when it is none."""
 
-    def take(  # noqa: PLR0913 - one photograph with its circumstances
+    def take(
         self,
         actor: Actor,
         case: Case,
@@ -78,7 +82,7 @@ class Services:
     photos: PhotoDoor | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
-    """Further parts that must answer before the application is ready; each raises when it does not."""
+    """Further parts that must answer before the application is ready; each raises when not."""
 
 
 def attach(app_extensions: dict[str, Any], services: Services) -> None:
@@ -88,8 +92,7 @@ def attach(app_extensions: dict[str, Any], services: Services) -> None:
 
 def services() -> Services:
     """Return the services of the application that serves this request."""
-    found = current_app.extensions[_KEY]
-    assert isinstance(found, Services)
+    found: Services = current_app.extensions[_KEY]
     return found
 
 

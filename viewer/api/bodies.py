@@ -1,0 +1,203 @@
+"""What callers send to the API, checked for form. What it means is decided below, in casework."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from casework.errors import Invalid
+from casework.model import CaseState, Patient, Priority, Specialty
+from viewer.api.calls import Body
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SEX = {
+    "male": "M",
+    "female": "F",
+    "other": "O",
+    "m": "M",
+    "f": "F",
+    "o": "O",
+    "unknown": "",
+    "": "",
+}
+_NAME_GROUP_LENGTH = 64  # PS3.5 section 6.2, VR PN: characters in a component group
+
+
+def _plain(text: str) -> str:
+    if _CONTROL.search(text) or "\\" in text:
+        raise ValueError("must not contain control characters or a backslash")
+    return text
+
+
+def _person_name(text: str) -> str:
+    groups = _plain(text).split("=")
+    if len(groups) > 3 or any(len(g) > _NAME_GROUP_LENGTH or g.count("^") > 4 for g in groups):
+        raise ValueError("must have the form FAMILY^GIVEN with at most 64 characters (PS3.5 6.2)")
+    return text
+
+
+def _sex(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() not in _SEX:
+        raise ValueError("must be M, F or O")
+    return _SEX[value.strip().lower()]
+
+
+def _iso_date(value: object) -> object:
+    if value in {"", None}:
+        return None
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        raise ValueError("must be a date such as 1954-03-21")
+    return value
+
+
+def _not_future(value: date | None) -> date | None:
+    if value is not None and value > datetime.now(UTC).date() + timedelta(days=1):
+        raise ValueError("must not lie in the future")
+    return value
+
+
+Short = Annotated[str, Field(max_length=64), AfterValidator(_plain)]
+LongText = Annotated[str, Field(max_length=20_000)]
+Uid = Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]
+
+
+class NameParts(Body):
+    """A name in its parts."""
+
+    family: Annotated[str, Field(max_length=64), AfterValidator(_plain)] = ""
+    given: Annotated[str, Field(max_length=64), AfterValidator(_plain)] = ""
+
+
+class PatientBody(Body):
+    """Who the images are of. The name in DICOM form (FAMILY^GIVEN) or in its parts."""
+
+    id: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_plain)]
+    issuer: Short = ""
+    name: Annotated[str, AfterValidator(_person_name)] | NameParts = ""
+    birth_date: Annotated[date | None, BeforeValidator(_iso_date), AfterValidator(_not_future)] = (
+        None
+    )
+    sex: Annotated[Literal["M", "F", "O", ""], BeforeValidator(_sex)] = ""
+
+    def patient(self) -> Patient:
+        """Return the patient as casework knows one."""
+        name = self.name
+        if isinstance(name, NameParts):
+            name = _person_name(_in_dicom_form(name))
+        return Patient(self.id, self.issuer, name, self.birth_date, self.sex)
+
+
+class ReferralBody(Body):
+    """A question to a specialist."""
+
+    specialty: Specialty
+    patient: PatientBody
+    question: LongText = ""
+    priority: Priority = Priority.ROUTINE
+    clinical: dict[str, Any] = Field(default_factory=dict)
+    consent: dict[str, Any] = Field(default_factory=dict)
+
+
+class ReferralEdit(Body):
+    """What changes in a referral that is still a draft; what is left out stays."""
+
+    patient: PatientBody | None = None
+    question: LongText | None = None
+    priority: Priority | None = None
+    clinical: dict[str, Any] | None = None
+    consent: dict[str, Any] | None = None
+
+
+class PhotoForm(Body):
+    """What is said of a photograph, beside the field `photo` itself."""
+
+    kind: Literal["overview", "closeup", "dermoscopic"]
+    site_code: Annotated[str, Field(pattern=r"^[0-9A-Za-z.-]{1,32}$")]
+    laterality: Literal["", "left", "right", "bilateral", "L", "R", "B"] = ""
+    lesion: Short = ""
+    capture_id: Annotated[str, Field(pattern=r"^[0-9A-Za-z._:-]{0,64}$")] = ""
+
+
+class CasesQuery(Body):
+    """Filters of the worklist."""
+
+    state: Annotated[str, Field(description="states, separated by commas")] = ""
+    specialty: Specialty | Literal[""] = ""
+    site: Annotated[str, Field(max_length=32)] = ""
+    q: Annotated[str, Field(max_length=128, description="part of a name or number")] = ""
+    mine: bool = False
+    page: Annotated[int, Field(ge=1, le=100_000)] = 1
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+    def states(self) -> tuple[CaseState, ...] | None:
+        """Return the states that are asked for; None means every one."""
+        names = [name.strip() for name in self.state.split(",") if name.strip()]
+        known = {s.value for s in CaseState}
+        if unknown := [name for name in names if name not in known]:
+            raise Invalid(
+                f"state: {', '.join(unknown)} is none of {', '.join(sorted(known))}.",
+                code="invalid-body",
+            )
+        return tuple(CaseState(name) for name in names) or None
+
+
+class AskBody(Body):
+    """What the reader needs to know or see, and why."""
+
+    text: LongText = ""
+    reason: Short = ""
+
+
+class TextBody(Body):
+    """A turn in the conversation."""
+
+    text: Annotated[str, Field(min_length=1, max_length=20_000)]
+
+
+class ReasonBody(Body):
+    """Why a case is not read."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=2_000)]
+
+
+class SignBody(Body):
+    """What the reader had been shown when signing."""
+
+    displayed: dict[str, Any] = Field(default_factory=dict)
+
+
+class Diagnosis(Body):
+    """A diagnosis in words, with its code when it has one."""
+
+    text: str
+    code: str = ""
+    system: str = ""
+    certainty: str = ""
+
+
+class FindingsBody(Body):
+    """Findings as they are drafted and signed. Read and judged by `casework.findings`."""
+
+    findings: LongText = ""
+    impression: LongText = ""
+    advice: LongText = ""
+    diagnoses: list[Diagnosis] = Field(default_factory=list)
+    urgency: Literal["none", "routine", "priority", "cancer-pathway"] = "none"
+    template: str = ""
+    assessable: Literal["yes", "partly", "no"] = "yes"
+    reason: str = ""
+    follow_up: str = ""
+    safety_net: str = ""
+    measurements: list[dict[str, Any]] = Field(default_factory=list)
+    key_images: list[dict[str, Any]] = Field(default_factory=list)
+    displayed: dict[str, Any] = Field(default_factory=dict)
+
+
+def _in_dicom_form(name: NameParts) -> str:
+    family, given = (part.replace("^", " ").replace("=", " ") for part in (name.family, name.given))
+    return f"{family}^{given}" if given else family

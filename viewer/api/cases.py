@@ -1,0 +1,244 @@
+"""The calls on cases: the worklist, one case whole, and every step of its life.
+
+Casework decides each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, request
+
+from casework.errors import Invalid
+from casework.model import Actor, Case, CaseDossier, Report, Specialty
+from viewer.api.bodies import (
+    AskBody,
+    CasesQuery,
+    FindingsBody,
+    ReasonBody,
+    SignBody,
+    TextBody,
+)
+from viewer.api.calls import answer, describe, read_body, read_object, read_query
+from viewer.api.shapes import (
+    CaseList,
+    CaseRow,
+    CaseShape,
+    CaseStateShape,
+    ReportShape,
+    SignedShape,
+    StudyCustody,
+)
+from viewer.guard import current_actor, current_scope
+from viewer.services import services
+
+bp = Blueprint("api_cases", __name__, url_prefix="/api/cases")
+
+_ETAG = re.compile(r'(?:W/)?"?(\d{1,9})"?')
+_STEP: Mapping[int, type[CaseStateShape] | str] = {200: CaseStateShape}
+_SIGNED: Mapping[int, type[SignedShape] | str] = {200: SignedShape}
+
+
+@bp.get("")
+@describe("The worklist of the one who asks", query=CasesQuery, answers={200: CaseList})
+def list_cases() -> Response:
+    """List the cases within sight, the most pressing first."""
+    query, actor = read_query(CasesQuery), current_actor()
+    rows, has_more = services().casebook.list_cases(
+        current_scope(),
+        states=query.states(),
+        specialty=Specialty(query.specialty) if query.specialty else None,
+        site=query.site or None,
+        q=query.q or None,
+        mine=actor.id if query.mine else None,
+        limit=query.limit,
+        page=query.page,
+    )
+    _note(actor, "cases-listed", subject="cases", detail=_searched(query))
+    following = {**request.args.to_dict(), "page": str(query.page + 1)}
+    return answer(
+        CaseList(
+            cases=[CaseRow.of(row, actor) for row in rows],
+            next=f"{request.path}?{urlencode(following)}" if has_more else None,
+        )
+    )
+
+
+@bp.get("/<case_id>")
+@describe("One case whole", answers={200: CaseShape})
+def get_case(case_id: str) -> Response:
+    """Show the referral, studies, conversation, reports, deliveries and custody of a case."""
+    actor = current_actor()
+    dossier = services().casebook.dossier(current_scope(), case_id)
+    _note(actor, "case-opened", subject=case_id, case_id=case_id)
+    shape = CaseShape.of(dossier, actor, _custody(dossier))
+    return answer(shape, ETag=f'"{dossier.case.version}"')
+
+
+@bp.post("/<case_id>/submit")
+@describe("Send a draft referral to the specialists", answers=_STEP)
+def submit(case_id: str) -> Response:
+    """Submit a draft."""
+    return _step(services().casebook.submit(current_actor(), case_id))
+
+
+@bp.post("/<case_id>/claim")
+@describe("Take a case to read it", answers=_STEP)
+def claim(case_id: str) -> Response:
+    """Claim a case."""
+    return _step(services().casebook.claim(current_actor(), case_id))
+
+
+@bp.post("/<case_id>/release")
+@describe("Give a case back to the pool", answers=_STEP)
+def release(case_id: str) -> Response:
+    """Release a case."""
+    return _step(services().casebook.release(current_actor(), case_id))
+
+
+@bp.post("/<case_id>/ask")
+@describe("Ask the referrer for something", body=AskBody, answers=_STEP)
+def ask(case_id: str) -> Response:
+    """Ask back; the clock stands until the answer."""
+    body = read_body(AskBody)
+    return _step(
+        services().casebook.ask(current_actor(), case_id, reason=body.reason, text=body.text)
+    )
+
+
+@bp.post("/<case_id>/answer")
+@describe("Answer the reader", body=TextBody, answers=_STEP)
+def answer_question(case_id: str) -> Response:
+    """Answer a question about a case."""
+    body = read_body(TextBody)
+    return _step(services().casebook.answer(current_actor(), case_id, text=body.text))
+
+
+@bp.post("/<case_id>/decline")
+@describe("Refuse to read a case, with the reason", body=ReasonBody, answers=_STEP)
+def decline(case_id: str) -> Response:
+    """Decline a case."""
+    body = read_body(ReasonBody)
+    return _step(services().casebook.decline(current_actor(), case_id, reason=body.reason))
+
+
+@bp.post("/<case_id>/withdraw")
+@describe("Take a referral back, with the reason", body=ReasonBody, answers=_STEP)
+def withdraw(case_id: str) -> Response:
+    """Withdraw a case."""
+    body = read_body(ReasonBody)
+    return _step(services().casebook.withdraw(current_actor(), case_id, reason=body.reason))
+
+
+@bp.put("/<case_id>/findings")
+@describe(
+    "Save the draft of the findings",
+    body=FindingsBody,
+    answers=_STEP,
+    request_headers={"If-Match": "the draft_version that was edited; 409 when it has moved on"},
+)
+def save_findings(case_id: str) -> Response:
+    """Save draft findings."""
+    case = services().casebook.save_findings(
+        current_actor(), case_id, read_object(), expected_version=_expected_version()
+    )
+    return answer(CaseStateShape.of(case), ETag=f'"{case.draft_version}"')
+
+
+@bp.post("/<case_id>/sign")
+@describe("Sign the draft; deliveries follow", body=SignBody, answers=_SIGNED)
+def sign(case_id: str) -> Response:
+    """Sign the findings."""
+    body = read_body(SignBody)
+    report = services().casebook.sign(current_actor(), case_id, displayed=body.displayed)
+    return _signed(case_id, report)
+
+
+@bp.post("/<case_id>/addend")
+@describe("Sign an addendum to a signed report", body=FindingsBody, answers=_SIGNED)
+def addend(case_id: str) -> Response:
+    """Add to a signed report; what was signed stays."""
+    report = services().casebook.addend(current_actor(), case_id, read_object())
+    return _signed(case_id, report)
+
+
+@bp.post("/<case_id>/correct")
+@describe("Sign a correction of a signed report", body=FindingsBody, answers=_SIGNED)
+def correct(case_id: str) -> Response:
+    """Correct a signed report; what was signed stays readable."""
+    report = services().casebook.correct(current_actor(), case_id, read_object())
+    return _signed(case_id, report)
+
+
+@bp.post("/<case_id>/acknowledge")
+@describe("Say that the reply has been read", answers=_STEP)
+def acknowledge(case_id: str) -> Response:
+    """Acknowledge a reply; the case is closed."""
+    return _step(services().casebook.acknowledge(current_actor(), case_id))
+
+
+def _step(case: Case) -> Response:
+    return answer(CaseStateShape.of(case))
+
+
+def _signed(case_id: str, report: Report) -> Response:
+    case = services().casebook.dossier(current_scope(), case_id).case
+    state = CaseStateShape.of(case).model_dump()
+    return answer(SignedShape(**state, report=ReportShape.of(report)))
+
+
+def _expected_version() -> int | None:
+    given = request.headers.get("If-Match", "").strip()
+    if given in {"", "*"}:
+        return None
+    found = _ETAG.fullmatch(given)
+    if found is None:
+        raise Invalid('If-Match must be the version of the draft, such as "3".', code="bad-request")
+    return int(found[1])
+
+
+def _custody(dossier: CaseDossier) -> list[StudyCustody]:
+    scope = current_scope()
+    return [
+        StudyCustody(
+            study_uid=study.study_uid,
+            event=row.event,
+            instances=row.instances,
+            first_at=row.first_at,
+            last_at=row.last_at,
+        )
+        for study in dossier.studies
+        for row in services().index.custody_of_study(scope, study.study_uid, site=study.site)
+    ]
+
+
+def _searched(query: CasesQuery) -> dict[str, Any]:
+    asked = {
+        "state": query.state,
+        "specialty": str(query.specialty),
+        "site": query.site,
+        "q": query.q,
+    }
+    return {name: value for name, value in asked.items() if value}
+
+
+def _note(
+    actor: Actor,
+    action: str,
+    *,
+    subject: str,
+    case_id: str = "",
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    services().ledger.append(
+        None,
+        actor=actor,
+        action=action,
+        subject=subject,
+        case_id=case_id,
+        site=actor.site,
+        detail=detail or {},
+    )

@@ -1,0 +1,152 @@
+"""The calls that make a referral: the draft, its edits, its photographs.
+
+Stores through the photo door only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask import Blueprint, Response
+
+from casework.errors import NotFound
+from casework.identifiers import derived_uid
+from casework.model import Case, Referral
+from storage.index import InstanceRow
+from viewer.api.bodies import PhotoForm, ReferralBody, ReferralEdit
+from viewer.api.calls import Body, answer, describe, read_body, read_file, read_form
+from viewer.api.shapes import (
+    AdviceList,
+    AdviceShape,
+    CaseStateShape,
+    PhotoList,
+    PhotoShape,
+    PhotoTaken,
+    ReferralMade,
+)
+from viewer.guard import current_actor, current_scope
+from viewer.services import required_photos, services
+
+bp = Blueprint("api_referrals", __name__, url_prefix="/api")
+
+_LATERALITY = {"left": "L", "right": "R", "bilateral": "B"}
+
+
+class AssessForm(Body):
+    """Which kind of photograph is judged, when it is known."""
+
+    kind: str = ""
+
+
+@bp.post("/referrals")
+@describe("Start a referral", body=ReferralBody, answers={201: ReferralMade})
+def create_referral() -> Response:
+    """Start a referral as a draft of the site of the one who asks."""
+    body, actor = read_body(ReferralBody), current_actor()
+    case = services().casebook.create_referral(
+        actor,
+        specialty=body.specialty,
+        priority=body.priority,
+        patient=body.patient.patient(),
+        referral=Referral(body.question, body.clinical, body.consent, referrer=actor.name),
+    )
+    made = ReferralMade(
+        case_id=case.id, state=case.state.value, study_instance_uid=derived_uid("study", case.id)
+    )
+    return answer(made, 201, Location=f"/api/cases/{case.id}")
+
+
+@bp.put("/cases/<case_id>/referral")
+@describe(
+    "Change a referral that is still a draft", body=ReferralEdit, answers={200: CaseStateShape}
+)
+def edit_referral(case_id: str) -> Response:
+    """Save what has changed in a draft."""
+    body = read_body(ReferralEdit)
+    case = _visible(case_id)
+    referral = replace(
+        case.referral,
+        **{
+            name: value
+            for name, value in (
+                ("question", body.question),
+                ("clinical", body.clinical),
+                ("consent", body.consent),
+            )
+            if value is not None
+        },
+    )
+    changed = services().casebook.edit_referral(
+        current_actor(),
+        case_id,
+        priority=body.priority or case.priority,
+        patient=body.patient.patient() if body.patient else case.patient,
+        referral=referral,
+    )
+    return answer(CaseStateShape.of(changed))
+
+
+@bp.post("/photos/assess")
+@describe(
+    "Judge a photograph; it is not kept",
+    form=AssessForm,
+    files=("photo",),
+    answers={200: AdviceList},
+)
+def assess_photo() -> Response:
+    """Return the advice on a photograph."""
+    advice = required_photos().assess(_photo())
+    return answer(AdviceList(advice=[AdviceShape.of(a) for a in advice]))
+
+
+@bp.post("/cases/<case_id>/photos")
+@describe("Add a photograph to a case", form=PhotoForm, files=("photo",), answers={201: PhotoTaken})
+def add_photo(case_id: str) -> Response:
+    """Make a photograph an object of its case; the same capture_id again gives the same object."""
+    case = _visible(case_id)
+    data, form = _photo(), read_form(PhotoForm)
+    taken = required_photos().take(
+        current_actor(),
+        case,
+        data,
+        kind=form.kind,
+        site_code=form.site_code,
+        laterality=_LATERALITY.get(form.laterality, form.laterality),
+        lesion=form.lesion,
+        capture_id=form.capture_id,
+    )
+    return answer(PhotoTaken.model_validate(taken), 201)
+
+
+@bp.get("/cases/<case_id>/photos")
+@describe("The photographs and other images of a case", answers={200: PhotoList})
+def list_photos(case_id: str) -> Response:
+    """List the images that a case has by now."""
+    case, scope = _visible(case_id), current_scope()
+    try:
+        rows = services().index.instances_of(scope, derived_uid("study", case.id), site=case.site)
+    except NotFound:
+        rows = []
+    return answer(PhotoList(photos=[_shape(row) for row in rows]))
+
+
+def _visible(case_id: str) -> Case:
+    return services().casebook.dossier(current_scope(), case_id).case
+
+
+def _photo() -> bytes:
+    return read_file("photo", limit_bytes=services().settings.max_photo_bytes)
+
+
+def _shape(row: InstanceRow) -> PhotoShape:
+    return PhotoShape(
+        sop_instance_uid=row.sop_instance_uid,
+        study_instance_uid=row.study_uid,
+        series_instance_uid=row.series_uid,
+        sop_class_uid=row.sop_class_uid,
+        number=row.number,
+        rows=row.rows,
+        columns=row.columns,
+        description=str(row.attributes.get("SeriesDescription") or ""),
+        received_at=row.received_at,
+    )

@@ -1,0 +1,470 @@
+"""What the API answers: flat, stable JSON made from the values of casework and the index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from pydantic import Field
+
+from casework import access, lifecycle
+from casework.errors import Refused
+from casework.model import (
+    Actor,
+    Case,
+    CaseDossier,
+    CaseSummary,
+    Delivery,
+    Message,
+    Patient,
+    Report,
+    StudyOfCase,
+)
+from viewer.api.calls import Answer
+
+
+class PatientShape(Answer):
+    """Who the images are of."""
+
+    id: str
+    issuer: str
+    name: str
+    birth_date: date | None
+    sex: str
+
+    @classmethod
+    def of(cls, patient: Patient) -> PatientShape:
+        """Return the shape of a patient."""
+        return cls(
+            id=patient.id,
+            issuer=patient.issuer,
+            name=patient.name,
+            birth_date=patient.birth_date,
+            sex=patient.sex,
+        )
+
+
+class CaseRow(Answer):
+    """A row of the worklist."""
+
+    case_id: str
+    state: str
+    specialty: str
+    priority: str
+    patient: PatientShape
+    site: str
+    site_name: str
+    question: str
+    created_at: datetime
+    submitted_at: datetime | None
+    due_at: datetime | None
+    signed_at: datetime | None
+    holder_name: str
+    mine: bool = Field(description="held by the one who asks")
+    waiting_reason: str
+    version: int
+    report_version: int
+    changed_since_report: bool
+    description: str
+    modalities: list[str]
+    series_count: int
+    instance_count: int
+    completeness: str
+    prior_count: int
+
+    @classmethod
+    def of(cls, summary: CaseSummary, actor: Actor) -> CaseRow:
+        """Return the shape of a worklist row."""
+        case = summary.case
+        return cls(
+            case_id=case.id,
+            state=case.state.value,
+            specialty=case.specialty.value,
+            priority=case.priority.value,
+            patient=PatientShape.of(case.patient),
+            site=case.site,
+            site_name=case.site_name,
+            question=case.referral.question,
+            created_at=case.created_at,
+            submitted_at=case.submitted_at,
+            due_at=case.due_at,
+            signed_at=case.signed_at,
+            holder_name=case.holder_name,
+            mine=bool(case.holder_id) and case.holder_id == actor.id,
+            waiting_reason=case.waiting_reason,
+            version=case.version,
+            report_version=case.report_version,
+            changed_since_report=case.changed_since_report,
+            description=summary.description,
+            modalities=list(summary.modalities),
+            series_count=summary.series_count,
+            instance_count=summary.instance_count,
+            completeness=summary.completeness,
+            prior_count=summary.prior_count,
+        )
+
+
+class CaseList(Answer):
+    """A page of the worklist; `next` is the address of the following one."""
+
+    cases: list[CaseRow]
+    next: str | None = None
+
+
+class CaseStateShape(Answer):
+    """Where a case is now, after a step."""
+
+    case_id: str
+    state: str
+    version: int
+    holder_name: str
+    draft_version: int
+    report_version: int
+
+    @classmethod
+    def of(cls, case: Case) -> CaseStateShape:
+        """Return where a case is."""
+        return cls(
+            case_id=case.id,
+            state=case.state.value,
+            version=case.version,
+            holder_name=case.holder_name,
+            draft_version=case.draft_version,
+            report_version=case.report_version,
+        )
+
+
+class StudyShape(Answer):
+    """A study of a case."""
+
+    study_uid: str
+    site: str
+    description: str
+    modalities: list[str]
+    started: datetime | None
+    series_count: int
+    instance_count: int
+    completeness: str
+    last_received_at: datetime | None
+
+    @classmethod
+    def of(cls, study: StudyOfCase) -> StudyShape:
+        """Return the shape of a study."""
+        return cls(
+            study_uid=study.study_uid,
+            site=study.site,
+            description=study.description,
+            modalities=list(study.modalities),
+            started=study.started,
+            series_count=study.series_count,
+            instance_count=study.instance_count,
+            completeness=study.completeness,
+            last_received_at=study.last_received_at,
+        )
+
+
+class MessageShape(Answer):
+    """One turn of the conversation."""
+
+    id: int
+    author: str
+    role: str
+    site: str
+    kind: str
+    text: str
+    reason: str
+    at: datetime
+
+    @classmethod
+    def of(cls, message: Message) -> MessageShape:
+        """Return the shape of a message."""
+        return cls(
+            id=message.id,
+            author=message.author,
+            role=message.role,
+            site=message.site,
+            kind=message.kind,
+            text=message.text,
+            reason=message.reason,
+            at=message.at,
+        )
+
+
+class ReportShape(Answer):
+    """A signed version of the findings."""
+
+    version: int
+    kind: str
+    uid: str
+    content: dict[str, Any]
+    sha256: str
+    signed_by: str
+    signed_at: datetime
+
+    @classmethod
+    def of(cls, report: Report) -> ReportShape:
+        """Return the shape of a report."""
+        return cls(
+            version=report.version,
+            kind=report.kind,
+            uid=report.uid,
+            content=dict(report.content),
+            sha256=report.sha256,
+            signed_by=report.signed_by,
+            signed_at=report.signed_at,
+        )
+
+
+class SignedShape(CaseStateShape):
+    """A signed version, and where its case is now."""
+
+    report: ReportShape
+
+
+class DeliveryShape(Answer):
+    """One reply on its way to one destination."""
+
+    id: int
+    report_version: int
+    channel: str
+    destination: str
+    state: str
+    attempts: int
+    next_attempt_at: datetime | None
+    last_error: str
+    done_at: datetime | None
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> DeliveryShape:
+        """Return the shape of a delivery."""
+        return cls(
+            id=delivery.id,
+            report_version=delivery.report_version,
+            channel=delivery.channel,
+            destination=delivery.destination,
+            state=delivery.state,
+            attempts=delivery.attempts,
+            next_attempt_at=delivery.next_attempt_at,
+            last_error=delivery.last_error,
+            done_at=delivery.done_at,
+        )
+
+
+class CustodyShape(Answer):
+    """Something that happened to an instance."""
+
+    event: str
+    at: datetime
+    detail: dict[str, Any]
+
+
+class CustodyList(Answer):
+    """Where an instance has been."""
+
+    sop_instance_uid: str
+    custody: list[CustodyShape]
+
+
+class StudyCustody(Answer):
+    """How many instances of a study have met an event, and when."""
+
+    study_uid: str
+    event: str
+    instances: int
+    first_at: datetime
+    last_at: datetime
+
+
+class CaseShape(Answer):
+    """A case with all that hangs on it."""
+
+    case_id: str
+    state: str
+    specialty: str
+    priority: str
+    site: str
+    site_name: str
+    patient: PatientShape
+    question: str
+    clinical: dict[str, Any]
+    consent: dict[str, Any]
+    referrer: str
+    created_at: datetime
+    submitted_at: datetime | None
+    due_at: datetime | None
+    holder_name: str
+    mine: bool
+    claimed_at: datetime | None
+    signed_at: datetime | None
+    read_at: datetime | None
+    closed_at: datetime | None
+    waiting_reason: str
+    version: int
+    draft: dict[str, Any] | None = Field(
+        description="findings being written; shown to their writer"
+    )
+    draft_version: int
+    report_version: int
+    changed_since_report: bool
+    may: list[str] = Field(description="what the one who asks may do with the case now")
+    studies: list[StudyShape]
+    conversation: list[MessageShape]
+    reports: list[ReportShape]
+    deliveries: list[DeliveryShape]
+    custody: list[StudyCustody]
+
+    @classmethod
+    def of(cls, dossier: CaseDossier, actor: Actor, custody: list[StudyCustody]) -> CaseShape:
+        """Return the shape of a case for the one who asks."""
+        case = dossier.case
+        mine = bool(case.holder_id) and case.holder_id == actor.id
+        return cls(
+            case_id=case.id,
+            state=case.state.value,
+            specialty=case.specialty.value,
+            priority=case.priority.value,
+            site=case.site,
+            site_name=case.site_name,
+            patient=PatientShape.of(case.patient),
+            question=case.referral.question,
+            clinical=dict(case.referral.clinical),
+            consent=dict(case.referral.consent),
+            referrer=case.referral.referrer,
+            created_at=case.created_at,
+            submitted_at=case.submitted_at,
+            due_at=case.due_at,
+            holder_name=case.holder_name,
+            mine=mine,
+            claimed_at=case.claimed_at,
+            signed_at=case.signed_at,
+            read_at=case.read_at,
+            closed_at=case.closed_at,
+            waiting_reason=case.waiting_reason,
+            version=case.version,
+            draft=dict(case.draft) if mine and case.draft is not None else None,
+            draft_version=case.draft_version,
+            report_version=case.report_version,
+            changed_since_report=case.changed_since_report,
+            may=may_now(actor, case),
+            studies=[StudyShape.of(study) for study in dossier.studies],
+            conversation=[MessageShape.of(message) for message in dossier.messages],
+            reports=[ReportShape.of(report) for report in dossier.reports],
+            deliveries=[DeliveryShape.of(delivery) for delivery in dossier.deliveries],
+            custody=custody,
+        )
+
+
+class ReferralMade(Answer):
+    """A new referral."""
+
+    case_id: str
+    state: str
+    study_instance_uid: str
+
+
+class AdviceShape(Answer):
+    """What one quality check says of a photograph."""
+
+    check: str
+    verdict: str
+    value: float | None = None
+    threshold: float | None = None
+    message: str
+    message_nb: str = ""
+
+    @classmethod
+    def of(cls, advice: Mapping[str, Any]) -> AdviceShape:
+        """Return the shape of an advice."""
+        return cls.model_validate(dict(advice))
+
+
+class AdviceList(Answer):
+    """What the quality checks say of a photograph."""
+
+    advice: list[AdviceShape]
+
+
+class PhotoTaken(Answer):
+    """A photograph that has become an object of its case."""
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    advice: list[AdviceShape]
+
+
+class PhotoShape(Answer):
+    """A photograph of a case."""
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    number: int | None
+    rows: int | None
+    columns: int | None
+    description: str
+    received_at: datetime
+
+
+class PhotoList(Answer):
+    """The photographs of a case."""
+
+    photos: list[PhotoShape]
+
+
+class MeShape(Answer):
+    """Who is asking."""
+
+    id: str
+    name: str
+    email: str
+    role: str | None
+    site: str
+    site_name: str
+    site_kind: str
+
+
+class SitesOnBody(Answer):
+    """Sites on the body that a photograph may be of."""
+
+    sites: list[dict[str, Any]]
+
+
+class OptionShape(Answer):
+    """A choice of a question."""
+
+    value: str
+    label_en: str
+    label_nb: str
+
+
+class QuestionShape(Answer):
+    """A clinical question of a referral."""
+
+    key: str
+    kind: str
+    label_en: str
+    label_nb: str
+    options: list[OptionShape]
+    categories: list[str]
+
+
+class ClinicalShape(Answer):
+    """The words of a referral: its questions, the consents, the reasons for asking back."""
+
+    questions: list[QuestionShape]
+    consents: list[OptionShape]
+    reason_codes: list[OptionShape]
+
+
+def may_now(actor: Actor, case: Case) -> list[str]:
+    """Return the events that the actor may cause on a case as it is now."""
+    allowed = []
+    for event in lifecycle.possible(case.state):
+        try:
+            access.require_may(actor, event, site=case.site, holder_id=case.holder_id)
+        except Refused:
+            continue
+        allowed.append(event.value)
+    return sorted(allowed)

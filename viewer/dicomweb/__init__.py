@@ -1,0 +1,13 @@
+"""DICOMweb (PS3.18): QIDO-RS, WADO-RS and STOW-RS over the index and archive of all faces."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from viewer.dicomweb import qido, stow, wado
+
+bp = Blueprint("dicomweb", __name__, url_prefix="/dicom-web")
+
+qido.add_to(bp)
+wado.add_to(bp)
+stow.add_to(bp)

@@ -1,0 +1,152 @@
+"""Reads and writes multipart/related bodies (RFC 2387) as streams, in little memory."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO, Protocol
+
+from werkzeug.http import parse_options_header
+
+from casework.errors import Invalid
+
+_CHUNK_BYTES = 256 << 10
+_MAX_HEAD_BYTES = 16 << 10
+
+
+class Readable(Protocol):
+    """Something to read bytes from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes, none at the end."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part that was received: its media type, and its bytes in a file of its own."""
+
+    media_type: str
+    file: IO[bytes]
+
+
+def read_parts(stream: Readable, boundary: str) -> Iterator[Part]:
+    """Yield the parts of a body; each file is closed when the next is asked for."""
+    reader = _Reader(stream, b"\r\n--" + boundary.encode("latin-1"))
+    reader.skip_preamble()
+    while not reader.at_end():
+        media_type = reader.read_head()
+        with tempfile.TemporaryFile() as file:
+            reader.copy_body(file)
+            file.seek(0)
+            yield Part(media_type, file)
+
+
+def read_single(stream: Readable, media_type: str) -> Iterator[Part]:
+    """Yield the only part of a body that is not multipart."""
+    with tempfile.TemporaryFile() as file:
+        while chunk := stream.read(_CHUNK_BYTES):
+            file.write(chunk)
+        file.seek(0)
+        yield Part(media_type, file)
+
+
+def new_boundary() -> str:
+    """Return a boundary that no content has."""
+    return f"lysbro-{secrets.token_hex(16)}"
+
+
+def write_parts(boundary: str, parts: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
+    """Yield the body for (part header lines, chunks) one after the other."""
+    for head, chunks in parts:
+        yield f"--{boundary}\r\n{head}\r\n\r\n".encode("latin-1")
+        yield from chunks
+        yield b"\r\n"
+    yield f"--{boundary}--\r\n".encode("latin-1")
+
+
+def chunks_of(source: IO[bytes]) -> Iterator[bytes]:
+    """Yield a file in chunks, and close it."""
+    with source:
+        while chunk := source.read(_CHUNK_BYTES):
+            yield chunk
+
+
+class _Reader:
+    """Finds delimiters in a stream; holds one chunk at a time."""
+
+    def __init__(self, stream: Readable, delimiter: bytes) -> None:
+        self._stream = stream
+        self._delimiter = delimiter
+        self._held = (
+            b"\r\n"  # so that a delimiter in the very first line is found as the others are
+        )
+        self._closing = False
+
+    def skip_preamble(self) -> None:
+        """Read to behind the first delimiter."""
+        self._to_delimiter(None)
+        self._after_delimiter()
+
+    def at_end(self) -> bool:
+        """Tell whether the closing delimiter has been read."""
+        return self._closing
+
+    def read_head(self) -> str:
+        """Read the header lines of a part and return its media type."""
+        if self._fill(2) and self._held[:2] == b"\r\n":  # no header line at all
+            self._held = self._held[2:]
+            return "application/dicom"
+        while b"\r\n\r\n" not in self._held:
+            if len(self._held) > _MAX_HEAD_BYTES or not self._more():
+                raise Invalid("A part of the body has no end to its header.", code="bad-request")
+        head, _, self._held = self._held.partition(b"\r\n\r\n")
+        for line in head.decode("latin-1").split("\r\n"):
+            name, _, value = line.partition(":")
+            if name.strip().lower() == "content-type":
+                return parse_options_header(value.strip())[0].lower()
+        return "application/dicom"
+
+    def copy_body(self, target: IO[bytes]) -> None:
+        """Copy the bytes up to the next delimiter."""
+        self._to_delimiter(target)
+        self._after_delimiter()
+
+    def _to_delimiter(self, target: IO[bytes] | None) -> None:
+        keep = len(self._delimiter) - 1
+        while True:
+            at = self._held.find(self._delimiter)
+            if at >= 0:
+                if target is not None:
+                    target.write(self._held[:at])
+                self._held = self._held[at + len(self._delimiter) :]
+                return
+            if target is not None:
+                target.write(self._held[:-keep])
+            self._held = self._held[-keep:]
+            if not self._more():
+                raise Invalid(
+                    "The body ends before its closing boundary. Send it again.", code="bad-request"
+                )
+
+    def _after_delimiter(self) -> None:
+        """Read the rest of a delimiter's line: `--` after the last part, blanks otherwise."""
+        if self._fill(2) and self._held[:2] == b"--":
+            self._closing = True
+            return
+        while b"\r\n" not in self._held:
+            if len(self._held) > _MAX_HEAD_BYTES or not self._more():
+                raise Invalid("The body is cut off after a boundary.", code="bad-request")
+        self._held = self._held.partition(b"\r\n")[2]
+
+    def _fill(self, size: int) -> bool:
+        while len(self._held) < size:
+            if not self._more():
+                return False
+        return True
+
+    def _more(self) -> bool:
+        chunk = self._stream.read(_CHUNK_BYTES)
+        self._held += chunk
+        return bool(chunk)

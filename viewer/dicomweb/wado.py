@@ -1,0 +1,230 @@
+"""WADO-RS (PS3.18 section 10.4): instances, metadata and frames, all as they are stored.
+
+Decodes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import structlog
+from flask import Blueprint, Response, stream_with_context
+
+from casework.errors import Invalid, NotFound
+from storage.index import InstanceRow
+from viewer.dicomweb import accept, dicom_json
+from viewer.dicomweb.accept import Wanted
+from viewer.dicomweb.multipart import chunks_of, new_boundary, write_parts
+from viewer.guard import current_actor, current_scope
+from viewer.problems import NotAcceptable
+from viewer.services import services
+
+log = structlog.get_logger()
+
+_DICOM = "application/dicom"
+_OCTETS = "application/octet-stream"
+_EXPLICIT_LE = "1.2.840.10008.1.2.1"
+_NATIVE = frozenset(
+    {"1.2.840.10008.1.2", _EXPLICIT_LE, "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"}
+)
+_FRAME_TYPES: Mapping[str, str] = {
+    "1.2.840.10008.1.2.4.50": "image/jpeg",
+    "1.2.840.10008.1.2.4.51": "image/jpeg",
+    "1.2.840.10008.1.2.4.57": "image/jpeg",
+    "1.2.840.10008.1.2.4.70": "image/jpeg",
+    "1.2.840.10008.1.2.4.80": "image/jls",
+    "1.2.840.10008.1.2.4.81": "image/jls",
+    "1.2.840.10008.1.2.4.90": "image/jp2",
+    "1.2.840.10008.1.2.4.91": "image/jp2",
+    "1.2.840.10008.1.2.4.92": "image/jpx",
+    "1.2.840.10008.1.2.4.93": "image/jpx",
+    "1.2.840.10008.1.2.4.110": "image/jxl",
+    "1.2.840.10008.1.2.4.111": "image/jxl",
+    "1.2.840.10008.1.2.4.112": "image/jxl",
+    "1.2.840.10008.1.2.4.201": "image/jphc",
+    "1.2.840.10008.1.2.4.202": "image/jphc",
+    "1.2.840.10008.1.2.4.203": "image/jphc",
+    "1.2.840.10008.1.2.5": "image/dicom-rle",
+}
+"""The media type of one frame of a transfer syntax (PS3.18 section 8.7.3)."""
+
+_STUDY = "/studies/<study>"
+_SERIES = _STUDY + "/series/<series>"
+_INSTANCE = _SERIES + "/instances/<instance>"
+
+
+def add_to(bp: Blueprint) -> None:
+    """Add the retrieve routes."""
+    for endpoint, rule in (("study", _STUDY), ("series", _SERIES), ("instance", _INSTANCE)):
+        bp.add_url_rule(rule, f"retrieve_{endpoint}", retrieve)
+        bp.add_url_rule(rule + "/metadata", f"metadata_{endpoint}", metadata)
+    bp.add_url_rule(_INSTANCE + "/frames/<numbers>", "retrieve_frames", frames)
+
+
+def retrieve(study: str, series: str | None = None, instance: str | None = None) -> Response:
+    """Return instances as stored; one alone may come without multipart."""
+    rows = rows_of(study, series, instance)
+    single = _whole_form(rows, accept.wanted(), may_be_single=instance is not None)
+    _note("images-retrieved", study, series, instance, len(rows))
+    if single:
+        return Response(
+            stream_with_context(chunks_of(services().archive.open_part10(rows[0]))),
+            content_type=f"{_DICOM}; transfer-syntax={rows[0].transfer_syntax_uid}",
+        )
+    parts = (
+        (
+            f"Content-Type: {_DICOM}; transfer-syntax={row.transfer_syntax_uid}",
+            chunks_of(services().archive.open_part10(row)),
+        )
+        for row in rows
+    )
+    return _multipart(_DICOM, parts)
+
+
+def metadata(study: str, series: str | None = None, instance: str | None = None) -> Response:
+    """Return the headers of instances as DICOM JSON, without bulk data."""
+    types = ("application/json", dicom_json.MEDIA_TYPE)
+    if not any(accept.matches(t, w.media_type) for t in types for w in accept.wanted()):
+        raise NotAcceptable("Metadata comes as application/dicom+json.", code="not-acceptable")
+    rows = rows_of(study, series, instance)
+    _note("metadata-retrieved", study, series, instance, len(rows))
+    return Response(stream_with_context(_headers(rows)), content_type=dicom_json.MEDIA_TYPE)
+
+
+def frames(study: str, series: str, instance: str, numbers: str) -> Response:
+    """Return frames in the transfer syntax that they are stored in."""
+    row = rows_of(study, series, instance)[0]
+    asked = _frame_numbers(numbers, row)
+    media_type = _FRAME_TYPES.get(row.transfer_syntax_uid, _OCTETS)
+    single = _frame_form(row, media_type, accept.wanted(), may_be_single=len(asked) == 1)
+    _note("frames-retrieved", study, series, instance, len(asked))
+    content_type = f"{media_type}; transfer-syntax={row.transfer_syntax_uid}"
+    if single:
+        frame = services().archive.read_frame(row, asked[0])
+        return Response(frame.data, content_type=content_type)
+    parts = (
+        (f"Content-Type: {content_type}", (services().archive.read_frame(row, n).data,))
+        for n in asked
+    )
+    return _multipart(media_type, parts)
+
+
+def rows_of(study: str, series: str | None, instance: str | None) -> Sequence[InstanceRow]:
+    """Return the instances of an address within sight, or raise NotFound."""
+    index, scope = services().index, current_scope()
+    rows = index.instances_of(scope, study, series)
+    if instance is not None:
+        rows = [row for row in rows if row.sop_instance_uid == instance]
+    if not rows:
+        raise NotFound("There are no such images.", code="no-such-images")
+    return rows
+
+
+def _whole_form(
+    rows: Sequence[InstanceRow], ranges: Sequence[Wanted], *, may_be_single: bool
+) -> bool:
+    """Tell whether the answer is a single part, or raise NotAcceptable."""
+    for wanted in ranges:
+        fits = accept.matches(_DICOM, wanted.media_type) and all(
+            _syntax_fits(row, wanted) for row in rows
+        )
+        if fits and wanted.multipart:
+            return False
+        if fits and (may_be_single or wanted.media_type == accept.ANY):
+            return may_be_single and wanted.media_type != accept.ANY
+    raise NotAcceptable(
+        'Images come as multipart/related; type="application/dicom", in the transfer syntax in '
+        "which they were sent: ask with transfer-syntax=*.",
+        code="not-acceptable",
+    )
+
+
+def _syntax_fits(row: InstanceRow, wanted: Wanted) -> bool:
+    """Tell whether the stored transfer syntax will do; who names none is sent what there is."""
+    return wanted.transfer_syntax in {"", "*", row.transfer_syntax_uid}
+
+
+def _frame_form(
+    row: InstanceRow, media_type: str, ranges: Sequence[Wanted], *, may_be_single: bool
+) -> bool:
+    native = row.transfer_syntax_uid in _NATIVE
+    for wanted in ranges:
+        fits = accept.matches(media_type, wanted.media_type) or (
+            wanted.media_type == _OCTETS and (native or wanted.transfer_syntax == "*")
+        )
+        if fits and _syntax_fits(row, wanted) and (wanted.multipart or may_be_single):
+            return not wanted.multipart and wanted.media_type != accept.ANY
+        if fits and wanted.media_type == accept.ANY and not wanted.transfer_syntax:
+            return False
+    raise NotAcceptable(
+        f"The frames are stored as {media_type} ({row.transfer_syntax_uid}): ask for that, or with "
+        "transfer-syntax=*.",
+        code="not-acceptable",
+    )
+
+
+def _frame_numbers(numbers: str, row: InstanceRow) -> list[int]:
+    try:
+        asked = [int(n) for n in numbers.split(",")]
+    except ValueError as error:
+        raise Invalid(
+            "Frames are asked for by number, such as 1,2,3.", code="bad-request"
+        ) from error
+    if row.pixel is None or any(n < 1 or n > row.pixel.frames for n in asked):
+        raise NotFound("There is no such frame.", code="no-such-frame")
+    return asked
+
+
+def _headers(rows: Sequence[InstanceRow]) -> Iterator[str]:
+    yield "["
+    for position, row in enumerate(rows):
+        yield ("," if position else "") + json.dumps(_header(row))
+    yield "]"
+
+
+def _header(row: InstanceRow) -> dict[str, Any]:
+    """Return a header as JSON; where it cannot be read whole, what the index took from it."""
+    try:
+        with services().archive.open_part10(row) as source:
+            return dicom_json.header_of(source)
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        NotImplementedError,
+        Warning,
+    ):
+        log.warning("header not readable whole", sop=row.sop_instance_uid, site=row.site)
+        known = {
+            **row.attributes,
+            "SOPClassUID": row.sop_class_uid,
+            "SOPInstanceUID": row.sop_instance_uid,
+            "StudyInstanceUID": row.study_uid,
+            "SeriesInstanceUID": row.series_uid,
+        }
+        return dicom_json.to_json(known)
+
+
+def _multipart(media_type: str, parts: Iterator[tuple[str, Any]]) -> Response:
+    boundary = new_boundary()
+    return Response(
+        stream_with_context(write_parts(boundary, parts)),
+        content_type=f'multipart/related; type="{media_type}"; boundary={boundary}',
+    )
+
+
+def _note(action: str, study: str, series: str | None, instance: str | None, count: int) -> None:
+    actor = current_actor()
+    detail = {"series": series, "instance": instance, "images": count}
+    services().ledger.append(
+        None,
+        actor=actor,
+        action=action,
+        subject=study,
+        site=actor.site,
+        detail={name: value for name, value in detail.items() if value is not None},
+    )

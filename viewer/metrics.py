@@ -1,0 +1,121 @@
+"""Figures for Prometheus: requests by endpoint and status, and what `status` counts.
+
+Names no patient.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Iterator, Mapping
+
+from flask import Blueprint, Flask, Response, current_app, g, request
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from casework.errors import NotFound
+from casework.model import Role
+from viewer.guard import actor_or_none, open_to_all
+from viewer.services import Services, services
+
+bp = Blueprint("metrics", __name__)
+_KEY = "lysbro-metrics"
+
+
+class _Figures:
+    """The registry of one application and its counters."""
+
+    def __init__(self, known: Services) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "lysbro_http_requests",
+            "Requests answered.",
+            ("endpoint", "status"),
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "lysbro_http_request_seconds", "Time to answer.", ("endpoint",), registry=self.registry
+        )
+        self.registry.register(_StatusCollector(known))
+
+
+class _StatusCollector(Collector):
+    """Turns every number of `status` and of the spool into a gauge at the time of asking."""
+
+    def __init__(self, known: Services) -> None:
+        self._services = known
+
+    def describe(self) -> Iterator[Metric]:
+        """Return nothing: what there is depends on the moment."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the gauges."""
+        spool = self._services.archive.spool_status()
+        now = self._services.clock()
+        age_s = (now - spool.oldest_at).total_seconds() if spool.oldest_at else 0.0
+        figures: dict[str, float] = {
+            "spool_bytes": spool.depth_bytes,
+            "spool_limit_bytes": spool.limit_bytes,
+            "spool_instances": spool.instances,
+            "spool_oldest_age_seconds": age_s,
+        }
+        told = {name: v for name, v in self._services.status().items() if name != "spool"}
+        figures |= dict(_numbers("", told))
+        for name, value in figures.items():
+            yield GaugeMetricFamily(f"lysbro_{name}", name.replace("_", " "), value=value)
+
+
+def install(app: Flask, known: Services) -> None:
+    """Count every request of the application."""
+    app.extensions[_KEY] = _Figures(known)
+    app.before_request(_start)
+    app.after_request(_count)
+
+
+@bp.get("/metrics")
+@open_to_all
+def metrics() -> Response:
+    """Give the figures to this machine, to an administrator, or to all where that is set."""
+    actor = actor_or_none()
+    administrator = actor is not None and actor.role is Role.ADMIN
+    if not (services().settings.metrics_public or administrator or _from_this_machine()):
+        raise NotFound("There is no such page.")
+    return Response(generate_latest(_figures().registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _from_this_machine() -> bool:
+    forwarded = any(h in request.headers for h in ("X-Forwarded-For", "Forwarded", "X-Real-IP"))
+    try:
+        return ipaddress.ip_address(request.remote_addr or "").is_loopback and not forwarded
+    except ValueError:
+        return False
+
+
+def _figures() -> _Figures:
+    found: _Figures = current_app.extensions[_KEY]
+    return found
+
+
+def _start() -> None:
+    g.started = time.perf_counter()
+
+
+def _count(response: Response) -> Response:
+    endpoint = request.endpoint or "none"
+    figures = _figures()
+    figures.requests.labels(endpoint, str(response.status_code)).inc()
+    if "started" in g:
+        figures.seconds.labels(endpoint).observe(time.perf_counter() - g.started)
+    return response
+
+
+def _numbers(prefix: str, values: Mapping[str, object]) -> Iterator[tuple[str, float]]:
+    for name, value in values.items():
+        key = "".join(c if c.isalnum() else "_" for c in f"{prefix}{name}".lower())
+        if isinstance(value, Mapping):
+            yield from _numbers(f"{key}_", value)
+        elif isinstance(value, bool | int | float):
+            yield key, float(value)
