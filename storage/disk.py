@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 _IOV_MAX = 512
+_BUFFER_BYTES = 1 << 20
 _OUT_OF_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 Buffer = bytes | bytearray | memoryview
@@ -51,3 +54,33 @@ def free_bytes(folder: Path) -> int:
     """Return the bytes that may still be written on a folder's disk."""
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
+
+
+def open_stretch(descriptor: int, offset: int, length: int) -> BinaryIO:
+    """Return a stream over a stretch of a file; closing it closes the descriptor."""
+    return io.BufferedReader(_Stretch(descriptor, offset, length), buffer_size=_BUFFER_BYTES)
+
+
+class _Stretch(io.RawIOBase):
+    """A stretch of a file, read with `pread`."""
+
+    def __init__(self, descriptor: int, offset: int, length: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._offset = offset
+        self._left = length
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        view = memoryview(buffer)[: min(len(buffer), self._left)]
+        got = os.preadv(self._descriptor, [view], self._offset) if len(view) else 0
+        self._offset += got
+        self._left -= got
+        return got
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()

@@ -84,6 +84,7 @@ def walk(
             source=content,
             little_endian=little_endian,
             warnings=warnings,
+            is_video=transfer_syntax_uid in _VIDEO,
         )
     return Header(
         sop_class_uid=_uid(attributes, "SOPClassUID"),
@@ -171,6 +172,9 @@ def _walked(plain: Mapping[int, tuple[str, str, Mapping[int, Any] | None]]) -> d
 
 
 _OFFSET_TABLES = (0x7FE00001, 0x7FE00002)
+_VIDEO = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in range(100, 109)) | frozenset(
+    f"1.2.840.10008.1.2.4.{n}.1" for n in range(100, 107)
+)
 _IDENTITY = (0x00080016, 0x00080018)
 _PLAIN: PlainWanted = _plain(INDEXED_KEYWORDS)
 _WALKED: Wanted = _walked(_PLAIN) | dict.fromkeys(_OFFSET_TABLES)

@@ -28,6 +28,7 @@ def layout_of(
     source: Source,
     little_endian: bool,
     warnings: list[str],
+    is_video: bool = False,
 ) -> PixelLayout:
     """Return the layout, or raise Invalid when native data is shorter than its frames need."""
     frames = _whole(attributes.get("NumberOfFrames")) or 1
@@ -37,7 +38,9 @@ def layout_of(
     table = _frame_table(
         pixel, frames=frames, node=node, source=source, little_endian=little_endian
     )
-    if table is None:
+    if (
+        table is None and not is_video
+    ):  # frames of a video stand in one stream (PS3.5 section 8.2.5)
         warnings.append("the frames of the encapsulated pixel data cannot be told apart")
     return PixelLayout(pixel.offset, pixel.length, True, frames, table)
 

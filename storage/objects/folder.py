@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import secrets
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from casework.errors import NoRoom, Unavailable
-from storage.disk import is_out_of_room, sync_folder, write_all
+from storage.disk import is_out_of_room, open_stretch, sync_folder, write_all
 from storage.objects.port import ObjectInfo, no_such_object, other_bytes, require_key, wrong_hash
 
 _TEMPORARY = ".put-"
@@ -53,7 +52,7 @@ class FolderStore:
             descriptor = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError as error:
             raise no_such_object(key) from error
-        return io.BufferedReader(_Stretch(descriptor, offset, length), buffer_size=_CHUNK)
+        return open_stretch(descriptor, offset, length)
 
     def size(self, key: str) -> int:
         """Return the size of an object."""
@@ -130,31 +129,6 @@ class FolderStore:
             raise other_bytes(key)
         # an earlier put may have been cut short between the link and its fsync
         sync_folder(final.parent)
-
-
-class _Stretch(io.RawIOBase):
-    """A stretch of a file, read with `pread`."""
-
-    def __init__(self, descriptor: int, offset: int, length: int) -> None:
-        super().__init__()
-        self._descriptor = descriptor
-        self._offset = offset
-        self._left = length
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        view = memoryview(buffer)[: min(len(buffer), self._left)]
-        got = os.preadv(self._descriptor, [view], self._offset) if len(view) else 0
-        self._offset += got
-        self._left -= got
-        return got
-
-    def close(self) -> None:
-        if not self.closed:
-            os.close(self._descriptor)
-        super().close()
 
 
 def _chunks(source: Path | bytes) -> Iterator[bytes]:

@@ -1,0 +1,237 @@
+"""The one intake behind every door, and the way back out: spool, index and store as one thing.
+
+A durable record of the spool is the promise; its row in the index follows within a second.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from casework.custody import Origin, Receipt
+from casework.errors import Invalid, Unavailable
+from storage.database import Database
+from storage.indexer import Indexer
+from storage.intake import Intake
+from storage.objects import ObjectStore
+from storage.part10 import DEFLATED_LE, BytesSource, WalkLimits, peek_identity, read_file_meta
+from storage.positions import spooled
+from storage.reading import Frame, Reader
+from storage.recovery import RecoveryReport, recover
+from storage.rows import InstanceRow
+from storage.segments import Segment
+from storage.spool import Durability, Spool, SpoolLimits
+
+__all__ = ["Archive", "Frame", "Intake", "RecoveryReport", "SpoolLimits", "SpoolStatus"]
+
+_CHUNK = 256 << 10
+_HEAD = 1 << 20
+_DRAIN_S = 30.0
+
+
+@dataclass(frozen=True)
+class SpoolStatus:
+    """How full the spool is, and what in it is not yet in the store."""
+
+    depth_bytes: int
+    limit_bytes: int
+    instances: int
+    oldest_at: datetime | None
+    backlog: int = 0  # acknowledged by this process and not yet in the index
+    failure: str = ""  # why nothing is taken in; empty while all is well
+
+
+def utc_now() -> datetime:
+    """Return the time, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+class Archive:
+    """Takes objects in, keeps the promise, reads them back. One for each process."""
+
+    def __init__(
+        self,
+        *,
+        data: Path,
+        database: Database,
+        store: ObjectStore,
+        limits: SpoolLimits,
+        clock: Callable[[], datetime] = utc_now,
+        durability: Durability = "disk",
+        walk_limits: WalkLimits | None = None,
+        sync: Callable[[Segment], None] = Segment.sync,
+    ) -> None:
+        self.data = data
+        self.database = database
+        self.store = store
+        self.clock = clock
+        self.walk_limits = walk_limits or WalkLimits()
+        self.spool = Spool(
+            data / "spool", limits=limits, clock=clock, durability=durability, sync=sync
+        )
+        self._reader = Reader(self.spool, store, database, walk_limits=self.walk_limits)
+        self._indexer = Indexer(
+            database, node=self.spool.node, clock=clock, housekeeping=self.spool.seal_due
+        )
+        self.spool.on_seal = self._indexer.note_sealed
+        self._is_started = False
+
+    def start(self) -> RecoveryReport:
+        """Recover what dead processes left in the spool, and begin to index."""
+        try:
+            report = recover(
+                self.spool,
+                self.database,
+                acknowledged=self._indexer.add,
+                walk_limits=self.walk_limits,
+            )
+        except OSError as error:
+            raise Unavailable(
+                f"The spool {self.spool.folder} cannot be recovered ({error}). Look at its disk.",
+                code="recovery-failed",
+            ) from error
+        self._indexer.start()
+        self._is_started = True
+        return report
+
+    def close(self) -> None:
+        """Seal the segments, index what waits, and end the indexer."""
+        self.spool.close()
+        if self._is_started:
+            self._indexer.stop(timeout_s=_DRAIN_S)
+            self._is_started = False
+
+    def begin(
+        self,
+        origin: Origin,
+        *,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
+    ) -> Intake:
+        """Begin to take one object in; raises NoRoom before anything is read when there is none."""
+        if not self._is_started:
+            raise Unavailable("The archive takes nothing in: it is not started.", code="closing")
+        self._indexer.require_capacity()
+        return Intake(
+            self.spool,
+            origin,
+            sop_class_uid=sop_class_uid,
+            sop_instance_uid=sop_instance_uid,
+            transfer_syntax_uid=transfer_syntax_uid,
+            walk_limits=self.walk_limits,
+            acknowledged=self._indexer.add,
+        )
+
+    def receive(
+        self,
+        dataset: bytes | BinaryIO,
+        origin: Origin,
+        *,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
+    ) -> Receipt:
+        """Take a data set in whole and return the promise."""
+        with self.begin(
+            origin,
+            sop_class_uid=sop_class_uid,
+            sop_instance_uid=sop_instance_uid,
+            transfer_syntax_uid=transfer_syntax_uid,
+        ) as intake:
+            if isinstance(dataset, bytes):
+                intake.write(dataset)
+            else:
+                _pour(dataset, intake)
+            return intake.commit()
+
+    def receive_part10(self, source: bytes | Path | BinaryIO, origin: Origin) -> Receipt:
+        """Take a Part 10 file in; the data set says which object it is, its preamble is dropped."""
+        if isinstance(source, Path):
+            try:
+                with source.open("rb") as stream:
+                    return self._receive_stream(stream, origin)
+            except OSError as error:
+                raise Invalid(
+                    f"The file {source} cannot be read ({error.strerror}).", code="unreadable"
+                ) from error
+        return self._receive_stream(
+            io.BytesIO(source) if isinstance(source, bytes) else source, origin
+        )
+
+    def settle(self, *, timeout_s: float = 10) -> None:
+        """Wait until all that this process has acknowledged is in the index."""
+        self._indexer.settle(timeout_s=timeout_s)
+
+    def open_part10(self, ref: InstanceRow) -> BinaryIO:
+        """Open the Part 10 file of an instance as a stream."""
+        return self._reader.open_part10(ref)
+
+    def read_part10(self, ref: InstanceRow) -> bytes:
+        """Return the Part 10 file of an instance."""
+        return self._reader.read_part10(ref)
+
+    def read_dataset(self, ref: InstanceRow) -> bytes:
+        """Return the data set of an instance as it was received."""
+        return self._reader.read_dataset(ref)
+
+    def read_frame(self, ref: InstanceRow, frame: int) -> Frame:
+        """Return one frame of an instance, counted from 1, as it was received."""
+        return self._reader.read_frame(ref, frame)
+
+    def spool_status(self) -> SpoolStatus:
+        """Return how full the spool is."""
+        with self.database.read() as conn:
+            count, oldest_at = spooled(conn)
+        return SpoolStatus(
+            depth_bytes=self.spool.depth_bytes(),
+            limit_bytes=self.spool.limits.spool_bytes,
+            instances=count,
+            oldest_at=oldest_at,
+            backlog=self._indexer.backlog,
+            failure=self.spool.failure,
+        )
+
+    def _receive_stream(self, stream: BinaryIO, origin: Origin) -> Receipt:
+        head = stream.read(_HEAD)
+        meta = read_file_meta(BytesSource(head))
+        if meta.transfer_syntax_uid == DEFLATED_LE:
+            head += stream.read(self.walk_limits.inflate_bytes)
+        sop_class_uid, sop_instance_uid = self._identity(
+            head[meta.dataset_offset :], meta.transfer_syntax_uid
+        )
+        with self.begin(
+            origin,
+            sop_class_uid=sop_class_uid or _required(meta.sop_class_uid, "SOP Class UID"),
+            sop_instance_uid=sop_instance_uid
+            or _required(meta.sop_instance_uid, "SOP Instance UID"),
+            transfer_syntax_uid=meta.transfer_syntax_uid,
+        ) as intake:
+            intake.write(memoryview(head)[meta.dataset_offset :])
+            _pour(stream, intake)
+            return intake.commit()
+
+    def _identity(self, dataset: bytes, transfer_syntax_uid: str) -> tuple[str, str]:
+        try:
+            return peek_identity(
+                BytesSource(dataset),
+                transfer_syntax_uid=transfer_syntax_uid,
+                limits=self.walk_limits,
+            )
+        except Invalid:
+            return "", ""  # the walk over the whole object says what is wrong with it
+
+
+def _pour(stream: BinaryIO, intake: Intake) -> None:
+    while chunk := stream.read(_CHUNK):
+        intake.write(chunk)
+
+
+def _required(uid: str, name: str) -> str:
+    if not uid:
+        raise Invalid(f"The file has no {name}. It cannot be kept.", code="uid-missing")
+    return uid

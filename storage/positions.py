@@ -1,0 +1,87 @@
+"""How far each segment of the spool is in the index: one row each, in the index's own database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from storage.database import insert_if_absent
+from storage.tables import IN_SPOOL, instances, segments
+
+OPEN, SEALED = "open", "sealed"
+
+
+@dataclass(frozen=True)
+class Position:
+    """What the index knows of a segment."""
+
+    name: str
+    indexed_through: int
+    is_sealed: bool
+
+
+def advance(conn: Connection, through: Mapping[str, int], *, node: str, now: datetime) -> None:
+    """Remember how far segments are indexed; a position never goes back."""
+    insert_if_absent(
+        conn,
+        segments,
+        (
+            {"name": name, "node": node, "indexed_through": 0, "state": OPEN, "created_at": now}
+            for name in through
+        ),
+    )
+    for name, end in through.items():
+        conn.execute(
+            update(segments)
+            .where(segments.c.name == name, segments.c.indexed_through < end)
+            .values(indexed_through=end)
+        )
+
+
+def mark_sealed(conn: Connection, name: str, *, end: int, node: str, now: datetime) -> None:
+    """Remember that a segment is whole, indexed to its end, and never written again."""
+    advance(conn, {name: end}, node=node, now=now)
+    conn.execute(update(segments).where(segments.c.name == name).values(sealed=True, state=SEALED))
+
+
+def positions(conn: Connection) -> dict[str, Position]:
+    """Return what the index knows of every segment."""
+    rows = conn.execute(select(segments.c.name, segments.c.indexed_through, segments.c.sealed))
+    return {name: Position(name, through, bool(sealed)) for name, through, sealed in rows}
+
+
+def forget(conn: Connection, name: str) -> None:
+    """Drop the row of a segment that has been released."""
+    conn.execute(delete(segments).where(segments.c.name == name))
+
+
+def live_segments(conn: Connection) -> set[str]:
+    """Return the segments that some instance still lies in."""
+    rows = conn.execute(
+        select(instances.c.container).where(instances.c.location == IN_SPOOL).distinct()
+    )
+    return set(rows.scalars())
+
+
+def extents(conn: Connection) -> dict[str, int]:
+    """Return for each segment that instances lie in how many bytes it must have."""
+    end = func.max(instances.c.offset + instances.c.length)
+    rows = conn.execute(
+        select(instances.c.container, end)
+        .where(instances.c.location == IN_SPOOL)
+        .group_by(instances.c.container)
+    )
+    return {name: int(size) for name, size in rows}
+
+
+def spooled(conn: Connection) -> tuple[int, datetime | None]:
+    """Return how many instances lie in the spool only, and when the oldest came."""
+    row = conn.execute(
+        select(func.count(), func.min(instances.c.received_at)).where(
+            instances.c.location == IN_SPOOL
+        )
+    ).one()
+    return int(row[0]), row[1]
