@@ -7,20 +7,35 @@ the first place that no longer fits. Keeps nothing itself.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from casework.findings import canonical_json
+from casework.model import Actor
 
 GENESIS = "0" * 64
 """The hash that stands before the first entry."""
 
 
 @dataclass(frozen=True)
+class Deed:
+    """What is to be entered: who did what to what. Holds ids, never a patient's name."""
+
+    actor: Actor
+    action: str
+    subject: str
+    case_id: str = ""
+    site: str = ""  # where it was done; empty: the actor's own
+    outcome: str = "ok"
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class AuditEntry:
-    """Who did what to what, when, and with which outcome. Holds ids, never a patient's name."""
+    """A deed as it stands in the chain, with its number, its time and the two hashes."""
 
     seq: int
     at: datetime
@@ -41,6 +56,26 @@ def chain(previous_hash: str, values: Mapping[str, Any]) -> str:
     """Return the hash of an entry with these values after the entry with that hash."""
     material = {name: _plain(value) for name, value in values.items()}
     return hashlib.sha256(previous_hash.encode() + b"\n" + canonical_json(material)).hexdigest()
+
+
+def follow(seq: int, at: datetime, deed: Deed, previous_hash: str) -> AuditEntry:
+    """Return the entry of a deed after the entry with that hash."""
+    unhashed = AuditEntry(
+        seq=seq,
+        at=at,
+        actor_id=deed.actor.id,
+        actor_name=deed.actor.name,
+        role=deed.actor.role.value if deed.actor.role else "",
+        site=deed.site or deed.actor.site,
+        action=deed.action,
+        subject=deed.subject,
+        case_id=deed.case_id,
+        outcome=deed.outcome,
+        detail=json.loads(canonical_json(dict(deed.detail))),
+        previous=previous_hash,
+        hash="",
+    )
+    return replace(unhashed, hash=hash_of(unhashed))
 
 
 def hash_of(entry: AuditEntry) -> str:
