@@ -22,8 +22,8 @@ CT_STORY: Mapping[str, str] = {
     "PatientID": "hammer-1007",
     "PatientBirthDate": "19550214",
     "PatientSex": "F",
-    "ReasonForTheRequestedProcedure": "Two weeks of cough, weight loss. Anything suspicious?",
-    "StudyDescription": "CT",
+    "ReasonForTheRequestedProcedure": "Word-finding trouble since last night, on apixaban. Bleeding or infarct?",
+    "StudyDescription": "CT head",
     "AccessionNumber": "H26-1007",
     "InstitutionName": "Hammer sykehus",
 }
