@@ -40,7 +40,7 @@ def arrived(
     site: str,
     study_uid: str,
     study_pk: int,
-    new_study: bool,  # not needed: a study that lost its link is linked again
+    new_study: bool,
     attributes: Mapping[str, Any],
     door: Door,
     received_at: datetime,
@@ -52,7 +52,8 @@ def arrived(
         .where(case_studies.c.site == site, case_studies.c.study_uid == study_uid)
     ).one_or_none()
     if row is not None:
-        _link(conn, study_pk=study_pk, case_id=row.id)
+        if new_study:
+            _link(conn, study_pk=study_pk, case_id=row.id)
         if row.report_version > 0 and door is not Door.REPLY and not row.changed_since_report:
             _mark_changed(conn, row.id)
         return
@@ -169,11 +170,7 @@ def _modalities(conn: Connection, study_pk: int) -> frozenset[str]:
 
 
 def _link(conn: Connection, *, study_pk: int, case_id: str) -> None:
-    conn.execute(
-        update(studies)
-        .where(studies.c.pk == study_pk, studies.c.case_id.is_(None))
-        .values(case_id=case_id)
-    )
+    conn.execute(update(studies).where(studies.c.pk == study_pk).values(case_id=case_id))
 
 
 def _mark_changed(conn: Connection, case_id: str) -> None:

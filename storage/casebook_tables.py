@@ -223,13 +223,16 @@ reports = Table(
 )
 Index("ix_reports_signed_at", reports.c.signed_at)
 
-deliveries = Table(
-    "deliveries",
+jobs = Table(
+    "jobs",
     metadata,
     Column("id", BigKey, primary_key=True),
-    Column("case_id", ForeignKey("cases.id"), nullable=False),
-    Column("report_version", Integer, nullable=False),
-    Column("channel", String(16), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("case_id", ForeignKey("cases.id")),
+    Column("report_version", Integer),
+    Column("channel", String(16), nullable=False, server_default=""),
+    Column("study_uid", String(64), nullable=False, server_default=""),
+    Column("site", String(32), nullable=False),
     Column("destination", Text, nullable=False),
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -245,33 +248,24 @@ deliveries = Table(
         "destination",
         name="a_report_goes_once_to_each_destination",
     ),
-    _one_of("channel", ("inbox", "study", "ae"), name="a_reply_goes_by_a_channel_that_is_known"),
-    _one_of("state", ("queued", "done", "dead"), name="a_delivery_is_queued_done_or_dead"),
+    _one_of("kind", ("delivery", "send"), name="a_job_delivers_a_reply_or_sends_a_study"),
+    _one_of(
+        "channel", ("", "inbox", "study", "ae"), name="a_reply_goes_by_a_channel_that_is_known"
+    ),
+    _one_of("state", ("queued", "done", "dead"), name="a_job_is_queued_done_or_dead"),
+    CheckConstraint("(kind = 'delivery') = (case_id IS NOT NULL)", name="a_delivery_is_of_a_case"),
+    CheckConstraint(
+        "(state = 'queued') = (next_attempt_at IS NOT NULL)",
+        name="a_queued_job_has_the_time_of_its_next_attempt",
+    ),
 )
-Index("ix_deliveries_due", deliveries.c.state, deliveries.c.next_attempt_at)
-
-sends = Table(
-    "sends",
-    metadata,
-    Column("id", BigKey, primary_key=True),
-    Column("study_uid", String(64), nullable=False),
-    Column("site", String(32), nullable=False),
-    Column("destination", String(16), nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("next_attempt_at", UtcDateTime),
-    Column("leased_until", UtcDateTime),
-    Column("last_error", Text, nullable=False, server_default=""),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("done_at", UtcDateTime),
-    _one_of("state", ("queued", "done", "dead"), name="a_send_is_queued_done_or_dead"),
-)
-Index("ix_sends_due", sends.c.state, sends.c.next_attempt_at)
+"""Replies on their way and studies being sent: one queue, leased with an end."""
+Index("ix_jobs_due", jobs.c.kind, jobs.c.state, jobs.c.next_attempt_at)
 
 sent_instances = Table(
     "sent_instances",
     metadata,
-    Column("send_id", ForeignKey("sends.id"), primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
     Column("sop_instance_uid", String(64), primary_key=True),
     Column("at", UtcDateTime, nullable=False),
 )

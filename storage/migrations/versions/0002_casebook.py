@@ -252,11 +252,14 @@ def _conversation() -> None:
 
 def _queues() -> None:
     op.create_table(
-        "deliveries",
+        "jobs",
         sa.Column("id", KEY, nullable=False),
-        sa.Column("case_id", sa.String(length=16), nullable=False),
-        sa.Column("report_version", sa.Integer(), nullable=False),
-        sa.Column("channel", sa.String(length=16), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("case_id", sa.String(length=16), nullable=True),
+        sa.Column("report_version", sa.Integer(), nullable=True),
+        sa.Column("channel", sa.String(length=16), server_default="", nullable=False),
+        sa.Column("study_uid", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("site", sa.String(length=32), nullable=False),
         sa.Column("destination", sa.Text(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
@@ -266,13 +269,24 @@ def _queues() -> None:
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("done_at", TIME, nullable=True),
         sa.CheckConstraint(
-            "channel IN ('inbox', 'study', 'ae')", name="a_reply_goes_by_a_channel_that_is_known"
+            "(kind = 'delivery') = (case_id IS NOT NULL)", name="a_delivery_is_of_a_case"
         ),
         sa.CheckConstraint(
-            "state IN ('queued', 'done', 'dead')", name="a_delivery_is_queued_done_or_dead"
+            "(state = 'queued') = (next_attempt_at IS NOT NULL)",
+            name="a_queued_job_has_the_time_of_its_next_attempt",
         ),
-        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name="deliveries_case_id_is_of_cases"),
-        sa.PrimaryKeyConstraint("id", name="deliveries_key"),
+        sa.CheckConstraint(
+            "channel IN ('', 'inbox', 'study', 'ae')",
+            name="a_reply_goes_by_a_channel_that_is_known",
+        ),
+        sa.CheckConstraint(
+            "kind IN ('delivery', 'send')", name="a_job_delivers_a_reply_or_sends_a_study"
+        ),
+        sa.CheckConstraint(
+            "state IN ('queued', 'done', 'dead')", name="a_job_is_queued_done_or_dead"
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name="jobs_case_id_is_of_cases"),
+        sa.PrimaryKeyConstraint("id", name="jobs_key"),
         sa.UniqueConstraint(
             "case_id",
             "report_version",
@@ -281,35 +295,14 @@ def _queues() -> None:
             name="a_report_goes_once_to_each_destination",
         ),
     )
-    op.create_index("ix_deliveries_due", "deliveries", ["state", "next_attempt_at"])
-    op.create_table(
-        "sends",
-        sa.Column("id", KEY, nullable=False),
-        sa.Column("study_uid", sa.String(length=64), nullable=False),
-        sa.Column("site", sa.String(length=32), nullable=False),
-        sa.Column("destination", sa.String(length=16), nullable=False),
-        sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("next_attempt_at", TIME, nullable=True),
-        sa.Column("leased_until", TIME, nullable=True),
-        sa.Column("last_error", sa.Text(), server_default="", nullable=False),
-        sa.Column("created_at", TIME, nullable=False),
-        sa.Column("done_at", TIME, nullable=True),
-        sa.CheckConstraint(
-            "state IN ('queued', 'done', 'dead')", name="a_send_is_queued_done_or_dead"
-        ),
-        sa.PrimaryKeyConstraint("id", name="sends_key"),
-    )
-    op.create_index("ix_sends_due", "sends", ["state", "next_attempt_at"])
+    op.create_index("ix_jobs_due", "jobs", ["kind", "state", "next_attempt_at"])
     op.create_table(
         "sent_instances",
-        sa.Column("send_id", KEY, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
         sa.Column("sop_instance_uid", sa.String(length=64), nullable=False),
         sa.Column("at", TIME, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["send_id"], ["sends.id"], name="sent_instances_send_id_is_of_sends"
-        ),
-        sa.PrimaryKeyConstraint("send_id", "sop_instance_uid", name="sent_instances_key"),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name="sent_instances_job_id_is_of_jobs"),
+        sa.PrimaryKeyConstraint("job_id", "sop_instance_uid", name="sent_instances_key"),
     )
 
 
