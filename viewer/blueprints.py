@@ -9,14 +9,19 @@ from collections.abc import Sequence
 
 from flask import Blueprint
 
-from viewer import auth, dicomweb, fhir, health, metrics
+from viewer import admin, assets, auth, dicomweb, fhir, health, i18n, metrics, words, worklist
 from viewer.api import cases, instances, openapi, referrals, vocabulary
 
 
 def blueprints() -> Sequence[Blueprint]:
     """Return every blueprint of the application."""
     return (
+        assets.bp,
+        i18n.bp,
+        words.bp,
         auth.bp,
+        worklist.bp,
+        admin.bp,
         health.bp,
         metrics.bp,
         openapi.bp,

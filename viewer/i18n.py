@@ -81,6 +81,12 @@ def when(value: datetime | None) -> Markup:
     return element.format(value.astimezone(UTC).isoformat(), moment(value))
 
 
+@bp.app_template_filter("iso")
+def iso(text: str) -> datetime:
+    """Return the time that an ISO 8601 text says."""
+    return datetime.fromisoformat(text)
+
+
 @bp.app_template_filter("clock")
 def clock(value: datetime) -> str:
     """Return the time of day as `10:42` when it is today's, else with its date."""

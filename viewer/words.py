@@ -5,14 +5,25 @@ The words of docs/glossary.md in the reader's language. Decides nothing about a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from casework.clinical import REASON_CODES
 from flask import Blueprint, g
 
-from casework.model import Case, CaseState, Patient, Priority, Role, SiteKind, Specialty
+from casework.clinical import DURATION_UNITS, QUESTIONS, Option, Question, reason_label
+from casework.model import (
+    AePermission,
+    Case,
+    CaseState,
+    Patient,
+    Priority,
+    Referral,
+    Role,
+    SiteKind,
+    Specialty,
+)
 from viewer.guard import actor_or_none
 from viewer.i18n import _, _n, clock, language, span
 from viewer.plain_words import certainty_text, name_text, urgency_text
@@ -73,13 +84,26 @@ def role_name(role: Role | str | None) -> str:
 
 
 @bp.app_template_global()
-def kind_name(kind: SiteKind) -> str:
+def kind_name(kind: SiteKind | str) -> str:
     """Return what a kind of site is called."""
     return {
         SiteKind.HOSPITAL: _("Hospital"),
         SiteKind.GP: _("GP office"),
         SiteKind.CENTRE: _("Centre"),
-    }[kind]
+    }[SiteKind(kind)]
+
+
+@bp.app_template_global()
+def permission_name(permission: AePermission) -> str:
+    """Return what a permission of a DICOM node lets it do."""
+    return {
+        AePermission.STORE: _("send images"),
+        AePermission.QUERY: _("search"),
+        AePermission.RETRIEVE: _("fetch images"),
+        AePermission.COMMIT: _("ask for commitment"),
+        AePermission.WORKLIST: _("fetch the worklist"),
+        AePermission.REPLY: _("be sent replies"),
+    }[permission]
 
 
 @bp.app_template_global()
@@ -120,10 +144,39 @@ def state_name(state: CaseState) -> str:
 @bp.app_template_global()
 def reason_name(code: str) -> str:
     """Return what a reason for asking back is called, or the code where it is not ours."""
-    for option in REASON_CODES:
-        if option.value == code:
-            return option.label_nb if language() == "nb" else option.label_en
-    return code
+    return reason_label(code, language=language())
+
+
+@bp.app_template_global()
+def clinical_facts(referral: Referral) -> Sequence[tuple[str, str]]:
+    """Return the clinical answers of a referral, each with its question, in words."""
+    norwegian = language() == "nb"
+    known = {question.key: question for question in QUESTIONS}
+    facts = []
+    for key, value in referral.clinical.items():
+        question = known.get(key)
+        label = key if question is None else question.label_nb if norwegian else question.label_en
+        facts.append((label, _answer_text(question, value, norwegian=norwegian)))
+    return facts
+
+
+def _answer_text(question: Question | None, value: Any, *, norwegian: bool) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(_answer_text(question, each, norwegian=norwegian) for each in value)
+    if isinstance(value, Mapping) and "unit" in value:
+        unit = _option_text(DURATION_UNITS, str(value["unit"]), norwegian=norwegian)
+        return f"{value.get('value', '')} {unit}".strip()
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    options = question.options if question is not None else ()
+    return _option_text(options, str(value), norwegian=norwegian)
+
+
+def _option_text(options: Sequence[Option], value: str, *, norwegian: bool) -> str:
+    for option in options:
+        if option.value == value:
+            return option.label_nb if norwegian else option.label_en
+    return value
 
 
 @bp.app_template_global()

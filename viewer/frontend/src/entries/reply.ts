@@ -3,7 +3,9 @@
 import "../styles/reply.css";
 import { t } from "../shared/strings.ts";
 
-for (const field of document.querySelectorAll<HTMLTextAreaElement>("textarea[data-keep]")) keep(field);
+const fields = document.querySelectorAll<HTMLTextAreaElement>("textarea[data-keep]");
+for (const field of fields) keep(field);
+if (fields.length === 0) forget();
 
 function keep(field: HTMLTextAreaElement): void {
   const name = field.dataset["keep"] ?? field.name;
@@ -16,5 +18,11 @@ function keep(field: HTMLTextAreaElement): void {
     note.textContent = t("Kept in this tab {time}", { time });
     note.hidden = false;
   });
-  field.form?.addEventListener("submit", () => sessionStorage.removeItem(name));
+}
+
+/** Where nothing is asked any more, the answer has arrived. */
+function forget(): void {
+  for (const name of Object.keys(sessionStorage)) {
+    if (name.startsWith("answer-")) sessionStorage.removeItem(name);
+  }
 }

@@ -1,0 +1,215 @@
+"""The operator's pages: the exchange in lines, people and sites, the audit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from casework.errors import Invalid, LysbroError
+from casework.identifiers import is_ae_title, is_slug, normal_ae_title
+from casework.model import AePermission, Role, Site, SiteKind
+from viewer import passwords
+from viewer.guard import current_actor, require_role
+from viewer.services import services
+
+bp = Blueprint("admin", __name__, url_prefix="/admin")
+
+_AUDIT_LINES = 200
+_TOKEN_DAYS = 365
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+admins_only = require_role(Role.ADMIN)
+
+
+@bp.get("")
+@admins_only
+def exchange() -> str:
+    """Show the state of the exchange, one line for each part."""
+    return render_template(
+        "admin.html",
+        status=services().status(),
+        dead=services().outbox.dead_letters(),
+        conflicts=services().index.conflicts(),
+        strings=("admin",),
+    )
+
+
+@bp.post("/dead/<int:job_id>/replay")
+@admins_only
+def replay(job_id: int) -> Response:
+    """Put a delivery that was given up back in the queue."""
+    services().outbox.replay(job_id)
+    _note("delivery-replayed", str(job_id))
+    return redirect(url_for("admin.exchange", _anchor="deliveries"))
+
+
+@bp.post("/conflicts/<int:conflict_id>")
+@admins_only
+def settle(conflict_id: int) -> Response:
+    """Say which of two objects with one UID counts; the other stays in quarantine."""
+    keep = request.form.get("keep", "")
+    if keep not in {"first", "second"}:
+        raise Invalid("Say which of the two to keep: the first or the second.", code="keep")
+    services().index.settle_conflict(
+        conflict_id, keep=keep, actor=current_actor(), now=services().clock()
+    )
+    _note("conflict-settled", str(conflict_id), keep=keep)
+    return redirect(url_for("admin.exchange", _anchor="conflicts"))
+
+
+@bp.get("/audit")
+@admins_only
+def audit() -> str:
+    """Show the newest audit entries that fit a search; `?check=1` walks the whole chain."""
+    q = request.args.get("q", "").strip()[:100]
+    ledger = services().ledger
+    _note("audit-read", q or "all")
+    checked = request.args.get("check") == "1"
+    return render_template(
+        "admin_audit.html",
+        entries=ledger.entries(limit=_AUDIT_LINES, q=q),
+        q=q,
+        checked=checked,
+        first_bad=ledger.verify() if checked else None,
+    )
+
+
+@bp.get("/people")
+@admins_only
+def people() -> str:
+    """List sites, DICOM nodes and people, each with a form that adds one."""
+    return _people_page()
+
+
+@bp.post("/sites")
+@admins_only
+def add_site() -> Response | tuple[str, int]:
+    """Add a site."""
+    given = _form("slug", "name", "kind", "issuer")
+    return _added("site", given, lambda: _add_site(given))
+
+
+@bp.post("/nodes")
+@admins_only
+def add_node() -> Response | tuple[str, int]:
+    """Add a DICOM node (application entity) of a site."""
+    given = _form("title", "site", "host", "port")
+    return _added("node", given, lambda: _add_node(given))
+
+
+@bp.post("/people")
+@admins_only
+def add_person() -> Response | tuple[str, int]:
+    """Add a person who may sign in."""
+    given = _form("email", "name", "site", "role")
+    return _added("person", given, lambda: _add_person(given))
+
+
+@bp.post("/people/disable")
+@admins_only
+def disable() -> Response:
+    """End a person's access at once; their sessions end with it."""
+    email = request.form.get("email", "")
+    if email == current_actor().email:
+        raise Invalid("You cannot end your own access. Ask another administrator.", code="self")
+    services().people.disable_user(email)
+    _note("user-disabled", email)
+    return redirect(url_for("admin.people", _anchor="people"))
+
+
+@bp.post("/people/token")
+@admins_only
+def add_token() -> str:
+    """Make a bearer token for a person's machine client; it is shown this once."""
+    email = request.form.get("email", "")
+    secret = services().people.add_token(email, days=_TOKEN_DAYS, name="made by an administrator")
+    _note("token-added", email)
+    return _people_page(token=secret, token_of=email)
+
+
+def _add_site(given: Mapping[str, str]) -> str:
+    slug, name = given["slug"], given["name"]
+    if not is_slug(slug) or not name:
+        raise Invalid("A site needs a name, and a short name of small letters, digits, hyphens.")
+    kind = next((kind for kind in SiteKind if kind == given["kind"]), None)
+    if kind is None:
+        raise Invalid("Say what kind of site it is.")
+    services().people.add_site(Site(slug=slug, name=name, kind=kind, issuer=given["issuer"]))
+    _note("site-added", slug)
+    return "sites"
+
+
+def _add_node(given: Mapping[str, str]) -> str:
+    title = normal_ae_title(given["title"])
+    if not is_ae_title(title):
+        raise Invalid("An AE title is 1 to 16 plain characters without a backslash.")
+    allowed = frozenset(p for p in AePermission if p.value in request.form.getlist("allow"))
+    port = int(given["port"]) if given["port"].isdigit() else 0
+    if AePermission.REPLY in allowed and not (given["host"] and 0 < port < 65536):
+        raise Invalid("A node that is sent replies needs an address and a port.")
+    services().people.add_ae(
+        title,
+        site=given["site"],
+        host=given["host"],
+        port=port,
+        permissions=allowed,
+        tls_only=request.form.get("tls_only") == "1",
+    )
+    _note("ae-added", title)
+    return "nodes"
+
+
+def _add_person(given: Mapping[str, str]) -> str:
+    email, password = given["email"].casefold(), request.form.get("password", "")
+    if _EMAIL.fullmatch(email) is None or not given["name"]:
+        raise Invalid("A person needs a name and an e-mail address.")
+    role = next((role for role in Role if role == given["role"]), None)
+    if role is None:
+        raise Invalid("Say what the person is there to do.")
+    passwords.require_acceptable(password, email=email)
+    services().people.add_user(
+        email,
+        site=given["site"],
+        role=role,
+        name=given["name"],
+        password_hash=passwords.hash_password(password),
+    )
+    _note("user-added", email)
+    return "people"
+
+
+def _added(what: str, given: Mapping[str, str], add: Any) -> Response | tuple[str, int]:
+    """Add, and go back to the list; or show the form again as it was filled in, with the reason."""
+    try:
+        anchor = add()
+    except LysbroError as error:
+        return _people_page(wrong=what, message=error.message, given=given), 422
+    return redirect(url_for("admin.people", _anchor=anchor))
+
+
+def _people_page(**more: Any) -> str:
+    register = services().people
+    return render_template(
+        "admin_people.html",
+        sites=register.sites(),
+        nodes=register.aes(),
+        people=register.users(),
+        roles=tuple(Role),
+        kinds=tuple(SiteKind),
+        permissions=tuple(AePermission),
+        **({"given": {}} | more),
+    )
+
+
+def _form(*names: str) -> dict[str, str]:
+    return {name: request.form.get(name, "").strip()[:200] for name in names}
+
+
+def _note(action: str, subject: str, **detail: str) -> None:
+    actor = current_actor()
+    services().ledger.append(
+        None, actor=actor, action=action, subject=subject, site=actor.site, detail=detail
+    )
