@@ -8,11 +8,11 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -35,6 +35,9 @@ _POOL_SIZE = 8
 _POOL_OVERFLOW = 56
 _WRITES = "lysbro_writes"
 _MIGRATION_LOCK = 0x4C595342524F
+_MAX_KEYS = 500
+
+_Item = TypeVar("_Item")
 
 
 class Database:
@@ -81,7 +84,7 @@ class Database:
         if present != head:
             raise Unavailable(
                 f"The database is at version {present or 'none'}, this Lysbro needs {head}. "
-                "Stop the older processes and start `lysbro serve`: it brings the tables up to date.",
+                "Stop the older processes, start `lysbro serve`: it brings the tables up to date.",
                 code="database-version",
             )
 
@@ -146,6 +149,12 @@ def insert_if_absent(conn: Connection, table: Table, rows: Iterable[Mapping[str,
         conn.execute(sqlite.insert(table).on_conflict_do_nothing(), values)
     else:
         conn.execute(postgresql.insert(table).on_conflict_do_nothing(), values)
+
+
+def chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    """Give a long list of keys in parts that one statement can take."""
+    for start in range(0, len(items), _MAX_KEYS):
+        yield items[start : start + _MAX_KEYS]
 
 
 def _open_sqlite(url: URL) -> Engine:

@@ -108,6 +108,7 @@ def _studies() -> None:
     op.create_index("ix_studies_case_id", "studies", ["case_id"])
     op.create_index("ix_studies_newest", "studies", ["study_date", "study_time", "pk"])
     op.create_index("ix_studies_patient_pk", "studies", ["patient_pk"])
+    op.create_index("ix_studies_last_heard", "studies", ["site", "last_received_at"])
     op.create_index("ix_studies_quiet", "studies", ["completeness", "last_received_at"])
     op.create_index(
         "ix_studies_referrer_fold",

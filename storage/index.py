@@ -1,0 +1,292 @@
+"""What is in the archive, as each one may see it: studies, series, instances, queries, custody.
+
+How rows come to be is `register`; how they move from the spool to a pack is `locate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, func, select
+
+from casework.access import Scope
+from casework.custody import CustodyEvent
+from casework.errors import NotFound
+from casework.model import Actor, Patient
+from storage import conflicts, custodian, find, locate
+from storage.database import Database
+from storage.locate import Pack, Packed, ReadySeries
+from storage.matching import Key
+from storage.query import read_query
+from storage.rows import (
+    ConflictRow,
+    ConflictSide,
+    CustodyRow,
+    InstanceRow,
+    Location,
+    SeriesRow,
+    StudyCustodyRow,
+    StudyRow,
+    instance_row,
+    series_row,
+    study_row,
+)
+from storage.tables import instances, packs, patients, series, studies
+from storage.visibility import seen_copy_clause, study_clause
+
+__all__ = [
+    "ConflictRow",
+    "ConflictSide",
+    "CustodyRow",
+    "Index",
+    "InstanceRow",
+    "Location",
+    "SeriesRow",
+    "StudyCustodyRow",
+    "StudyRow",
+]
+
+
+class Index:
+    """The index of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def studies(
+        self,
+        scope: Scope,
+        *,
+        patient: Patient | None = None,
+        study_uid: str | None = None,
+        site: str | None = None,
+        case_id: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[StudyRow]:
+        """Return studies within sight, the newest first.
+
+        A patient's number without an issuer is a number of the site, or of the asker's own site.
+        """
+        wanted = list(seen_copy_clause(scope)) if site is None else [studies.c.site == site]
+        if patient is not None:
+            wanted.append(patients.c.patient_id == patient.id)
+            if patient.issuer:
+                wanted.append(patients.c.issuer == patient.issuer)
+            else:
+                wanted.append(patients.c.site == (site or scope.own_site))
+        if study_uid is not None:
+            wanted.append(studies.c.study_uid == study_uid)
+        if case_id is not None:
+            wanted.append(studies.c.case_id == case_id)
+        statement = (
+            _studies_seen(scope)
+            .where(*wanted)
+            .order_by(studies.c.study_date.desc(), studies.c.study_time.desc(), studies.c.pk.desc())
+            .limit(limit)
+            .offset(offset)
+        )
+        with self._database.read() as conn:
+            return [study_row(row) for row in conn.execute(statement)]
+
+    def series_of(self, scope: Scope, study_uid: str, site: str | None = None) -> list[SeriesRow]:
+        """Return the series of a study within sight by number; none when it is not."""
+        statement = (
+            select(series, studies.c.study_uid)
+            .join(studies, studies.c.pk == series.c.study_pk)
+            .where(*_of_study(scope, study_uid, site), series.c.instance_count > 0)
+            .order_by(series.c.number.asc().nulls_last(), series.c.pk)
+        )
+        with self._database.read() as conn:
+            return [series_row(row) for row in conn.execute(statement)]
+
+    def instances_of(
+        self,
+        scope: Scope,
+        study_uid: str,
+        series_uid: str | None = None,
+        site: str | None = None,
+    ) -> list[InstanceRow]:
+        """Return the current instances of a study or series, by series and instance number."""
+        wanted = _of_study(scope, study_uid, site)
+        if series_uid is not None:
+            wanted.append(series.c.series_uid == series_uid)
+        statement = (
+            _current_instances()
+            .where(*wanted)
+            .order_by(
+                series.c.number.asc().nulls_last(),
+                series.c.pk,
+                instances.c.number.asc().nulls_last(),
+                instances.c.pk,
+            )
+        )
+        with self._database.read() as conn:
+            return [instance_row(row) for row in conn.execute(statement)]
+
+    def instance(self, scope: Scope, sop_instance_uid: str, site: str | None = None) -> InstanceRow:
+        """Return the current instance of a UID within sight, or raise NotFound."""
+        with self._database.read() as conn:
+            return _instance(conn, scope, sop_instance_uid, site)
+
+    def find(
+        self,
+        scope: Scope,
+        level: str,
+        keys: Mapping[str, Key],
+        *,
+        limit: int,
+        offset: int = 0,
+        fuzzy: bool = False,
+    ) -> Iterator[dict[str, Any]]:
+        """Return what a query finds (PS3.4 C.2.2.2): for each match, keyword and value of each key.
+
+        A requested key without a value comes back empty; the unique keys of the level and those
+        above it always come back.
+        """
+        query = read_query(level, keys, fuzzy=fuzzy)
+        with self._database.read() as conn:
+            return iter(find.answers(conn, scope, query, limit=limit, offset=offset))
+
+    def custody(
+        self, scope: Scope, sop_instance_uid: str, site: str | None = None
+    ) -> list[CustodyRow]:
+        """Return where an instance within sight has been, or raise NotFound."""
+        with self._database.read() as conn:
+            row = _instance(conn, scope, sop_instance_uid, site)
+            return custodian.lines_of(conn, row.pk)
+
+    def custody_of_study(
+        self, scope: Scope, study_uid: str, site: str | None = None
+    ) -> list[StudyCustodyRow]:
+        """Return where the instances of a study within sight have been, event by event."""
+        statement = select(studies.c.pk).where(*_of_study(scope, study_uid, site))
+        with self._database.read() as conn:
+            found = conn.execute(statement).scalars().all()
+            return [row for pk in found for row in custodian.lines_of_study(conn, pk)]
+
+    def note(
+        self,
+        instance_pk: int,
+        event: CustodyEvent,
+        at: datetime,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add a line to an instance's custody ledger."""
+        with self._database.begin() as conn:
+            custodian.write(conn, [custodian.Line(instance_pk, event, at, detail or {})])
+
+    def conflicts(self) -> list[ConflictRow]:
+        """Return the conflicts that wait for a person, the oldest first."""
+        with self._database.read() as conn:
+            return conflicts.waiting(conn)
+
+    def settle_conflict(self, pk: int, *, keep: str, actor: Actor, now: datetime) -> ConflictRow:
+        """Settle which of two objects counts, and return the conflict as it was."""
+        with self._database.begin() as conn:
+            return conflicts.settle(conn, pk, keep=keep, actor=actor, now=now)
+
+    def series_ready_to_pack(
+        self, now: datetime, quiet_s: float, *, large_bytes: int | None = None, limit: int = 100
+    ) -> list[ReadySeries]:
+        """Return series in the spool that have been quiet, or have grown large; oldest first."""
+        with self._database.read() as conn:
+            return locate.series_ready_to_pack(
+                conn, now=now, quiet_s=quiet_s, large_bytes=large_bytes, limit=limit
+            )
+
+    def locate(self, pack: Pack, members: Sequence[Packed], *, now: datetime) -> int:
+        """Say that instances lie in a verified pack now; return how many moved."""
+        with self._database.begin() as conn:
+            return locate.located(conn, pack, members, now=now)
+
+    def presume_complete(self, now: datetime, quiet_s: float) -> int:
+        """Presume studies complete that nothing has been added to for a while; return how many."""
+        with self._database.begin() as conn:
+            return locate.presume_complete(conn, now=now, quiet_s=quiet_s)
+
+    def sites_of_study(self, study_uid: str) -> list[str]:
+        """Return the sites that have sent a study, whoever may see it."""
+        statement = (
+            select(studies.c.site)
+            .where(studies.c.study_uid == study_uid, studies.c.instance_count > 0)
+            .order_by(studies.c.site)
+        )
+        with self._database.read() as conn:
+            return list(conn.execute(statement).scalars())
+
+    def last_heard(self, site: str) -> datetime | None:
+        """Return when something of a site was last received."""
+        statement = select(func.max(studies.c.last_received_at)).where(studies.c.site == site)
+        with self._database.read() as conn:
+            heard: datetime | None = conn.execute(statement).scalar_one()
+            return heard
+
+    def counts(self) -> dict[str, int]:
+        """Return how much is in the index, for the status and the metrics."""
+        with self._database.read() as conn:
+            of_studies = conn.execute(
+                select(
+                    func.count(),
+                    func.coalesce(func.sum(studies.c.series_count), 0),
+                    func.coalesce(func.sum(studies.c.instance_count), 0),
+                ).where(studies.c.instance_count > 0)
+            ).one()
+            in_packs = conn.execute(
+                select(func.count(), func.coalesce(func.sum(packs.c.size_bytes), 0))
+            ).one()
+            return {
+                "patients": conn.execute(select(func.count()).select_from(patients)).scalar_one(),
+                "studies": int(of_studies[0]),
+                "series": int(of_studies[1]),
+                "instances": int(of_studies[2]),
+                "conflicts": conflicts.count(conn),
+                "packs": int(in_packs[0]),
+                "pack_bytes": int(in_packs[1]),
+            }
+
+
+def _studies_seen(scope: Scope) -> Select[Any]:
+    return (
+        select(
+            studies,
+            patients.c.patient_id,
+            patients.c.issuer,
+            patients.c.name,
+            patients.c.birth_date,
+            patients.c.sex,
+        )
+        .join(patients, patients.c.pk == studies.c.patient_pk)
+        .where(studies.c.instance_count > 0, study_clause(scope))
+    )
+
+
+def _current_instances() -> Select[Any]:
+    return (
+        select(instances)
+        .join(series, series.c.pk == instances.c.series_pk)
+        .join(studies, studies.c.pk == series.c.study_pk)
+    )
+
+
+def _of_study(scope: Scope, study_uid: str, site: str | None) -> list[ColumnElement[bool]]:
+    """Return the conditions of one study within sight: the site's, or the copy that is seen."""
+    wanted = [studies.c.study_uid == study_uid, study_clause(scope)]
+    return wanted + (seen_copy_clause(scope) if site is None else [studies.c.site == site])
+
+
+def _instance(conn: Connection, scope: Scope, uid: str, site: str | None) -> InstanceRow:
+    wanted = [instances.c.sop_instance_uid == uid, study_clause(scope)]
+    if site is not None:
+        wanted.append(instances.c.site == site)
+    row = conn.execute(
+        _current_instances()
+        .where(*wanted)
+        .order_by(studies.c.instance_count.desc(), studies.c.pk)
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no object {uid}.", code="no-such-instance")
+    return instance_row(row)

@@ -1,0 +1,169 @@
+"""Says where instances lie as they move from the spool into packs, and what waits to be moved.
+
+Called by the mover, which writes and verifies the packs first. Touches no bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, func, or_, select, update
+
+from casework.custody import CustodyEvent
+from storage import custodian
+from storage.database import chunks, insert_if_absent
+from storage.rows import InstanceRow, instance_row
+from storage.tables import IN_PACK, IN_SPOOL, instances, packs, studies
+
+
+@dataclass(frozen=True)
+class ReadySeries:
+    """The instances of a series that wait in the spool, quarantined ones among them."""
+
+    site: str
+    study_uid: str
+    series_uid: str
+    instances: tuple[InstanceRow, ...]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack that has been written to the store and read back."""
+
+    key: str
+    site: str
+    study_uid: str
+    series_uid: str
+    sha256: str
+    size_bytes: int
+    verified_at: datetime
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Where the Part 10 file of one instance lies in a pack."""
+
+    instance_pk: int
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class LiveRecord:
+    """An instance that a segment of the spool still has to keep."""
+
+    instance_pk: int
+    offset: int
+    length: int
+
+
+def series_ready_to_pack(
+    conn: Connection, *, now: datetime, quiet_s: float, large_bytes: int | None, limit: int
+) -> list[ReadySeries]:
+    """Return series in the spool that have been quiet, or have grown large, the oldest first."""
+    last_at = func.max(instances.c.received_at)
+    ready = last_at <= now - timedelta(seconds=quiet_s)
+    if large_bytes is not None:
+        ready = or_(ready, func.sum(instances.c.length) >= large_bytes)
+    keys = (instances.c.site, instances.c.study_uid, instances.c.series_uid)
+    found = conn.execute(
+        select(*keys)
+        .where(instances.c.location == IN_SPOOL)
+        .group_by(*keys)
+        .having(ready)
+        .order_by(last_at, *keys)
+        .limit(limit)
+    ).all()
+    return [
+        ReadySeries(site, study_uid, series_uid, _spooled(conn, site, study_uid, series_uid))
+        for site, study_uid, series_uid in found
+    ]
+
+
+def located(conn: Connection, pack: Pack, members: Sequence[Packed], *, now: datetime) -> int:
+    """Say that instances lie in a verified pack now; return how many moved.
+
+    One that has moved already stays where it is, so that doing this again is harmless.
+    """
+    spooled: set[int] = set()
+    for some in chunks(sorted(member.instance_pk for member in members)):
+        spooled |= set(
+            conn.execute(
+                select(instances.c.pk)
+                .where(instances.c.pk.in_(some), instances.c.location == IN_SPOOL)
+                .with_for_update()
+            ).scalars()
+        )
+    moving = [member for member in members if member.instance_pk in spooled]
+    if not moving:
+        return 0
+    insert_if_absent(conn, packs, [_pack_values(pack, count=len(members), now=now)])
+    conn.execute(
+        update(instances)
+        .where(instances.c.pk == bindparam("of_pk"))
+        .values(location=IN_PACK, container=pack.key),
+        [{"of_pk": m.instance_pk, "offset": m.offset, "length": m.length} for m in moving],
+    )
+    detail = {"pack": pack.key}
+    packed = [custodian.Line(m.instance_pk, CustodyEvent.PACKED, now, detail) for m in moving]
+    verified = [
+        custodian.Line(m.instance_pk, CustodyEvent.VERIFIED, pack.verified_at, detail)
+        for m in moving
+    ]
+    custodian.write(conn, packed + verified)
+    return len(moving)
+
+
+def live_records(conn: Connection, segment: str) -> list[LiveRecord]:
+    """Return what a segment still has to keep; once there is nothing it may be released."""
+    found = conn.execute(
+        select(instances.c.pk, instances.c.offset, instances.c.length)
+        .where(instances.c.location == IN_SPOOL, instances.c.container == segment)
+        .order_by(instances.c.offset)
+    )
+    return [LiveRecord(row.pk, row.offset, row.length) for row in found]
+
+
+def presume_complete(conn: Connection, *, now: datetime, quiet_s: float) -> int:
+    """Presume studies complete that nothing has been added to for a while; return how many."""
+    done = conn.execute(
+        update(studies)
+        .where(
+            studies.c.completeness == "arriving",
+            studies.c.last_received_at <= now - timedelta(seconds=quiet_s),
+        )
+        .values(completeness="presumed")
+    )
+    return done.rowcount
+
+
+def _spooled(
+    conn: Connection, site: str, study_uid: str, series_uid: str
+) -> tuple[InstanceRow, ...]:
+    found = conn.execute(
+        select(instances)
+        .where(
+            instances.c.location == IN_SPOOL,
+            instances.c.site == site,
+            instances.c.study_uid == study_uid,
+            instances.c.series_uid == series_uid,
+        )
+        .order_by(instances.c.number.asc().nulls_last(), instances.c.pk)
+    )
+    return tuple(instance_row(row) for row in found)
+
+
+def _pack_values(pack: Pack, *, count: int, now: datetime) -> dict[str, object]:
+    return {
+        "key": pack.key,
+        "site": pack.site,
+        "study_uid": pack.study_uid,
+        "series_uid": pack.series_uid,
+        "sha256": pack.sha256,
+        "size_bytes": pack.size_bytes,
+        "instance_count": count,
+        "created_at": now,
+        "verified_at": pack.verified_at,
+    }

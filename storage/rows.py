@@ -1,0 +1,187 @@
+"""The values that the index gives out, from studies to custody and conflicts. No queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from storage.header import PixelLayout
+from storage.tables import IN_SPOOL
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where the Part 10 file of an instance lies."""
+
+    where: str  # spool | pack
+    container: str  # name of the segment, or key of the pack
+    offset: int
+    length: int
+    dataset_offset: int  # of the data set inside the Part 10 file
+
+    @property
+    def in_spool(self) -> bool:
+        """Tell whether it still lies in the spool."""
+        return self.where == IN_SPOOL
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """A study as one site sent it, with its patient and what has arrived of it."""
+
+    pk: int
+    site: str
+    study_uid: str
+    case_id: str | None
+    patient_id: str
+    issuer: str
+    patient_name: str
+    birth_date: str  # YYYYMMDD or empty
+    sex: str
+    study_date: str  # YYYYMMDD or empty
+    study_time: str  # HHMMSS.FFFFFF or empty
+    accession_number: str
+    study_id: str
+    description: str
+    modalities: tuple[str, ...]
+    series_count: int
+    instance_count: int
+    completeness: str  # arriving | complete | presumed
+    first_received_at: datetime
+    last_received_at: datetime
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SeriesRow:
+    """A series of a study."""
+
+    pk: int
+    site: str
+    study_uid: str
+    series_uid: str
+    modality: str
+    number: int | None
+    description: str
+    body_part: str
+    laterality: str
+    instance_count: int
+    last_received_at: datetime
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class InstanceRow:
+    """An instance: what it is, what its header says, and where its bytes lie."""
+
+    pk: int
+    site: str
+    study_uid: str
+    series_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    sha256: str
+    size_bytes: int
+    number: int | None
+    rows: int | None
+    columns: int | None
+    frames: int | None
+    attributes: Mapping[str, Any]
+    pixel: PixelLayout | None
+    location: Location
+    state: str  # current | quarantined
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class CustodyRow:
+    """One line of an instance's custody ledger."""
+
+    event: str
+    at: datetime
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StudyCustodyRow:
+    """What happened to the instances of a study: one event, how many, from when to when."""
+
+    event: str
+    instances: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True)
+class ConflictSide:
+    """One of the two objects of a conflict, and who brought it."""
+
+    instance: InstanceRow
+    door: str
+    sender: str  # calling AE, or the actor, or the door
+
+    @property
+    def received_at(self) -> datetime:
+        """Return when it came."""
+        return self.instance.received_at
+
+    @property
+    def size_bytes(self) -> int:
+        """Return the size of its data set."""
+        return self.instance.size_bytes
+
+    @property
+    def sha256(self) -> str:
+        """Return its hash."""
+        return self.instance.sha256
+
+
+@dataclass(frozen=True)
+class ConflictRow:
+    """Two different objects under one UID from one site; a person settles which one counts."""
+
+    pk: int  # of the second
+    site: str
+    sop_instance_uid: str
+    reason: str  # other-bytes | other-series | other-study
+    first: ConflictSide
+    second: ConflictSide
+
+
+def study_row(row: Row[Any]) -> StudyRow:
+    """Return the study of a row of studies joined with patients."""
+    found = row._mapping
+    names = StudyRow.__dataclass_fields__.keys() - {"modalities", "patient_name"}
+    return StudyRow(
+        **{name: found[name] for name in names},
+        patient_name=found["name"],
+        modalities=tuple(part for part in found["modalities"].split("\\") if part),
+    )
+
+
+def series_row(row: Row[Any]) -> SeriesRow:
+    """Return the series of a row of series joined with studies."""
+    return SeriesRow(**{name: row._mapping[name] for name in SeriesRow.__dataclass_fields__})
+
+
+def instance_row(row: Row[Any]) -> InstanceRow:
+    """Return the instance of a row of instances."""
+    found = row._mapping
+    names = InstanceRow.__dataclass_fields__.keys() - {"pixel", "location"}
+    pixel = found["pixel"]
+    return InstanceRow(
+        **{name: found[name] for name in names},
+        pixel=None if pixel is None else PixelLayout.from_json(pixel),
+        location=Location(
+            where=found["location"],
+            container=found["container"],
+            offset=found["offset"],
+            length=found["length"],
+            dataset_offset=found["dataset_offset"],
+        ),
+    )
