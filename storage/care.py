@@ -1,0 +1,212 @@
+"""Looks after what is kept: hashes every object again, compares store and index both ways.
+
+Deletes nothing. A repair points an instance back at a record that still lies whole in the spool; the
+mover then packs it again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from sqlalchemy import select, update
+
+from casework.custody import CustodyEvent
+from casework.errors import NotFound, Unavailable
+from storage.archive import Archive
+from storage.custodian import Line, write
+from storage.journal import Entry, new_digest, payload_is_whole, scan
+from storage.mover import packing_lock
+from storage.objects import sha256_of_object
+from storage.packs import sha256_of_key
+from storage.rows import InstanceRow, instance_row
+from storage.segments import read_segment_header, segment_paths
+from storage.tables import IN_SPOOL, instances, packs
+
+log = structlog.get_logger()
+
+_PAGE = 500
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What is wrong between the index, the spool and the store. Names are for an operator."""
+
+    checked: int = 0
+    missing: tuple[str, ...] = ()  # in the index, but the bytes are not there
+    corrupt: tuple[str, ...] = ()  # the bytes are there and do not have their hash
+    orphaned: tuple[str, ...] = ()  # in the store, but not in the index
+    repaired: tuple[str, ...] = ()  # of the missing and corrupt, found whole in the spool
+
+    @property
+    def is_clean(self) -> bool:
+        """Tell whether every object that is promised is there and whole."""
+        return not self.missing and not self.corrupt
+
+
+class Progress(Protocol):
+    """Hears how far a verification is."""
+
+    def __call__(self, *, done: int, total: int) -> None:
+        """Hear that `done` of `total` instances are checked."""
+        ...
+
+
+def verify(
+    archive: Archive,
+    *,
+    study_uid: str | None = None,
+    repair: bool = False,
+    progress: Progress | None = None,
+) -> VerifyReport:
+    """Hash every object again against the index, and the store against it; one study or all."""
+    checked = 0
+    bad: list[tuple[InstanceRow, str]] = []
+    keys = _keys(archive, study_uid)
+    for instance in _instances(archive, keys):
+        fault = _fault(archive, instance)
+        checked += 1
+        if fault:
+            bad.append((instance, fault))
+        if progress is not None:
+            progress(done=checked, total=len(keys))
+    missing = [_name(i) for i, fault in bad if fault == "missing"]
+    corrupt = [_name(i) for i, fault in bad if fault == "corrupt"]
+    orphaned: list[str] = []
+    if study_uid is None:
+        lost, rotten, orphaned = _compare_packs(archive)
+        missing += lost
+        corrupt += rotten
+    repaired = _repair(archive, [i for i, _ in bad]) if repair and bad else []
+    log.info(
+        "verified",
+        checked=checked,
+        missing=len(missing),
+        corrupt=len(corrupt),
+        orphaned=len(orphaned),
+        repaired=len(repaired),
+    )
+    return VerifyReport(checked, tuple(missing), tuple(corrupt), tuple(orphaned), tuple(repaired))
+
+
+def _fault(archive: Archive, instance: InstanceRow) -> str:
+    """Return `missing`, `corrupt`, or nothing, from the bytes read back."""
+    digest = new_digest(instance.transfer_syntax_uid)
+    size = 0
+    try:
+        with archive.open_part10(instance) as stream:
+            stream.read(instance.location.dataset_offset)
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+    except NotFound:
+        return "missing"
+    except (OSError, Unavailable):
+        return "corrupt"
+    if digest.hexdigest() != instance.sha256 or size != instance.size_bytes:
+        return "corrupt"
+    return ""
+
+
+def _compare_packs(archive: Archive) -> tuple[list[str], list[str], list[str]]:
+    """Return packs that are not in the store, those with other bytes, and objects without a row."""
+    listed = [o.key for o in archive.store.list("v1/")]  # first: what is located meanwhile is known
+    with archive.database.read() as conn:
+        known = dict(conn.execute(select(packs.c.key, packs.c.sha256)).tuples().all())
+    lost: list[str] = []
+    rotten: list[str] = []
+    for key, sha256 in sorted(known.items()):
+        try:
+            if sha256_of_object(archive.store, key) != sha256:
+                rotten.append(f"pack {key}")
+        except NotFound:
+            lost.append(f"pack {key}")
+    orphaned = [key for key in listed if key not in known and sha256_of_key(key)]
+    return lost, rotten, orphaned
+
+
+def _repair(archive: Archive, bad: list[InstanceRow]) -> list[str]:
+    """Point instances back at whole records of the spool, where there are any."""
+    repaired = []
+    with packing_lock(archive.data, wait=True):
+        whole = _whole_records(archive, {(i.site, i.sop_instance_uid, i.sha256) for i in bad})
+        for instance in bad:
+            found = whole.get((instance.site, instance.sop_instance_uid, instance.sha256))
+            if found is None:
+                continue
+            segment, entry = found
+            now = archive.clock()
+            with archive.database.begin() as conn:
+                conn.execute(
+                    update(instances)
+                    .where(instances.c.pk == instance.pk)
+                    .values(
+                        location=IN_SPOOL,
+                        container=segment,
+                        offset=entry.payload_offset,
+                        length=entry.header.payload_bytes,
+                        dataset_offset=entry.header.dataset_offset,
+                    )
+                )
+                detail = {"repaired_from": "spool", "was_in": instance.location.container}
+                write(conn, [Line(instance.pk, CustodyEvent.VERIFIED, now, detail)])
+            repaired.append(_name(instance))
+            log.info("repaired", sop=instance.sop_instance_uid, segment=segment)
+    return repaired
+
+
+def _whole_records(
+    archive: Archive, wanted: set[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], tuple[str, Entry]]:
+    """Return records of the spool that are the wanted objects and have their hash."""
+    found: dict[tuple[str, str, str], tuple[str, Entry]] = {}
+    for path in segment_paths(archive.spool.folder):
+        try:
+            descriptor = archive.spool.open(path.name)
+        except NotFound:
+            continue
+        try:
+            for key, entry in _entries(descriptor):
+                if key in wanted and key not in found and payload_is_whole(descriptor, entry):
+                    found[key] = (path.name, entry)
+        finally:
+            os.close(descriptor)
+    return found
+
+
+def _entries(descriptor: int) -> Iterator[tuple[tuple[str, str, str], Entry]]:
+    header = read_segment_header(descriptor)
+    if header is None:
+        return
+    for part in scan(descriptor, nonce=header.nonce, size=os.fstat(descriptor).st_size):
+        if isinstance(part, Entry):
+            told = part.header
+            yield (told.origin.site, told.sop_instance_uid, told.sha256), part
+
+
+def _keys(archive: Archive, study_uid: str | None) -> list[int]:
+    """Return the instances in the order in which their bytes lie."""
+    statement = select(instances.c.pk).order_by(
+        instances.c.location, instances.c.container, instances.c.offset
+    )
+    if study_uid is not None:
+        statement = statement.where(instances.c.study_uid == study_uid)
+    with archive.database.read() as conn:
+        return list(conn.execute(statement).scalars())
+
+
+def _instances(archive: Archive, keys: Sequence[int]) -> Iterator[InstanceRow]:
+    for start in range(0, len(keys), _PAGE):
+        page = keys[start : start + _PAGE]
+        with archive.database.read() as conn:
+            rows = conn.execute(select(instances).where(instances.c.pk.in_(page)))
+            by_pk = {row.pk: instance_row(row) for row in rows}
+        yield from (by_pk[pk] for pk in page if pk in by_pk)
+
+
+def _name(instance: InstanceRow) -> str:
+    return f"{instance.site} {instance.sop_instance_uid}"

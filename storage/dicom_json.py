@@ -1,0 +1,96 @@
+"""Writes a data set as DICOM JSON without its bulk data (PS3.18 annex F), from a bounded walk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from pydicom.datadict import dictionary_VR
+
+from storage.charset import decode_text
+from storage.filemeta import EXPLICIT_BE, IMPLICIT_LE
+from storage.part10 import WalkLimits, plain_source
+from storage.source import Source
+from storage.values import BINARY_FORMATS, TEXT_VRS, charset_of, decimal, integer, numbers
+from storage.walker import EVERYTHING, Element, Node, walk_structure
+
+_BULK = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+_AMBIGUOUS = {"US or SS": "US", "OB or OW": "OB", "US or OW": "OW", "US or SS or OW": "US"}
+_SINGLE = frozenset({"ST", "LT", "UT", "UR"})
+_NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
+_BLANK = " \x00"
+
+
+def dicom_json(source: Source, *, transfer_syntax_uid: str, limits: WalkLimits) -> dict[str, Any]:
+    """Return the data set's elements by tag; bulk data has its VR only."""
+    content = plain_source(source, transfer_syntax_uid=transfer_syntax_uid, limits=limits)
+    little_endian = transfer_syntax_uid != EXPLICIT_BE
+    walked = walk_structure(
+        content,
+        implicit=transfer_syntax_uid == IMPLICIT_LE,
+        little_endian=little_endian,
+        wanted=EVERYTHING,
+        limits=limits,
+    )
+    return _node(walked.node, ("iso8859",), little_endian=little_endian)
+
+
+def _node(node: Node, encodings: Sequence[str], *, little_endian: bool) -> dict[str, Any]:
+    encodings = charset_of(node, encodings)
+    return {
+        f"{tag:08X}": _element(tag, node[tag], encodings, little_endian=little_endian)
+        for tag in sorted(node)
+        if tag & 0xFFFF  # group lengths say nothing outside their encoding
+    }
+
+
+def _element(
+    tag: int, element: Element, encodings: Sequence[str], *, little_endian: bool
+) -> dict[str, Any]:
+    if element.items is not None:
+        items = [_node(item, encodings, little_endian=little_endian) for item in element.items]
+        return {"vr": "SQ", "Value": items} if items else {"vr": "SQ"}
+    vr = _vr(tag, element)
+    if vr in _BULK or not element.value:
+        return {"vr": vr}
+    values = _values(element.value, vr, encodings, little_endian=little_endian)
+    return {"vr": vr, "Value": values} if values else {"vr": vr}
+
+
+def _vr(tag: int, element: Element) -> str:
+    if element.vr:
+        return element.vr.decode("ascii")
+    try:
+        vr = dictionary_VR(tag)
+    except KeyError:
+        return "UN"
+    return _AMBIGUOUS.get(vr, vr)
+
+
+def _values(raw: bytes, vr: str, encodings: Sequence[str], *, little_endian: bool) -> list[Any]:
+    if vr in BINARY_FORMATS:
+        found = numbers(raw, vr, little_endian=little_endian)
+        return [n if math.isfinite(n) else None for n in found]
+    if vr == "AT":
+        halves = numbers(raw, "US", little_endian=little_endian)
+        pairs = zip(halves[0::2], halves[1::2], strict=False)
+        return [f"{int(group):04X}{int(number):04X}" for group, number in pairs]
+    text = decode_text(raw, encodings) if vr in TEXT_VRS else raw.decode("latin-1")
+    if vr in _SINGLE:
+        return [text.rstrip(_BLANK)]
+    parts = [p.strip(_BLANK) if vr != "PN" else p.rstrip(_BLANK) for p in text.split("\\")]
+    if not any(parts):
+        return []
+    if vr == "PN":
+        return [_name(p) for p in parts]
+    if vr == "DS":
+        return [decimal(p) if decimal(p) is not None else (p or None) for p in parts]
+    if vr == "IS":
+        return [integer(p) if integer(p) is not None else (p or None) for p in parts]
+    return [p or None for p in parts]
+
+
+def _name(text: str) -> dict[str, str]:
+    groups = zip(_NAME_GROUPS, text.split("="), strict=False)
+    return {group: value for group, value in groups if value}

@@ -1,0 +1,240 @@
+"""Moves quiet series from the spool into packs in the store, then releases what the spool held.
+
+Build, put, verify by reading back, locate, release: in that order, each harmless when repeated.
+One mover works on a data folder at a time; another finds the lock taken and does nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from casework.errors import LysbroError, Unavailable
+from storage.archive import Archive
+from storage.custodian import lines_of
+from storage.locate import (
+    Pack,
+    Packed,
+    ReadySeries,
+    live_records,
+    located,
+    series_ready_to_pack,
+)
+from storage.objects import sha256_of_object
+from storage.packs import BuiltPack, Member, build_pack, remove_temporaries
+from storage.positions import forget, positions
+from storage.rows import InstanceRow
+
+log = structlog.get_logger()
+
+_SERIES_A_RUN = 20
+_FIRST_PAUSE = timedelta(seconds=5)
+_LONGEST_PAUSE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class MoverReport:
+    """What one run did."""
+
+    packed: int = 0  # instances that lie in the store now
+    packs: int = 0
+    released: int = 0  # segments
+    rotten: int = 0  # records that no longer have their hash, left where they are
+    failure: str = ""  # why the run ended early; it is tried again
+    is_elsewhere: bool = False  # another mover works on this data folder
+
+
+class Mover:
+    """Packs and releases for one data folder."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        *,
+        quiet_s: float,
+        grace_s: float = 60,
+        large_bytes: int = 1 << 30,
+        pack_bytes: int = 2 << 30,
+        pack_members: int = 4000,
+    ) -> None:
+        self._archive = archive
+        self._quiet_s = quiet_s
+        self._grace = timedelta(seconds=grace_s)
+        self._large_bytes = large_bytes
+        self._pack_bytes = pack_bytes
+        self._pack_members = pack_members
+        self._folder = packing_folder(archive.data)
+        self._is_tidy = False
+        self._rotten: set[int] = set()
+        self._free_since: dict[str, datetime] = {}
+        self._pause = timedelta(0)
+        self._not_before: datetime | None = None
+
+    def run_once(self, now: datetime) -> MoverReport:
+        """Pack some series that are ready and release what is free."""
+        if self._not_before is not None and now < self._not_before:
+            return MoverReport(failure="waiting after a failure")
+        with packing_lock(self._archive.data, wait=False) as is_ours:
+            if not is_ours:
+                return MoverReport(is_elsewhere=True)
+            self._tidy()
+            packed, packs, rotten, failure = self._pack_ready(now)
+            released = self._release(now)
+        return MoverReport(packed, packs, released, rotten, failure)
+
+    def _tidy(self) -> None:
+        """Remove what a mover that died left behind; none can be at work while the lock is ours."""
+        if not self._is_tidy:
+            stale = remove_temporaries(self._folder) + self._archive.store.tidy()
+            self._is_tidy = True
+            if stale:
+                log.info("stale_packs_removed", count=stale)
+
+    def _pack_ready(self, now: datetime) -> tuple[int, int, int, str]:
+        with self._archive.database.read() as conn:
+            ready = series_ready_to_pack(
+                conn,
+                now=now,
+                quiet_s=self._quiet_s,
+                large_bytes=self._large_bytes,
+                limit=_SERIES_A_RUN + len(self._rotten),
+            )
+        packed = packs = rotten = 0
+        for series in ready:
+            for part in self._parts(series):
+                try:
+                    built = self._build(series, part)
+                except Unavailable as error:
+                    return packed, packs, rotten, self._pause_after(error, now)
+                try:
+                    rotten += len(built.rotten)
+                    if built.placed:
+                        packed += self._keep(series, built, now)
+                        packs += 1
+                except Unavailable as error:
+                    return packed, packs, rotten, self._pause_after(error, now)
+                finally:
+                    built.path.unlink(missing_ok=True)
+        self._pause, self._not_before = timedelta(0), None
+        return packed, packs, rotten, ""
+
+    def _parts(self, series: ReadySeries) -> Iterator[list[InstanceRow]]:
+        """Yield a series' instances in parts that make packs of a handy size."""
+        part: list[InstanceRow] = []
+        size = 0
+        for instance in series.instances:
+            if instance.pk in self._rotten:
+                continue
+            length = instance.location.length
+            if part and (size + length > self._pack_bytes or len(part) >= self._pack_members):
+                yield part
+                part, size = [], 0
+            part.append(instance)
+            size += length
+        if part:
+            yield part
+
+    def _build(self, series: ReadySeries, part: Sequence[InstanceRow]) -> BuiltPack:
+        with self._archive.database.read() as conn:
+            members = [Member(i, lines_of(conn, i.pk)) for i in part]
+        built = build_pack(
+            self._folder,
+            site=series.site,
+            study_uid=series.study_uid,
+            series_uid=series.series_uid,
+            members=members,
+            open_part10=self._archive.open_part10,
+            limits=self._archive.walk_limits,
+        )
+        for instance in built.rotten:
+            self._rotten.add(instance.pk)
+            log.error(
+                "hash_mismatch",
+                sop=instance.sop_instance_uid,
+                site=instance.site,
+                segment=instance.location.container,
+            )
+        return built
+
+    def _keep(self, series: ReadySeries, built: BuiltPack, now: datetime) -> int:
+        """Put the pack, read it back, and only then say that its instances lie in it."""
+        store = self._archive.store
+        store.put(built.key, built.path, sha256=built.sha256)
+        found = sha256_of_object(store, built.key)
+        if found != built.sha256:
+            raise Unavailable(
+                f"The store gives other bytes back for {built.key} than were put. "
+                "Nothing was released; look at the store.",
+                code="store-differs",
+            )
+        pack = Pack(
+            key=built.key,
+            site=series.site,
+            study_uid=series.study_uid,
+            series_uid=series.series_uid,
+            sha256=built.sha256,
+            size_bytes=built.size_bytes,
+            verified_at=self._archive.clock(),
+        )
+        members = [Packed(p.instance.pk, p.offset, p.length) for p in built.placed]
+        with self._archive.database.begin() as conn:
+            moved = located(conn, pack, members, now=now)
+        log.info("packed", key=built.key, instances=moved, bytes=built.size_bytes)
+        return moved
+
+    def _pause_after(self, error: LysbroError, now: datetime) -> str:
+        self._pause = min(self._pause * 2 or _FIRST_PAUSE, _LONGEST_PAUSE)
+        self._not_before = now + self._pause
+        log.warning("packing_failed", reason=error.code, message=error.message)
+        return error.message
+
+    def _release(self, now: datetime) -> int:
+        """Unlink sealed, wholly indexed segments that have held nothing live for the grace."""
+        spool = self._archive.spool
+        released = 0
+        with self._archive.database.read() as conn:
+            known = positions(conn)
+            free = {n for n, p in known.items() if p.is_sealed and not live_records(conn, n)}
+        self._free_since = {n: self._free_since.get(n, now) for n in free}
+        for name, since in sorted(self._free_since.items()):
+            if now - since < self._grace:
+                continue
+            with self._archive.database.begin() as conn:
+                if live_records(conn, name):
+                    continue
+                spool.unlink(name)
+                forget(conn, name)
+            released += 1
+            log.info("segment_released", segment=name)
+        return released
+
+
+def packing_folder(data: Path) -> Path:
+    """Return the folder where packs are made."""
+    folder = data / "packing"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def packing_lock(data: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold the one right to pack and release in a data folder; yields whether it is ours."""
+    descriptor = os.open(
+        packing_folder(data) / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+    )
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,265 @@
+"""Writes a pack: a plain ZIP, stored, that anything can open, whose members lie at known offsets.
+
+Deterministic: the same members give the same bytes and so the same key. Each object is hashed again
+while it is copied; one that no longer has its hash is left out and named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import struct
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+from storage.dicom_json import dicom_json
+from storage.disk import sync_folder
+from storage.filemeta import IMPLEMENTATION_VERSION_NAME
+from storage.journal import new_digest
+from storage.part10 import FileSource, WalkLimits
+from storage.rows import CustodyRow, InstanceRow
+
+METADATA, CUSTODY = "metadata.json", "custody.json"
+_TEMPORARY = ".pack-"
+_FIRST_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a ZIP can say
+_LOCAL_HEADER = struct.Struct("<26xHH")
+_CHUNK = 1 << 20
+_ZIP64_FROM = 1 << 31
+_KEY = re.compile(r"v1/([a-z0-9-]+)/[0-9a-f]{2}/([0-9a-f]{64})\.zip")
+
+
+@dataclass(frozen=True)
+class Member:
+    """An instance that goes into a pack, with its ledger so far."""
+
+    instance: InstanceRow
+    ledger: Sequence[CustodyRow]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where a member's Part 10 file lies in its pack."""
+
+    instance: InstanceRow
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class BuiltPack:
+    """A pack on the local disk, ready to be put."""
+
+    path: Path
+    key: str
+    sha256: str
+    size_bytes: int
+    placed: tuple[Placed, ...]
+    rotten: tuple[InstanceRow, ...]  # no longer had their hash, and were left out
+
+
+def build_pack(
+    folder: Path,
+    *,
+    site: str,
+    study_uid: str,
+    series_uid: str,
+    members: Sequence[Member],
+    open_part10: Callable[[InstanceRow], BinaryIO],
+    limits: WalkLimits,
+    replaces: str = "",
+) -> BuiltPack:
+    """Write the pack of a series' instances into a folder; the caller removes the file."""
+    path = folder / (_TEMPORARY + secrets.token_hex(8))
+    ordered = sorted(members, key=_order)
+    notes: list[dict[str, Any]] = []
+    kept: list[InstanceRow] = []
+    rotten: list[InstanceRow] = []
+    with zipfile.ZipFile(path, "x", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for member in ordered:
+            name = f"{len(kept) + 1:06d}.dcm"
+            file_sha256 = _copy_member(archive, name, member.instance, open_part10)
+            if file_sha256 is None:
+                rotten.append(member.instance)
+                continue
+            kept.append(member.instance)
+            notes.append(_note(name, member, file_sha256))
+    if rotten:  # a ZIP cannot forget a member: begin again without the rotten ones
+        path.unlink()
+        sound = [m for m in members if m.instance not in rotten]
+        again = build_pack(
+            folder,
+            site=site,
+            study_uid=study_uid,
+            series_uid=series_uid,
+            members=sound,
+            open_part10=open_part10,
+            limits=limits,
+            replaces=replaces,
+        )
+        return BuiltPack(
+            again.path, again.key, again.sha256, again.size_bytes, again.placed, tuple(rotten)
+        )
+    offsets = member_offsets(path)
+    told: dict[str, Any] = {
+        "version": 1,
+        "written_by": IMPLEMENTATION_VERSION_NAME,
+        "site": site,
+        "study_uid": study_uid,
+        "series_uid": series_uid,
+        "instances": notes,
+    }
+    if replaces:
+        told["replaces"] = replaces
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        with archive.open(_entry(METADATA), "w", force_zip64=True) as stream:
+            _write_metadata(stream, path, kept, offsets, limits)
+        with archive.open(_entry(CUSTODY), "w", force_zip64=True) as stream:
+            stream.write(_json(told))
+    placed = tuple(
+        Placed(instance, *offsets[note["member"]])
+        for instance, note in zip(kept, notes, strict=True)
+    )
+    sha256 = _sync_and_hash(path)
+    return BuiltPack(path, pack_key(site, sha256), sha256, path.stat().st_size, placed, ())
+
+
+def pack_key(site: str, sha256: str) -> str:
+    """Return the key of a pack: its content names it, so it can never change."""
+    return f"v1/{site}/{sha256[:2]}/{sha256}.zip"
+
+
+def sha256_of_key(key: str) -> str | None:
+    """Return the hash that a pack's key promises, or None when the key is not that of a pack."""
+    match = _KEY.fullmatch(key)
+    return match[2] if match else None
+
+
+def member_offsets(path: Path) -> dict[str, tuple[int, int]]:
+    """Return offset and length of each member's bytes in a stored ZIP."""
+    with zipfile.ZipFile(path) as archive, path.open("rb") as stream:
+        found = {}
+        for entry in archive.infolist():
+            stream.seek(entry.header_offset)
+            name_bytes, extra_bytes = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
+            start = entry.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes
+            found[entry.filename] = (start, entry.file_size)
+        return found
+
+
+def remove_temporaries(folder: Path) -> int:
+    """Remove packs that were cut short; only while nobody else packs."""
+    stale = list(folder.glob(_TEMPORARY + "*"))
+    for path in stale:
+        path.unlink(missing_ok=True)
+    return len(stale)
+
+
+def _copy_member(
+    archive: zipfile.ZipFile,
+    name: str,
+    instance: InstanceRow,
+    open_part10: Callable[[InstanceRow], BinaryIO],
+) -> str | None:
+    """Copy a Part 10 file and return its hash, or None when its data set has lost its own."""
+    where = instance.location
+    whole = hashlib.sha256()
+    dataset = new_digest(instance.transfer_syntax_uid)
+    size = 0
+    with (
+        open_part10(instance) as source,
+        archive.open(_entry(name), "w", force_zip64=where.length >= _ZIP64_FROM) as target,
+    ):
+        meta = source.read(where.dataset_offset)
+        whole.update(meta)
+        target.write(meta)
+        while chunk := source.read(_CHUNK):
+            whole.update(chunk)
+            dataset.update(chunk)
+            target.write(chunk)
+            size += len(chunk)
+    is_sound = dataset.hexdigest() == instance.sha256 and size == instance.size_bytes
+    return whole.hexdigest() if is_sound else None
+
+
+def _write_metadata(
+    stream: IO[bytes],
+    path: Path,
+    kept: Sequence[InstanceRow],
+    offsets: Mapping[str, tuple[int, int]],
+    limits: WalkLimits,
+) -> None:
+    """Write the headers as one JSON array, one object a line, from the members just written."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        for i, instance in enumerate(kept):
+            offset, _ = offsets[f"{i + 1:06d}.dcm"]
+            source = FileSource(
+                descriptor,
+                offset=offset + instance.location.dataset_offset,
+                size=instance.size_bytes,
+            )
+            header = dicom_json(
+                source, transfer_syntax_uid=instance.transfer_syntax_uid, limits=limits
+            )
+            stream.write((b"[\n" if i == 0 else b",\n") + _json(header))
+        stream.write(b"\n]\n" if kept else b"[]\n")
+    finally:
+        os.close(descriptor)
+
+
+def _note(name: str, member: Member, file_sha256: str) -> dict[str, Any]:
+    instance = member.instance
+    return {
+        "member": name,
+        "sop_class_uid": instance.sop_class_uid,
+        "sop_instance_uid": instance.sop_instance_uid,
+        "transfer_syntax_uid": instance.transfer_syntax_uid,
+        "sha256": instance.sha256,
+        "file_sha256": file_sha256,
+        "size_bytes": instance.size_bytes,
+        "dataset_offset": instance.location.dataset_offset,
+        "state": instance.state,
+        "received_at": _time(instance.received_at),
+        "custody": [
+            {"event": line.event, "at": _time(line.at), "detail": dict(line.detail)}
+            for line in member.ledger
+        ],
+    }
+
+
+def _order(member: Member) -> tuple[int, str, str]:
+    instance = member.instance
+    return (instance.number or 0, instance.sop_instance_uid, instance.sha256)
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, _FIRST_TIME)
+    entry.compress_type = zipfile.ZIP_STORED
+    entry.create_system = 3
+    entry.external_attr = 0o600 << 16
+    return entry
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode(
+        "utf-8", errors="replace"
+    )
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat()
+
+
+def _sync_and_hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    sync_folder(path.parent)
+    return digest
