@@ -28,7 +28,7 @@ INSTALLED = ".lysbro-lock"
 _NAMED = ("package.json", "package-lock.json", "tsconfig.json", "vite.config.ts")
 
 
-class PagesBuildHook(BuildHookInterface):  # type: ignore[type-arg,valid-type]
+class PagesBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     """The hook that hatchling calls before it collects files."""
 
     PLUGIN_NAME = "custom"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from casework.errors import Invalid, LysbroError
-from casework.identifiers import is_ae_title, is_slug, normal_ae_title
 from casework.model import AePermission, Role, Site, SiteKind
 from viewer import passwords
 from viewer.guard import current_actor, require_role
@@ -20,7 +18,7 @@ bp = Blueprint("admin", __name__, url_prefix="/admin")
 
 _AUDIT_LINES = 200
 _TOKEN_DAYS = 365
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_Choice = TypeVar("_Choice", SiteKind, Role, AePermission)
 admins_only = require_role(Role.ADMIN)
 
 
@@ -51,8 +49,6 @@ def replay(job_id: int) -> Response:
 def settle(conflict_id: int) -> Response:
     """Say which of two objects with one UID counts; the other stays in quarantine."""
     keep = request.form.get("keep", "")
-    if keep not in {"first", "second"}:
-        raise Invalid("Say which of the two to keep: the first or the second.", code="keep")
     services().index.settle_conflict(
         conflict_id, keep=keep, actor=current_actor(), now=services().clock()
     )
@@ -131,57 +127,59 @@ def add_token() -> str:
 
 
 def _add_site(given: Mapping[str, str]) -> str:
-    slug, name = given["slug"], given["name"]
-    if not is_slug(slug) or not name:
-        raise Invalid("A site needs a name, and a short name of small letters, digits, hyphens.")
-    kind = next((kind for kind in SiteKind if kind == given["kind"]), None)
-    if kind is None:
-        raise Invalid("Say what kind of site it is.")
-    services().people.add_site(Site(slug=slug, name=name, kind=kind, issuer=given["issuer"]))
-    _note("site-added", slug)
+    site = Site(
+        slug=given["slug"],
+        name=given["name"],
+        kind=_chosen(SiteKind, given["kind"]),
+        issuer=given["issuer"],
+    )
+    services().people.add_site(site)
+    _note("site-added", site.slug)
     return "sites"
 
 
 def _add_node(given: Mapping[str, str]) -> str:
-    title = normal_ae_title(given["title"])
-    if not is_ae_title(title):
-        raise Invalid("An AE title is 1 to 16 plain characters without a backslash.")
-    allowed = frozenset(p for p in AePermission if p.value in request.form.getlist("allow"))
     port = int(given["port"]) if given["port"].isdigit() else 0
-    if AePermission.REPLY in allowed and not (given["host"] and 0 < port < 65536):
-        raise Invalid("A node that is sent replies needs an address and a port.")
-    services().people.add_ae(
-        title,
+    if port > 65535:
+        raise Invalid("A port is a number up to 65535.", code="bad-port")
+    added = services().people.add_ae(
+        given["title"],
         site=given["site"],
         host=given["host"],
         port=port,
-        permissions=allowed,
+        permissions=frozenset(
+            _chosen(AePermission, each) for each in request.form.getlist("allow")
+        ),
         tls_only=request.form.get("tls_only") == "1",
     )
-    _note("ae-added", title)
+    _note("ae-added", added.title)
     return "nodes"
 
 
 def _add_person(given: Mapping[str, str]) -> str:
-    email, password = given["email"].casefold(), request.form.get("password", "")
-    if _EMAIL.fullmatch(email) is None or not given["name"]:
-        raise Invalid("A person needs a name and an e-mail address.")
-    role = next((role for role in Role if role == given["role"]), None)
-    if role is None:
-        raise Invalid("Say what the person is there to do.")
-    passwords.require_acceptable(password, email=email)
-    services().people.add_user(
-        email,
+    password = request.form.get("password", "")
+    passwords.require_acceptable(password, email=given["email"])
+    added = services().people.add_user(
+        given["email"],
         site=given["site"],
-        role=role,
+        role=_chosen(Role, given["role"]),
         name=given["name"],
         password_hash=passwords.hash_password(password),
     )
-    _note("user-added", email)
+    _note("user-added", added.actor.email)
     return "people"
 
 
-def _added(what: str, given: Mapping[str, str], add: Any) -> Response | tuple[str, int]:
+def _chosen(kind: type[_Choice], text: str) -> _Choice:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise Invalid(f"'{text}' is not one of the choices.", code="bad-choice") from error
+
+
+def _added(
+    what: str, given: Mapping[str, str], add: Callable[[], str]
+) -> Response | tuple[str, int]:
     """Add, and go back to the list; or show the form again as it was filled in, with the reason."""
     try:
         anchor = add()

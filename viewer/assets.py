@@ -102,7 +102,7 @@ def require_built() -> None:
 def built(name: str) -> Response:
     """Serve a built file, packed as the browser can take it; the packing was done by the build."""
     for coding, suffix in _PACKED:
-        if coding in request.accept_encodings and (DIST / (name + suffix)).is_file():
+        if request.accept_encodings.quality(coding) and (DIST / (name + suffix)).is_file():
             response = send_from_directory(DIST, name + suffix, mimetype=_media_type(name))
             response.headers["Content-Encoding"] = coding
             break

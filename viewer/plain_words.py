@@ -29,7 +29,8 @@ def urgency_text(urgency: str, language: str) -> str:
 
 def certainty_text(certainty: int | None, language: str) -> str:
     """Return how sure the reader is, in words; empty when nothing is said."""
-    return translate(_CERTAINTY[certainty], language) if certainty in _CERTAINTY else ""
+    said = _CERTAINTY.get(certainty or 0)
+    return translate(said, language) if said else ""
 
 
 def sex_text(sex: str, language: str) -> str:

@@ -147,7 +147,7 @@ class _Writer:
             lines.append(_paragraph(urgency_text(urgency, self._language), _BODY))
         lines.append(_paragraph(self._signature(self._reply.answer), _SMALL))
         edge = _ACT if self._reply.is_urgent else _ACCENT
-        style = [
+        style: list[Any] = [
             ("BACKGROUND", (0, 0), (-1, -1), _WASH),
             ("LINEBEFORE", (0, 0), (0, -1), 3, edge),
             ("LEFTPADDING", (0, 0), (-1, -1), 10),
@@ -242,7 +242,7 @@ class _Writer:
 
 
 def _style(name: str, **settings: Any) -> ParagraphStyle:
-    usual = {"fontName": "Lysbro", "fontSize": 9.5, "leading": 13.5, "textColor": _INK}
+    usual: dict[str, Any] = {"fontName": "Lysbro", "fontSize": 9.5, "leading": 13.5, "textColor": _INK}
     return ParagraphStyle(name, **(usual | settings))
 
 
