@@ -28,8 +28,6 @@ from sqlalchemy import (
     text,
 )
 
-_FIXED_WIDTH = "%Y-%m-%dT%H:%M:%S.%fZ"
-
 CURRENT = "current"
 QUARANTINED = "quarantined"
 
@@ -57,13 +55,13 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"a time without a zone cannot be kept: {value!r}")
-        return value.astimezone(UTC).strftime(_FIXED_WIDTH)
+        return value.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Return the aware time of a text."""
         if value is None:
             return None
-        return datetime.strptime(value, _FIXED_WIDTH).replace(tzinfo=UTC)
+        return datetime.fromisoformat(value)
 
 
 BigKey = BigInteger().with_variant(Integer, "sqlite")
