@@ -129,7 +129,7 @@ def _stranger(error: NotSignedIn) -> AnyResponse:
 
 def _http(error: HTTPException) -> AnyResponse:
     if error.response is not None or error.code is None or error.code < 400:
-        return error.get_response()  # type: ignore[return-value]
+        return error.get_response()
     response = _answer(error.code, _plain(error), code=error.name.lower().replace(" ", "-"))
     for name, value in error.get_headers():
         if name.lower() in {"allow", "retry-after", "content-range"}:

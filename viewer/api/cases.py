@@ -216,13 +216,10 @@ def _custody(dossier: CaseDossier) -> list[StudyCustody]:
 
 
 def _searched(query: CasesQuery) -> dict[str, Any]:
-    asked = {
-        "state": query.state,
-        "specialty": str(query.specialty),
-        "site": query.site,
-        "q": query.q,
-    }
-    return {name: value for name, value in asked.items() if value}
+    """Return what was asked for; of a text that may name a patient only that there was one."""
+    asked = {"state": query.state, "specialty": str(query.specialty), "site": query.site}
+    found: dict[str, Any] = {name: value for name, value in asked.items() if value}
+    return {**found, "text": True} if query.q else found
 
 
 def _note(

@@ -12,7 +12,7 @@ from flask import Blueprint, Response
 from casework.errors import NotFound
 from casework.identifiers import derived_uid
 from casework.model import Case, Referral
-from storage.index import InstanceRow
+from storage.rows import InstanceRow
 from viewer.api.bodies import PhotoForm, ReferralBody, ReferralEdit
 from viewer.api.calls import Body, answer, describe, read_body, read_file, read_form
 from viewer.api.shapes import (

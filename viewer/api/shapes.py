@@ -456,6 +456,7 @@ class ClinicalShape(Answer):
     questions: list[QuestionShape]
     consents: list[OptionShape]
     reason_codes: list[OptionShape]
+    duration_units: list[OptionShape]
 
 
 def may_now(actor: Actor, case: Case) -> list[str]:

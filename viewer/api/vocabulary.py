@@ -26,6 +26,7 @@ bp = Blueprint("api_vocabulary", __name__, url_prefix="/api")
 def me() -> Response:
     """Say who is asking, in which role, of which site."""
     actor = current_actor()
+    site = services().people.site(actor.site)
     return answer(
         MeShape(
             id=actor.id,
@@ -33,7 +34,7 @@ def me() -> Response:
             email=actor.email,
             role=actor.role.value if actor.role else None,
             site=actor.site,
-            site_name=services().people.site(actor.site).name,
+            site_name=site.name if site else actor.site,
             site_kind=actor.site_kind.value,
         )
     )
@@ -66,6 +67,7 @@ def clinical_words() -> Response:
             questions=questions,
             consents=_options(clinical.CONSENTS),
             reason_codes=_options(clinical.REASON_CODES),
+            duration_units=_options(clinical.DURATION_UNITS),
         )
     )
 

@@ -1,21 +1,17 @@
-"""The DICOM JSON model (PS3.18 Annex F), from keywords with plain values and from files."""
+"""The DICOM JSON model (PS3.18 Annex F), made of keywords and plain values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import Any
 
-import pydicom
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
-from pydicom.dataset import Dataset
 
 MEDIA_TYPE = "application/dicom+json"
 
 _WHOLE = frozenset({"IS", "SS", "US", "SL", "UL", "SV", "UV"})
 _REAL = frozenset({"DS", "FL", "FD"})
 _ONE_TEXT = frozenset({"LT", "ST", "UT", "UR"})
-_BULK = frozenset({"OB", "OW", "OF", "OD", "OL", "OV", "UN"})
-_BULK_BYTES = 1024
 _PN_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 
@@ -52,27 +48,6 @@ def element(vr: str, value: Any) -> dict[str, Any]:
     if not given:
         return {"vr": vr}
     return {"vr": vr, "Value": [_one(vr, v) for v in given]}
-
-
-def header_of(source: BinaryIO) -> dict[str, Any]:
-    """Return the header of a Part 10 file as DICOM JSON, without pixels and long binary values."""
-    dataset = pydicom.dcmread(source, stop_before_pixels=True, force=True)
-    _drop_bulk(dataset)
-    found: dict[str, Any] = dataset.to_json_dict(
-        bulk_data_threshold=1 << 62, suppress_invalid_tags=True
-    )
-    return found
-
-
-def _drop_bulk(dataset: Dataset) -> None:
-    for tag in list(dataset.keys()):
-        item = dataset.get_item(tag)
-        vr = getattr(item, "VR", None)
-        if vr == "SQ":
-            for inner in dataset[tag].value:
-                _drop_bulk(inner)
-        elif vr in _BULK and len(getattr(item, "value", b"") or b"") > _BULK_BYTES:
-            del dataset[tag]
 
 
 def _listed(vr: str, value: Any) -> list[Any]:

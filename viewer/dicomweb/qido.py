@@ -137,5 +137,8 @@ def _note(level: str, keys: Mapping[str, str]) -> None:
         action="images-searched",
         subject=level.lower(),
         site=actor.site,
-        detail={name: value for name, value in keys.items() if value},
+        detail={
+            "by": [name for name, value in keys.items() if value],
+            **{name: value for name, value in keys.items() if value and name.endswith("UID")},
+        },
     )

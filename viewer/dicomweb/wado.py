@@ -13,7 +13,9 @@ import structlog
 from flask import Blueprint, Response, stream_with_context
 
 from casework.errors import Invalid, NotFound
-from storage.index import InstanceRow
+from storage.dicom_json import dicom_json as dataset_json
+from storage.part10 import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, BytesSource
+from storage.rows import InstanceRow
 from viewer.dicomweb import accept, dicom_json
 from viewer.dicomweb.accept import Wanted
 from viewer.dicomweb.multipart import chunks_of, new_boundary, write_parts
@@ -25,10 +27,7 @@ log = structlog.get_logger()
 
 _DICOM = "application/dicom"
 _OCTETS = "application/octet-stream"
-_EXPLICIT_LE = "1.2.840.10008.1.2.1"
-_NATIVE = frozenset(
-    {"1.2.840.10008.1.2", _EXPLICIT_LE, "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"}
-)
+_NATIVE = frozenset({IMPLICIT_LE, EXPLICIT_LE, EXPLICIT_BE, DEFLATED_LE})
 _FRAME_TYPES: Mapping[str, str] = {
     "1.2.840.10008.1.2.4.50": "image/jpeg",
     "1.2.840.10008.1.2.4.51": "image/jpeg",
@@ -187,18 +186,13 @@ def _headers(rows: Sequence[InstanceRow]) -> Iterator[str]:
 def _header(row: InstanceRow) -> dict[str, Any]:
     """Return a header as JSON; where it cannot be read whole, what the index took from it."""
     try:
-        with services().archive.open_part10(row) as source:
-            return dicom_json.header_of(source)
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        EOFError,
-        NotImplementedError,
-        Warning,
-    ):
-        log.warning("header not readable whole", sop=row.sop_instance_uid, site=row.site)
+        return dataset_json(
+            BytesSource(_before_pixels(row)),
+            transfer_syntax_uid=row.transfer_syntax_uid,
+            limits=services().archive.walk_limits,
+        )
+    except Invalid as error:
+        log.warning("header not readable", sop=row.sop_instance_uid, site=row.site, code=error.code)
         known = {
             **row.attributes,
             "SOPClassUID": row.sop_class_uid,
@@ -207,6 +201,16 @@ def _header(row: InstanceRow) -> dict[str, Any]:
             "SeriesInstanceUID": row.series_uid,
         }
         return dicom_json.to_json(known)
+
+
+def _before_pixels(row: InstanceRow) -> bytes:
+    """Return the data set up to its pixel data, whose tag, VR and length stand before its value."""
+    if row.pixel is None or row.transfer_syntax_uid == DEFLATED_LE:
+        return services().archive.read_dataset(row)
+    head_bytes = 8 if row.transfer_syntax_uid == IMPLICIT_LE else 12
+    with services().archive.open_part10(row) as source:
+        file = source.read(row.location.dataset_offset + row.pixel.offset - head_bytes)
+    return file[row.location.dataset_offset :]
 
 
 def _multipart(media_type: str, parts: Iterator[tuple[str, Any]]) -> Response:

@@ -5,9 +5,9 @@ The resources are made in `resources`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, json, request
@@ -230,7 +230,7 @@ def _require_known(name: str) -> None:
             f"{name} cannot be searched by {', '.join(unknown)}; use {', '.join(sorted(known))}.",
             code="bad-request",
         )
-    _note("fhir-searched", name, detail=request.args.to_dict())
+    _note("fhir-searched", name, detail={"by": sorted(request.args)})
 
 
 def _reference(*names: str) -> str:
@@ -311,7 +311,7 @@ def _json(value: Resource) -> Response:
 
 
 def _note(
-    action: str, subject: str, *, case_id: str = "", detail: dict[str, str] | None = None
+    action: str, subject: str, *, case_id: str = "", detail: Mapping[str, Any] | None = None
 ) -> None:
     actor = current_actor()
     services().ledger.append(

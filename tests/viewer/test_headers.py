@@ -1,0 +1,53 @@
+"""The headers of every answer, and what a page may widen."""
+
+from dataclasses import replace
+
+import pytest
+from flask import Flask, g
+
+from viewer.app import create_app
+from viewer.headers import content_security_policy, widen_csp
+from viewer.services import services
+
+STRICT = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'; object-src 'none'"
+)
+
+
+@pytest.mark.parametrize("url", ["/login", "/healthz", "/api/me", "/nowhere", "/api/nowhere"])
+def test_every_answer_is_hardened(shared_world, url):
+    answer = shared_world.anonymous().get(url)
+    assert answer.headers["Content-Security-Policy"] == STRICT
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert answer.headers["Permissions-Policy"].startswith("camera=(self)")
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_page_may_widen_its_own_policy_only():
+    app = Flask("test")
+    with app.test_request_context("/"):
+        widen_csp("script-src", "'wasm-unsafe-eval'")
+        widen_csp("worker-src", "'self'")
+        widened = content_security_policy(g.csp_extra)
+        assert "script-src 'self' 'wasm-unsafe-eval';" in widened
+        assert widened.endswith("worker-src 'self'")
+    assert content_security_policy({}) == STRICT
+
+
+def test_answer_with_patient_data_is_never_kept(shared_world):
+    answer = shared_world.client("referrer@hammer").get("/api/cases")
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_hosts_that_are_not_ours_are_refused(world):
+    with world.app.app_context():
+        known = services()
+    app = create_app(replace(known, settings=replace(known.settings, trusted_hosts=("lysbro.example",))))
+    client = app.test_client()
+    assert client.get("/healthz", base_url="http://lysbro.example").status_code == 200
+    assert client.get("/healthz", base_url="http://evil.example").status_code == 400
