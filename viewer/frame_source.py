@@ -1,0 +1,154 @@
+"""Gets one frame ready to be looked at: reads it, decodes it, applies what a window cannot express.
+
+Modality tables and palettes are applied here, so that those who draw need a window only.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from threading import Lock
+
+import numpy as np
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+
+from casework.errors import Invalid
+from storage.archive import Archive
+from storage.index import InstanceRow
+from viewer.display import Display, Window, display_of, display_of_frame, first, needs_header
+from viewer.photo_bytes import embedded_profile
+from viewer.pixels import BIG_ENDIAN, Decoded, decode, shape_of
+from viewer.planes import Pixels
+
+_HEADERS_KEPT = 32
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame that needs a window only: grey values with their display, or RGB."""
+
+    pixels: Pixels
+    is_colour: bool
+    display: Display
+    is_reduced: bool = False  # wider values have been brought to 16 bits
+
+
+class FrameSource:
+    """Reads frames of an archive; keeps the few headers that it had to open."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._headers: OrderedDict[tuple[int, str], Dataset] = OrderedDict()
+        self._lock = Lock()
+
+    def decoded(self, ref: InstanceRow, frame: int) -> Decoded:
+        """Return the stored values of a frame, colour as RGB."""
+        shape_of(ref.attributes)  # the limits hold before a byte is read
+        read = self._archive.read_frame(ref, frame)
+        return decode(self._in_byte_order(ref, read.data), read.transfer_syntax_uid, ref.attributes)
+
+    def shown(self, ref: InstanceRow, frame: int) -> Shown:
+        """Return a frame as it is to be shown."""
+        decoded = self.decoded(ref, frame)
+        if not needs_header(ref.sop_class_uid, ref.attributes):
+            display = display_of(ref.attributes)
+            return _within_16_bits(Shown(decoded.pixels, decoded.is_colour, display))
+        header = self.header(ref)
+        display = display_of_frame(ref.attributes, header, frame)
+        if decoded.photometric == "PALETTE COLOR":
+            return Shown(_through_palette(decoded.pixels, header), True, display)
+        if decoded.is_colour:
+            return Shown(decoded.pixels, True, display)
+        pixels = decoded.pixels
+        if header.get("ModalityLUTSequence"):
+            pixels = apply_modality_lut(pixels, header)
+            display = replace(display, slope=1.0, intercept=0.0)
+        if not display.windows:
+            display = replace(display, windows=_window_of_table(header))
+        return _within_16_bits(Shown(pixels, False, display))
+
+    def photograph(self, ref: InstanceRow) -> tuple[bytes, bytes]:
+        """Return the JPEG of a photograph as received, and its colour profile if any."""
+        shape_of(ref.attributes)
+        jpeg = self._archive.read_frame(ref, 1).data
+        profile = embedded_profile(jpeg)
+        if not profile:
+            profile = bytes(self.header(ref).get("ICCProfile") or b"")
+        return jpeg, profile
+
+    def header(self, ref: InstanceRow) -> Dataset:
+        """Return the header of an object, up to its pixels."""
+        key = (ref.pk, ref.sha256)
+        with self._lock:
+            if key in self._headers:
+                self._headers.move_to_end(key)
+                return self._headers[key]
+        with self._archive.open_part10(ref) as stream:
+            try:
+                header = dcmread(stream, stop_before_pixels=True)
+            except (InvalidDicomError, ValueError, EOFError, KeyError) as error:
+                raise Invalid(
+                    "The object's header cannot be read.", code="bad-structure"
+                ) from error
+        with self._lock:
+            self._headers[key] = header
+            while len(self._headers) > _HEADERS_KEPT:
+                self._headers.popitem(last=False)
+        return header
+
+    def _in_byte_order(self, ref: InstanceRow, data: bytes) -> bytes:
+        """Return 8-bit samples in order where they came as big-endian words (PS3.5 8.1.1)."""
+        if ref.transfer_syntax_uid != BIG_ENDIAN or ref.pixel is None:
+            return data
+        if int(first(ref.attributes.get("BitsAllocated"), 16)) != 8:
+            return data
+        vr = self._archive.read_dataset(ref)[ref.pixel.offset - 8 : ref.pixel.offset - 6]
+        if vr != b"OW" or len(data) % 2:
+            return data
+        return np.frombuffer(data, ">u2").astype("<u2").tobytes()
+
+
+def _through_palette(indices: Pixels, header: Dataset) -> Pixels:
+    try:
+        colours = apply_color_lut(indices, header)
+    except (ValueError, AttributeError, IndexError) as error:
+        raise Invalid("The image's palette cannot be read.", code="bad-structure") from error
+    if colours.dtype != np.uint8:
+        entries_bits = int(header.RedPaletteColorLookupTableDescriptor[2])
+        colours = (colours >> 8 if entries_bits == 16 else colours).astype(np.uint8)
+    return np.ascontiguousarray(colours[:, :, :3])
+
+
+def _window_of_table(header: Dataset) -> tuple[Window, ...]:
+    """Return the range that a VOI table spreads, as a window (PS3.3 C.11.2.1.1)."""
+    tables = header.get("VOILUTSequence")
+    if not tables or "LUTDescriptor" not in tables[0]:
+        return ()
+    count, lowest = int(tables[0].LUTDescriptor[0]) or 65536, int(tables[0].LUTDescriptor[1])
+    explanation = str(tables[0].get("LUTExplanation", ""))
+    return (Window(lowest + count / 2, float(count), explanation),)
+
+
+def _within_16_bits(shown: Shown) -> Shown:
+    """Return values of at most 16 bits; wider ones keep their range and lose fine steps."""
+    pixels = shown.pixels
+    if pixels.dtype.kind in "iu" and pixels.dtype.itemsize <= 2:
+        return shown
+    if pixels.dtype.kind in "iu" and not pixels.size:
+        return shown
+    finite = np.nan_to_num(pixels.astype(np.float64), posinf=0.0, neginf=0.0)
+    low, high = float(finite.min()), float(finite.max())
+    if pixels.dtype.kind in "iu" and low >= 0 and high <= 0xFFFF:
+        return replace(shown, pixels=pixels.astype(np.uint16))
+    step = (high - low) / 0xFFFF or 1.0
+    quantised = np.rint((finite - low) / step).astype(np.uint16)
+    display = replace(
+        shown.display,
+        slope=shown.display.slope * step,
+        intercept=shown.display.intercept + shown.display.slope * low,
+        padding=None,
+    )
+    return Shown(quantised, shown.is_colour, display, is_reduced=True)

@@ -1,0 +1,135 @@
+"""Renders previews: a frame in its default window as a JPEG that a browser shows at once.
+
+A preview is not for diagnosis. The cache can be thrown away at any time.
+"""
+
+from __future__ import annotations
+
+import io
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+
+from casework.errors import Invalid, LysbroError
+from storage.index import InstanceRow
+from viewer.display import Display, Window
+from viewer.frame_source import FrameSource, Shown
+from viewer.photo_bytes import as_srgb
+from viewer.pixels import DECODABLE, JPEG_BASELINE
+from viewer.planes import Pixels
+from viewer.preview_cache import PreviewCache
+
+QUALITY = 85
+LONGEST = 1024
+_VERSION = "1"  # of how previews are made: another number makes all of them anew
+
+
+class Renderer:
+    """Makes previews and keeps them."""
+
+    def __init__(self, source: FrameSource, cache: PreviewCache) -> None:
+        self._source = source
+        self._cache = cache
+
+    def preview(self, ref: InstanceRow, frame: int) -> bytes:
+        """Return a frame as a JPEG of at most 1,024 pixels a side."""
+        key = f"{ref.sha256}-{frame}-{_VERSION}"
+        kept = self._cache.get(key)
+        if kept is not None:
+            return kept
+        made = (
+            self._photo(ref) if is_photograph(ref) else preview_of(self._source.shown(ref, frame))
+        )
+        self._cache.put(key, made)
+        return made
+
+    def warm(self, ref: InstanceRow) -> bool:
+        """Make the preview of an object's first frame beforehand; tell whether it has one."""
+        if not can_be_shown(ref):
+            return False
+        try:
+            self.preview(ref, 1)
+        except LysbroError:  # whoever opens it is told why; nobody waits for this one
+            return False
+        return True
+
+    def _photo(self, ref: InstanceRow) -> bytes:
+        original, profile = self._source.photograph(ref)
+        image = as_srgb(original, profile, longest=LONGEST)
+        out = io.BytesIO()
+        image.save(out, "JPEG", quality=QUALITY)
+        return out.getvalue()
+
+
+def can_be_shown(ref: InstanceRow) -> bool:
+    """Tell whether an object has pixels that can be decoded here."""
+    return ref.pixel is not None and bool(ref.rows) and ref.transfer_syntax_uid in DECODABLE
+
+
+def is_photograph(ref: InstanceRow) -> bool:
+    """Tell whether an object is a colour photograph whose own JPEG a browser can show."""
+    modality = ref.attributes.get("Modality")
+    return (
+        ref.transfer_syntax_uid == JPEG_BASELINE
+        and (ref.frames or 1) == 1
+        and ref.attributes.get("SamplesPerPixel") == 3
+        and modality in {"XC", "DMS", "GM", "ES", "OP", "OT", "DOC"}
+    )
+
+
+def preview_of(shown: Shown) -> bytes:
+    """Return a frame as a JPEG in its default window."""
+    pixels = shown.pixels if shown.is_colour else windowed(shown.pixels, shown.display)
+    if pixels.dtype != np.uint8:
+        pixels = (pixels >> (8 * (pixels.dtype.itemsize - 1))).astype(np.uint8)
+    return bytes(imagecodecs.jpeg8_encode(_fitted(pixels, shown.display.aspect), level=QUALITY))
+
+
+def windowed(pixels: Pixels, display: Display, window: Window | None = None) -> Pixels:
+    """Return 8-bit greys: rescaled, windowed, white where the lowest value is white."""
+    values = pixels.astype(np.float32) * np.float32(display.slope) + np.float32(display.intercept)
+    if window is None:
+        window = display.windows[0] if display.windows else _whole_range(values, pixels, display)
+    grey = np.rint(_spread(values, window, display.function) * 255)
+    bounded: Pixels = np.clip(grey, 0, 255).astype(np.uint8)
+    return 255 - bounded if display.is_inverted else bounded
+
+
+def _spread(values: Pixels, window: Window, function: str) -> Pixels:
+    """Return values from 0 to 1 and beyond (PS3.3 C.11.2.1.2 and C.11.2.1.3)."""
+    center, width = window.center, window.width
+    if function == "SIGMOID":
+        curve: Pixels = 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -60, 60)))
+        return curve
+    if function == "LINEAR_EXACT":
+        exact: Pixels = (values - center) / width + 0.5
+        return exact
+    if width <= 1:
+        step: Pixels = (values > center - 0.5).astype(np.float32)
+        return step
+    linear: Pixels = (values - (center - 0.5)) / (width - 1) + 0.5
+    return linear
+
+
+def _whole_range(values: Pixels, pixels: Pixels, display: Display) -> Window:
+    """Return the window from the least to the greatest value, padding left out."""
+    within = values if display.padding is None else values[pixels != display.padding]
+    if not within.size:
+        return Window(0.0, 1.0)
+    low, high = float(within.min()), float(within.max())
+    return Window((low + high + 1) / 2, high - low + 1)
+
+
+def _fitted(pixels: Pixels, aspect: float) -> Pixels:
+    """Return the image with square pixels, no longer than a preview may be."""
+    rows, columns = pixels.shape[:2]
+    height, width = (rows * aspect, columns) if aspect > 1 else (rows, columns / aspect)
+    scale = min(1.0, LONGEST / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    if size == (columns, rows):
+        return np.ascontiguousarray(pixels)
+    try:
+        return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
+    except ValueError as error:
+        raise Invalid("The image cannot be brought to the size of a preview.") from error
