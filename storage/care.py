@@ -1,7 +1,7 @@
 """Looks after what is kept: hashes every object again, compares store and index both ways.
 
-Deletes nothing. A repair points an instance back at a record that still lies whole in the spool; the
-mover then packs it again.
+Deletes nothing. A repair points an instance back at a record that still lies whole in the spool;
+the mover then packs it again.
 """
 
 from __future__ import annotations
