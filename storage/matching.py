@@ -127,7 +127,7 @@ def _name(value: str) -> Name | None:
 
 
 def _group(group: str) -> Criterion | None:
-    if not group or set(group) == {"*"}:
+    if not group or set(group) <= {"*", "^"}:
         return None
     if not _has_wildcard("PN", [group]):
         return OneOf((group,))

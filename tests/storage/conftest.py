@@ -1,4 +1,4 @@
-"""Builders for the tests of the index: a fresh database with its sites, and records of the spool."""
+"""Builders for tests of the index: a fresh database with its sites, and records of the spool."""
 
 from __future__ import annotations
 

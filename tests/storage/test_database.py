@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, inspect, select
+from sqlalchemy.exc import IntegrityError
 
 from casework.errors import Unavailable
 from storage import database as module
@@ -61,9 +62,13 @@ def test_like_tells_case_apart(database: Database) -> None:
 
 
 def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
-    with pytest.raises(ZeroDivisionError), database.begin() as conn:
-        _add(conn, "a")
-        raise ZeroDivisionError
+    def add_one_twice() -> None:
+        with database.begin() as conn:
+            for name in ("a", "b", "a"):
+                _add(conn, name)
+
+    with pytest.raises(IntegrityError):
+        add_one_twice()
     assert _names(database) == []
 
 
@@ -84,9 +89,8 @@ def test_a_read_sees_one_moment(database: Database) -> None:
 
 
 def test_a_second_transaction_in_one_thread_is_refused_at_once(database: Database) -> None:
-    with database.begin(), pytest.raises(RuntimeError, match="already holds"):
-        with database.begin():
-            pass
+    with database.begin(), pytest.raises(RuntimeError, match="already holds"), database.begin():
+        pass
     with database.begin() as conn:
         _add(conn, "a")
     assert _names(database) == ["a"]
