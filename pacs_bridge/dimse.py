@@ -1,0 +1,139 @@
+"""Reads and writes DIMSE command sets (PS3.7 section 6.3, annex E): bytes in, values out. No I/O.
+
+Command sets are implicit VR little endian, group 0000 only: a dozen lines read them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from casework.errors import Invalid
+
+C_STORE_RQ, C_STORE_RSP = 0x0001, 0x8001
+C_FIND_RQ, C_FIND_RSP = 0x0020, 0x8020
+C_ECHO_RQ, C_ECHO_RSP = 0x0030, 0x8030
+C_CANCEL_RQ = 0x0FFF
+NO_DATASET = 0x0101
+
+MAX_COMMAND_BYTES = 64 << 10
+MAX_ELEMENTS = 128
+
+_GROUP_LENGTH = 0x0000
+_AFFECTED_CLASS = 0x0002
+_REQUESTED_CLASS = 0x0003
+_FIELD = 0x0100
+_MESSAGE_ID = 0x0110
+_RESPONDED_TO = 0x0120
+_PRIORITY = 0x0700
+_DATASET_TYPE = 0x0800
+_STATUS = 0x0900
+_COMMENT = 0x0902
+_AFFECTED_INSTANCE = 0x1000
+_REQUESTED_INSTANCE = 0x1001
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command set, by element number of group 0000."""
+
+    elements: Mapping[int, bytes]
+
+    @property
+    def field(self) -> int:
+        """Return Command Field (0000,0100)."""
+        return self._number(_FIELD)
+
+    @property
+    def message_id(self) -> int:
+        """Return Message ID (0000,0110)."""
+        return self._number(_MESSAGE_ID)
+
+    @property
+    def responded_to(self) -> int:
+        """Return Message ID Being Responded To (0000,0120)."""
+        return self._number(_RESPONDED_TO)
+
+    @property
+    def has_dataset(self) -> bool:
+        """Tell whether a data set follows (0000,0800)."""
+        return self._number(_DATASET_TYPE) != NO_DATASET
+
+    @property
+    def affected_class(self) -> str:
+        """Return the SOP class that the command is about, affected or requested."""
+        return self._uid(_AFFECTED_CLASS) or self._uid(_REQUESTED_CLASS)
+
+    @property
+    def affected_instance(self) -> str:
+        """Return the SOP instance that the command is about, affected or requested."""
+        return self._uid(_AFFECTED_INSTANCE) or self._uid(_REQUESTED_INSTANCE)
+
+    def _number(self, element: int) -> int:
+        value = self.elements.get(element, b"")
+        if len(value) != 2:
+            raise Invalid(
+                f"The command set has no usable element (0000,{element:04X}).", code="bad-command"
+            )
+        return int(struct.unpack("<H", value)[0])
+
+    def _uid(self, element: int) -> str:
+        return self.elements.get(element, b"").decode("latin-1").strip(" \0")
+
+
+def read_command(encoded: bytes) -> Command:
+    """Return the command set, or raise Invalid when the bytes are none."""
+    elements: dict[int, bytes] = {}
+    position = 0
+    while position < len(encoded):
+        if position + 8 > len(encoded) or len(elements) >= MAX_ELEMENTS:
+            raise Invalid("The command set is cut off or endless.", code="bad-command")
+        group, element, length = struct.unpack_from("<HHL", encoded, position)
+        position += 8
+        if group != 0 or length > len(encoded) - position:
+            raise Invalid("The command set is not one of DIMSE.", code="bad-command")
+        elements[element] = encoded[position : position + length]
+        position += length
+    command = Command(elements)
+    _ = command.field, command.has_dataset  # both are in every command set
+    return command
+
+
+def write_response(
+    command: Command, status: int, *, comment: str = "", with_dataset: bool = False
+) -> bytes:
+    """Return the command set of a response (PS3.7 section 9.3); malformed UIDs are not echoed."""
+    elements = {
+        _FIELD: _us(command.field | 0x8000),
+        _RESPONDED_TO: _us(command.message_id),
+        _DATASET_TYPE: _us(0x0001 if with_dataset else NO_DATASET),
+        _STATUS: _us(status),
+    }
+    for number, uid in (
+        (_AFFECTED_CLASS, command.affected_class),
+        (_AFFECTED_INSTANCE, command.affected_instance),
+    ):
+        if uid and len(uid) <= 64 and uid.replace(".", "").isdigit() and uid.isascii():
+            elements[number] = _even(uid.encode("ascii"), b"\0")
+    if comment:
+        elements[_COMMENT] = _even(comment.encode("ascii"), b" ")
+    return write_elements(elements)
+
+
+def write_elements(elements: Mapping[int, bytes]) -> bytes:
+    """Return the encoded command set of these elements, with its group length."""
+    body = b"".join(_element(number, elements[number]) for number in sorted(elements))
+    return _element(_GROUP_LENGTH, struct.pack("<L", len(body))) + body
+
+
+def _element(number: int, value: bytes) -> bytes:
+    return struct.pack("<HHL", 0, number, len(value)) + value
+
+
+def _us(value: int) -> bytes:
+    return struct.pack("<H", value)
+
+
+def _even(value: bytes, pad: bytes) -> bytes:
+    return value + pad if len(value) % 2 else value
