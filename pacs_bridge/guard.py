@@ -1,0 +1,166 @@
+"""Keeps an accepted connection within bounds: length and time of a PDU, connections of a peer.
+
+Wraps pynetdicom's socket, which has neither. Decides nothing about who may connect.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+import structlog
+from pynetdicom.association import Association
+from pynetdicom.transport import AssociationSocket
+
+log = structlog.get_logger()
+
+_PDU_HEAD_BYTES = 6
+_SLACK_BYTES = 1024  # some peers count a PDU's length without its items' headers
+_READ_BYTES = 256 << 10
+_IDLE_WAIT_MS = 50
+_SPARE_CONNECTIONS = 16  # beyond the associations, so that one too many can be told so
+
+
+@dataclass(frozen=True)
+class WireLimits:
+    """Bounds on what one connection may send, and how slowly."""
+
+    max_pdu: int = 131072
+    request_bytes: int = 131072  # of an A-ASSOCIATE-RQ
+    request_timeout_s: float = 10.0  # from accept to the whole A-ASSOCIATE-RQ
+    pdu_timeout_s: float = 30.0  # from the first to the last byte of a PDU
+    idle_timeout_s: float = 60.0
+
+
+class Door:
+    """Counts connections, in all and of each address, and turns away what is beyond reason."""
+
+    def __init__(self, *, total: int, per_peer: int) -> None:
+        self._total = total + _SPARE_CONNECTIONS
+        self._per_peer = per_peer + _SPARE_CONNECTIONS
+        self._open: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def enter(self, host: str) -> bool:
+        """Count a connection in; False when there is no place for it."""
+        with self._lock:
+            if self._open.total() >= self._total or self._open[host] >= self._per_peer:
+                return False
+            self._open[host] += 1
+            return True
+
+    def leave(self, host: str) -> None:
+        """Count a connection out."""
+        with self._lock:
+            self._open[host] -= 1
+            if self._open[host] <= 0:
+                del self._open[host]
+
+    def counts(self, host: str) -> tuple[int, int]:
+        """Return how many connections are open, in all and of one address."""
+        with self._lock:
+            return self._open.total(), self._open[host]
+
+
+class GuardedSocket(AssociationSocket):
+    """A connection that never buffers more, nor waits longer, than its limits say."""
+
+    def __init__(self, assoc: Association, connection: socket.socket, limits: WireLimits) -> None:
+        super().__init__(assoc, client_socket=connection)
+        self._limits = limits
+        self._opened_at = time.monotonic()
+        self._deadline = 0.0
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll = select.poll()  # select() fails at descriptors of 1024 and more
+        self._poll.register(connection.fileno(), select.POLLIN)
+        self._poll.register(self._wake, select.POLLIN)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _acknowledge_at_once(connection)
+
+    def wake(self) -> None:
+        """Let a waiting `ready` return, because there is something to send."""
+        with contextlib.suppress(OSError):
+            os.eventfd_write(self._wake, 1)
+
+    def dispose(self) -> None:
+        """Give back what the guard holds itself; the connection is closed by then."""
+        os.close(self._wake)
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether there is something to read; waits a moment for it, or for `wake`."""
+        if self.socket is None or not self._is_connected:
+            time.sleep(0.001)
+            return False
+        readable = False
+        for descriptor, _ in self._poll.poll(_IDLE_WAIT_MS):
+            if descriptor == self._wake:
+                with contextlib.suppress(OSError):
+                    os.eventfd_read(self._wake)
+            else:
+                readable = True
+        return readable
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Return exactly so many bytes, fewer at the end of the stream; OSError past a limit."""
+        connection = self.socket
+        if connection is None:
+            raise OSError("the connection is closed")
+        if nr_bytes == _PDU_HEAD_BYTES:
+            self._deadline = self._next_deadline()
+        elif nr_bytes > self._longest():
+            self._refuse(connection, nr_bytes)
+        content = bytearray(nr_bytes)
+        view, filled = memoryview(content), 0
+        while filled < nr_bytes:
+            remaining_s = self._deadline - time.monotonic()
+            if remaining_s <= 0:
+                raise TimeoutError("a PDU was not sent in time")
+            connection.settimeout(remaining_s)
+            count = connection.recv_into(view[filled : filled + _READ_BYTES])
+            if not count:
+                break
+            _acknowledge_at_once(connection)
+            filled += count
+        return content[:filled]
+
+    def send(self, bytestream: bytes) -> None:
+        """Send all of it; a peer that does not read in time loses the connection."""
+        connection = self.socket
+        try:
+            if connection is None:
+                raise OSError("the connection is closed")
+            connection.settimeout(self._limits.pdu_timeout_s)
+            connection.sendall(bytestream)
+        except OSError:
+            self.event_queue.put("Evt17")
+
+    def _next_deadline(self) -> float:
+        deadline = time.monotonic() + self._limits.pdu_timeout_s
+        if self.assoc.is_established:
+            return deadline
+        return min(deadline, self._opened_at + self._limits.request_timeout_s)
+
+    def _longest(self) -> int:
+        if self.assoc.is_established:
+            return self._limits.max_pdu + _SLACK_BYTES
+        return self._limits.request_bytes
+
+    def _refuse(self, connection: socket.socket, announced: int) -> None:
+        """Abort before anything is allocated (PS3.8 section 9.3.8: invalid parameter value)."""
+        log.warning("pdu refused", peer=str(self.assoc.requestor.address), bytes=announced)
+        with contextlib.suppress(OSError):
+            connection.settimeout(1.0)
+            connection.sendall(b"\x07\x00\x00\x00\x00\x04\x00\x00\x02\x06")
+        raise OSError(f"a PDU of {announced} bytes was announced")
+
+
+def _acknowledge_at_once(connection: socket.socket) -> None:
+    """Many modalities send with Nagle on, and wait for our delayed acknowledgement otherwise."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)

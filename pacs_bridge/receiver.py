@@ -1,0 +1,351 @@
+"""Listens for associations and carries them by pynetdicom: PDUs, states, timers and threads.
+
+Who is let in, what is accepted and what is answered is decided elsewhere, in values without
+pynetdicom; another receiver can stand in this one's place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import structlog
+from pydicom.uid import UID
+from pynetdicom import _config
+from pynetdicom._globals import MODE_ACCEPTOR
+from pynetdicom.acse import ACSE
+from pynetdicom.ae import ApplicationEntity as NetworkEntity
+from pynetdicom.association import Association
+from pynetdicom.dul import DULServiceProvider
+from pynetdicom.pdu_primitives import A_ASSOCIATE, P_DATA, AsynchronousOperationsWindowNegotiation
+from pynetdicom.presentation import PresentationContext
+from pynetdicom.transport import AssociationServer, RequestHandler
+
+from pacs_bridge.admission import Rejection
+from pacs_bridge.front import Admitted, Front, Request
+from pacs_bridge.guard import Door, GuardedSocket, WireLimits
+from pacs_bridge.inbox import Inbox
+from pacs_bridge.negotiation import ACCEPTED, Context, Proposed
+from pacs_bridge.session import Message, Reply, Session
+from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+log = structlog.get_logger()
+
+_WAIT_S = 0.02
+_BACKLOG = 128
+
+
+class Receiver:
+    """A listening port and the associations that came over it."""
+
+    def __init__(
+        self, front: Front, *, host: str, port: int, door: Door, limits: WireLimits
+    ) -> None:
+        _quiet_pynetdicom()
+        entity = NetworkEntity(ae_title=front.own_title)
+        entity.acse_timeout = limits.request_timeout_s
+        entity.network_timeout = limits.idle_timeout_s
+        entity.maximum_pdu_size = limits.max_pdu
+        entity.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+        entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+        self._server = _Server(entity, (host, port), front, door, limits)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.1,), name="dicom-accept", daemon=True
+        )
+
+    @property
+    def port(self) -> int:
+        """Return the port that is listened on."""
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Start to accept."""
+        self._thread.start()
+
+    def stop(self, *, drain_s: float) -> None:
+        """Accept no more, let messages under way finish, end every association in time."""
+        self._server.draining.set()
+        self._server.stop_accepting()
+        self._thread.join()
+        deadline = time.monotonic() + drain_s
+        for link in self._server.links():
+            link.join(max(0.0, deadline - time.monotonic()))
+        for link in self._server.links():
+            log.warning("association cut at the end", association=link.name)
+            link.cut()
+            link.join(2.0)
+
+
+class _Server(AssociationServer):
+    """Accepts connections and starts a link for each; never waits for one."""
+
+    request_queue_size = _BACKLOG
+
+    def __init__(
+        self,
+        entity: NetworkEntity,
+        address: tuple[str, int],
+        front: Front,
+        door: Door,
+        limits: WireLimits,
+    ) -> None:
+        self.front = front
+        self.door = door
+        self.limits = limits
+        self.draining = threading.Event()
+        self._links: set[_Link] = set()
+        self._lock = threading.Lock()
+        super().__init__(entity, address, entity.ae_title, [], request_handler=_Handler)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Turn a connection away at once when there is no place for it."""
+        if self.door.enter(str(client_address[0])):
+            return True
+        log.warning("connection turned away", peer=str(client_address[0]))
+        return False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say in the log that a connection could not be taken."""
+        self.door.leave(str(client_address[0]))
+        log.exception("connection broke", peer=str(client_address[0]))
+
+    def service_actions(self) -> None:
+        """Do nothing between connections."""
+
+    def stop_accepting(self) -> None:
+        """End `serve_forever` and close the listening socket."""
+        super(AssociationServer, self).shutdown()
+        self.server_close()
+
+    def joined(self, link: _Link) -> None:
+        """Take a link in."""
+        with self._lock:
+            self._links.add(link)
+
+    def left(self, link: _Link) -> None:
+        """Take a link out, with its connection."""
+        with self._lock:
+            self._links.discard(link)
+        self.door.leave(link.peer_host)
+
+    def links(self) -> list[_Link]:
+        """Return the links that are open."""
+        with self._lock:
+            return list(self._links)
+
+
+class _Handler(RequestHandler):
+    """Makes a link of an accepted connection."""
+
+    server: _Server
+
+    def handle(self) -> None:
+        """Start the link's threads."""
+        link = _Link(self.server, str(self.client_address[0]))
+        link.connect(GuardedSocket(link, self.request, self.server.limits))
+        link.acceptor.maximum_length = self.server.limits.max_pdu
+        link.acceptor.ae_title = self.server.ae_title
+        link.acceptor.address_info = self.local
+        link.acceptor.implementation_class_uid = self.ae.implementation_class_uid
+        link.acceptor.implementation_version_name = self.ae.implementation_version_name
+        link.requestor.address_info = self.remote
+        self.server.joined(link)
+        link.start()
+
+
+class _Link(Association):
+    """One association: pynetdicom's states, our admission, our messages."""
+
+    def __init__(self, server: _Server, peer_host: str) -> None:
+        super().__init__(server.ae, MODE_ACCEPTOR)
+        self.peer_host = peer_host
+        self.server = server
+        self.session: Session | None = None
+        self.inbox = Inbox(self)
+        self.dimse = self.inbox
+        self.dul = _Dul(self)
+        self.acse = _Gate(self)
+        self.acse_timeout = server.ae.acse_timeout  # again, for the timers of the new provider
+        self.network_timeout = server.ae.network_timeout
+        self._server = server
+        self._line: GuardedSocket | None = None
+
+    def connect(self, line: GuardedSocket) -> None:
+        """Take the connection that the association goes over."""
+        self._line = line
+        self.dul.socket = line
+
+    def wake(self) -> None:
+        """Let the thread that reads and sends look up at once."""
+        if self._line is not None:
+            self._line.wake()
+
+    def run_reactor(self) -> None:
+        """Serve the association from its request to its end, and leave nothing behind."""
+        try:
+            super().run_reactor()
+        except Exception:  # process boundary: one association must not end the others
+            log.exception("association broke", peer=self.peer_host)
+        finally:
+            self.cut()
+            self.dul.join(5.0)
+            self.inbox.discard()
+            if self._line is not None:
+                self._line.dispose()
+            self.server.left(self)
+            self.server.front.ended(self.session)
+
+    def cut(self) -> None:
+        """Close the connection, whatever is under way."""
+        self._kill = True
+        self.dul.kill_dul()
+        if self._line is not None:
+            self._line.close()
+            self._line.wake()
+
+    def _run_reactor(self) -> None:
+        """Serve message after message until the peer leaves, is idle too long, or we stop."""
+        while not self._kill:
+            message = self.inbox.next_message(_WAIT_S)
+            if message is not None:
+                self._serve(message)
+            if self._is_over():
+                self.kill()
+                return
+
+    def _is_over(self) -> bool:
+        if self.acse.is_release_requested():
+            self.acse.send_release(is_response=True)
+            self.is_released = True
+        elif self.acse.is_aborted() or not self.dul.is_alive():
+            self.is_aborted = True
+        elif self.dul.idle_timer_expired() or (
+            self.server.draining.is_set() and self.inbox.is_quiet
+        ):
+            self.acse.send_abort(0x00)
+            self.is_aborted = True
+        else:
+            return False
+        self.is_established = False
+        return True
+
+    def _serve(self, message: Message) -> None:
+        if self.session is None:
+            return
+        message_id = message.command.message_id
+        answers = self.session.answers(message, lambda: self.inbox.is_cancelled(message_id))
+        with contextlib.closing(answers):  # type: ignore[type-var]
+            for reply in answers:
+                if self._kill or not self.dul.is_alive():
+                    break
+                for fragment in self._fragments(message.context, reply):
+                    self.dul.send_pdu(fragment)
+        self.inbox.served(message)
+        self.dul._idle_timer.restart()
+
+    def _fragments(self, context: Context, reply: Reply) -> Iterator[P_DATA]:
+        """Cut a reply to the peer's maximum length (PS3.8 annex D.1), 0 meaning any."""
+        own = self.server.limits.max_pdu
+        size = max(1, min(self.requestor.maximum_length or own, own) - 6)
+        for content, kind in ((reply.command, 0x01), (reply.dataset, 0x00)):
+            for start in range(0, len(content), size):
+                last = 0x02 if start + size >= len(content) else 0x00
+                primitive = P_DATA()
+                value = bytes([kind | last]) + content[start : start + size]
+                primitive.presentation_data_value_list.append((context.id, value))
+                yield primitive
+
+
+class _Dul(DULServiceProvider):
+    """pynetdicom's upper layer, waked when there is something to send rather than polling."""
+
+    def __init__(self, link: _Link) -> None:
+        super().__init__(link)
+        self.daemon = True
+        self._run_loop_delay = 0.0
+        self._link = link
+
+    def send_pdu(self, primitive: Any) -> None:
+        """Queue a primitive and wake the thread that sends it."""
+        super().send_pdu(primitive)
+        self._link.wake()
+
+
+class _Gate(ACSE):
+    """Answers the association request by what the front decides."""
+
+    def __init__(self, link: _Link) -> None:
+        super().__init__(link)
+        self._link = link
+
+    def _negotiate_as_acceptor(self) -> None:
+        link, primitive = self._link, self.requestor.primitive
+        if not isinstance(primitive, A_ASSOCIATE):  # the peer has gone again
+            link.kill()
+            return
+        self.requestor.ae_title = primitive.calling_ae_title
+        decision = link.server.front.decide(
+            Request(
+                called=str(primitive.called_ae_title),
+                calling=str(primitive.calling_ae_title),
+                peer_host=link.peer_host,
+                peer_port=int(self.requestor.port),
+                is_secure=False,
+                proposed=_proposed(primitive.presentation_context_definition_list),
+                service_classes={
+                    str(uid): str(item.service_class_uid)
+                    for uid, item in self.requestor.sop_class_common_extended.items()
+                },
+            ),
+        )
+        if isinstance(decision, Rejection):
+            link.is_rejected = True
+            self.send_reject(decision.result, decision.source, decision.reason)
+            link.kill()
+            return
+        self._accept(link, decision)
+
+    def _accept(self, link: _Link, admitted: Admitted) -> None:
+        contexts = [_context(context) for context in admitted.contexts]
+        link._accepted_cx = {c.context_id or 0: c for c in contexts if c.result == ACCEPTED}
+        link._rejected_cx = [c for c in contexts if c.result != ACCEPTED]
+        link.session = admitted.session
+        accepted = {c.id: c for c in admitted.contexts if c.result == ACCEPTED}
+        link.inbox.open(admitted.session, accepted)
+        if self.requestor.asynchronous_operations != (1, 1):
+            window = AsynchronousOperationsWindowNegotiation()
+            window.maximum_number_operations_invoked = 1
+            window.maximum_number_operations_performed = 1
+            self.acceptor.add_negotiation_item(window)
+        link.is_established = True
+        self.send_accept()
+
+
+def _proposed(contexts: list[PresentationContext]) -> tuple[Proposed, ...]:
+    return tuple(
+        Proposed(
+            c.context_id or 0, str(c.abstract_syntax), tuple(str(s) for s in c.transfer_syntax)
+        )
+        for c in contexts
+    )
+
+
+def _context(context: Context) -> PresentationContext:
+    answered = PresentationContext()
+    answered.context_id = context.id
+    answered.abstract_syntax = context.abstract_syntax
+    answered.transfer_syntax = [context.transfer_syntax]
+    answered.result = context.result
+    return answered
+
+
+def _quiet_pynetdicom() -> None:
+    """pynetdicom logs identifiers, which name patients; what an operator needs we log ourselves."""
+    _config.LOG_REQUEST_IDENTIFIERS = False
+    _config.LOG_RESPONSE_IDENTIFIERS = False
+    _config.LOG_HANDLER_LEVEL = "none"
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
