@@ -104,7 +104,7 @@ def span(seconds: float) -> str:
         return _("less than a minute")
     if minutes < 60:
         return _("{n} min", n=minutes)
-    if hours < 6:
+    if hours < 6 and minutes % 60:
         return _("{hours} h {minutes} min", hours=hours, minutes=minutes % 60)
     if hours < 48:
         return _("{n} h", n=hours)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from flask import Blueprint, g
+from flask import Blueprint, g, request
 
 from casework.clinical import DURATION_UNITS, QUESTIONS, Option, Question, reason_label
 from casework.model import (
@@ -65,6 +65,16 @@ def nav_links() -> Sequence[Link]:
         links.append(Link("/?mine=1", _("Mine"), g.get("mine_count")))
     links.append(Link("/?state=replied", _("Replies")))
     return links
+
+
+@bp.app_template_global()
+def is_here(href: str) -> bool:
+    """Tell whether a link of the header leads to the page that is shown."""
+    path, _question, query = href.partition("?")
+    if query:
+        return request.full_path == href
+    elsewhere = {link.href for link in nav_links() if "?" in link.href}
+    return request.path == path and request.full_path not in elsewhere
 
 
 @bp.app_template_global()
@@ -251,7 +261,7 @@ def wait_of(case: Case) -> Wait:
     if case.state is CaseState.DRAFT:
         return Wait(_("Draft, not sent"), "quiet")
     if case.state is CaseState.WAITING:
-        return Wait(_("waiting for {site}", site=case.site_name or case.site), "quiet")
+        return Wait(_("waiting for the referrer"), "quiet")
     if case.state is CaseState.WITHDRAWN:
         return Wait(_("Withdrawn"), "quiet")
     if case.state is CaseState.DECLINED:

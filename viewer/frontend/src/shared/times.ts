@@ -7,7 +7,7 @@ export function span(seconds: number): string {
   if (minutes < 1) return t("less than a minute");
   if (minutes < 60) return t("{n} min", { n: minutes });
   const hours = Math.floor(minutes / 60);
-  if (hours < 6) return t("{hours} h {minutes} min", { hours, minutes: minutes % 60 });
+  if (hours < 6 && minutes % 60 > 0) return t("{hours} h {minutes} min", { hours, minutes: minutes % 60 });
   if (hours < 48) return t("{n} h", { n: hours });
   return tn("{n} day", "{n} days", Math.floor(hours / 24));
 }
