@@ -178,6 +178,18 @@ class Index:
         with self._database.begin() as conn:
             custodian.write(conn, [custodian.Line(instance_pk, event, at, detail or {})])
 
+    def note_each(
+        self,
+        instance_pks: Sequence[int],
+        event: CustodyEvent,
+        at: datetime,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add the same line to the custody ledger of several instances."""
+        lines = [custodian.Line(pk, event, at, detail or {}) for pk in instance_pks]
+        with self._database.begin() as conn:
+            custodian.write(conn, lines)
+
     def conflicts(self) -> list[ConflictRow]:
         """Return the conflicts that wait for a person, the oldest first."""
         with self._database.read() as conn:
