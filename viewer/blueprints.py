@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from flask import Blueprint
 
 from viewer import admin, assets, auth, dicomweb, fhir, health, i18n, metrics, words, worklist
-from viewer.api import cases, instances, openapi, referrals, vocabulary
+from viewer.api import cases, frames, instances, openapi, referrals, vocabulary
 
 
 def blueprints() -> Sequence[Blueprint]:
@@ -28,6 +28,7 @@ def blueprints() -> Sequence[Blueprint]:
         cases.bp,
         referrals.bp,
         instances.bp,
+        frames.bp,
         vocabulary.bp,
         dicomweb.bp,
         fhir.bp,

@@ -1,0 +1,107 @@
+"""The reading room: one case for the one who reads it, with all that its page needs inlined."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import render_template
+from jinja2.utils import htmlsafe_json_dumps
+
+from casework import access
+from casework.clinical import QUESTIONS, REASON_CODES
+from casework.custody import CustodyEvent
+from casework.lifecycle import Event, possible
+from casework.model import Actor, Case, CaseDossier
+from storage.index import InstanceRow, StudyRow
+from viewer import headers, reply_view
+from viewer.guard import current_actor, current_scope
+from viewer.i18n import language
+from viewer.manifest import build_manifest
+from viewer.services import services
+
+_MOST_PRIORS = 10
+
+
+def reading_room(dossier: CaseDossier) -> str:
+    """Return the page on which a specialist reads a case; its opening is noted in custody."""
+    actor, case = current_actor(), dossier.case
+    instances = _instances(dossier)
+    _note_opened(actor, case, instances)
+    headers.widen_csp("style-src", "'unsafe-inline'")  # the image library sets sizes on its canvas
+    headers.widen_csp("worker-src", "'self'")
+    return render_template(
+        "reading.html",
+        dossier=dossier,
+        case=case,
+        may={event.value for event in Event if _may(actor, event, case)},
+        is_mine=case.holder_id == actor.id,
+        reply=reply_view.reply_of(dossier.reports),
+        priors=_priors(dossier),
+        clinical=_clinical(case),
+        reason_codes=REASON_CODES,
+        manifest=htmlsafe_json_dumps(build_manifest(dossier, instances)),
+        draft=htmlsafe_json_dumps(dict(case.draft or {})),
+        strings=("reading",),
+    )
+
+
+def manifest_of(dossier: CaseDossier) -> dict[str, Any]:
+    """Return the manifest of a case within sight of the one who asks."""
+    return build_manifest(dossier, _instances(dossier))
+
+
+def _instances(dossier: CaseDossier) -> list[InstanceRow]:
+    scope, index = current_scope(), services().index
+    return [
+        row
+        for study in dossier.studies
+        for row in index.instances_of(scope, study.study_uid, site=study.site)
+    ]
+
+
+def _priors(dossier: CaseDossier) -> list[StudyRow]:
+    """Return the patient's other studies that belong to a case, the newest first."""
+    case = dossier.case
+    if not case.patient.id:
+        return []
+    own = {(study.site, study.study_uid) for study in dossier.studies}
+    found = services().index.studies(
+        current_scope(), patient=case.patient, site=case.site, limit=_MOST_PRIORS
+    )
+    return [study for study in found if study.case_id and (study.site, study.study_uid) not in own]
+
+
+def _may(actor: Actor, event: Event, case: Case) -> bool:
+    """Tell whether a button for the event would do anything."""
+    if actor.role not in access.MAY[event] or event not in possible(case.state):
+        return False
+    is_readers = event in access.BY_HOLDER and actor.role in access.MAY[Event.CLAIM]
+    return not is_readers or case.holder_id == actor.id
+
+
+def _clinical(case: Case) -> list[tuple[str, str]]:
+    """Return what the referrer answered, as label and words in the reader's language."""
+    is_norwegian = language() == "nb"
+    found = []
+    for question in QUESTIONS:
+        value = case.referral.clinical.get(question.key)
+        if value in (None, "", [], ()):
+            continue
+        words = {
+            option.value: option.label_nb if is_norwegian else option.label_en
+            for option in question.options
+        }
+        values = value if isinstance(value, list | tuple) else [value]
+        said = ", ".join(words.get(str(each), str(each)) for each in values)
+        found.append((question.label_nb if is_norwegian else question.label_en, said))
+    return found
+
+
+def _note_opened(actor: Actor, case: Case, instances: list[InstanceRow]) -> None:
+    index, now = services().index, services().clock()
+    index.note_each(
+        [row.pk for row in instances],
+        CustodyEvent.OPENED,
+        now,
+        {"actor": actor.id, "case": case.id},
+    )
