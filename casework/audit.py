@@ -14,7 +14,29 @@ from datetime import UTC, datetime
 from typing import Any
 
 from casework.findings import canonical_json
+from casework.lifecycle import Event
 from casework.model import Actor
+
+ACTIONS: Mapping[Event, str] = {
+    Event.SUBMIT: "submitted",
+    Event.CLAIM: "claimed",
+    Event.RELEASE: "released",
+    Event.ASK: "asked",
+    Event.ANSWER: "answered",
+    Event.DRAFT: "drafted",
+    Event.SIGN: "signed",
+    Event.DELIVER: "delivered",
+    Event.OPEN: "reply-opened",
+    Event.ACKNOWLEDGE: "acknowledged",
+    Event.ADDEND: "addended",
+    Event.CORRECT: "corrected",
+    Event.DECLINE: "declined",
+    Event.WITHDRAW: "withdrawn",
+}
+"""What an entry calls each event of a case."""
+
+REFUSED = "refused"
+"""What an entry calls an attempt that was not allowed; its outcome is the error's code."""
 
 GENESIS = "0" * 64
 """The hash that stands before the first entry."""

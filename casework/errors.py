@@ -10,6 +10,8 @@ from __future__ import annotations
 class LysbroError(Exception):
     """Base of all expected errors: a stable `code` for machines and a sentence for people."""
 
+    noted = False  # whether the audit has an entry of it already
+
     def __init__(self, message: str, *, code: str = "") -> None:
         super().__init__(message)
         self.message = message

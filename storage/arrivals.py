@@ -13,9 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from casework import clocks
-from casework.audit import Deed
+from casework.audit import ACTIONS, Deed
 from casework.custody import Door
 from casework.identifiers import derived_case_id
+from casework.lifecycle import Event
 from casework.model import Actor, CaseState, Priority, SiteKind, Specialty
 from storage.casebook_tables import case_studies, cases, sites
 from storage.ledger import append_entry
@@ -99,7 +100,7 @@ def _make_case(
         )
     )
     conn.execute(insert(case_studies).values(site=site, study_uid=study_uid, case_id=case_id))
-    append_entry(conn, Deed(_machine(site), "submit", study_uid, case_id), at=at)
+    append_entry(conn, Deed(_machine(site), ACTIONS[Event.SUBMIT], study_uid, case_id), at=at)
     return case_id
 
 

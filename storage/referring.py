@@ -1,0 +1,199 @@
+"""Making a referral: the draft, its edits, its photographs and the lesions they show."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from casework.access import may_refer, require_may, require_visible, scope_of
+from casework.audit import Deed
+from casework.clinical import normal_clinical, normal_consent
+from casework.errors import Conflict, Invalid, Refused
+from casework.identifiers import derived_uid, new_case_id
+from casework.lifecycle import Event
+from casework.model import Actor, Case, CaseState, Patient, Priority, Referral, Specialty
+from storage.casebook_tables import captures, case_studies, cases, lesions, sites
+from storage.database import insert_if_absent
+from storage.folding import fold_name
+from storage.ledger import append_entry
+from storage.levels import issuer_of
+from storage.steps import Change, Step, Steps
+
+_PHOTOGRAPHABLE = frozenset(
+    {CaseState.DRAFT, CaseState.SUBMITTED, CaseState.CLAIMED, CaseState.WAITING, CaseState.REPORTED}
+)
+
+
+class Referring(Steps):
+    """Starts cases that a person asks for."""
+
+    def create_referral(
+        self,
+        actor: Actor,
+        *,
+        specialty: Specialty,
+        priority: Priority,
+        patient: Patient,
+        referral: Referral,
+    ) -> Case:
+        """Start a case as a draft of the actor's site, with a study reserved for its images."""
+        with self._noting_refusals(actor, "refer", ""), self._database.begin() as conn:
+            if not may_refer(actor):
+                raise Refused(
+                    "Your role may not refer. Ask somebody who refers for your site.",
+                    code="wrong-role",
+                )
+            case_id, now = _free_case_id(conn), self._clock()
+            conn.execute(
+                insert(cases).values(
+                    id=case_id,
+                    state=CaseState.DRAFT,
+                    specialty=specialty,
+                    priority=priority,
+                    site=actor.site,
+                    created_by=actor.id,
+                    created_at=now,
+                    **_patient_values(conn, actor.site, patient),
+                    **_referral_values(referral, actor),
+                )
+            )
+            conn.execute(
+                insert(case_studies).values(
+                    site=actor.site, study_uid=derived_uid("study", case_id), case_id=case_id
+                )
+            )
+            deed = Deed(actor, "referral-started", case_id, case_id)
+            append_entry(conn, deed, at=now)
+            return self._load(conn, case_id)
+
+    def edit_referral(
+        self,
+        actor: Actor,
+        case_id: str,
+        *,
+        priority: Priority,
+        patient: Patient,
+        referral: Referral,
+    ) -> Case:
+        """Change a draft; photographs carry their patient, who stays once there are some."""
+
+        def decide(step: Step) -> Change:
+            if step.case.state is not CaseState.DRAFT:
+                raise Conflict(
+                    "The case has been sent and stays as it was written.",
+                    code="wrong-state",
+                    state=step.case.state.value,
+                )
+            whose = _patient_values(step.conn, step.case.site, patient)
+            if _captured(step.conn, case_id) and not _is_of(step.conn, case_id, whose):
+                raise Conflict(
+                    "The photographs carry this patient. Withdraw the case and start another.",
+                    code="patient-photographed",
+                    state=step.case.state.value,
+                )
+            values = {
+                "priority": priority,
+                **whose,
+                **_referral_values(referral, actor),
+            }
+            return Change(step.case.state, values, silent=True)
+
+        return self._take(actor, case_id, Event.SUBMIT, decide)
+
+    def require_photographs_wanted(self, actor: Actor, case: Case) -> None:
+        """Raise unless the actor may add photographs to a case as it is now."""
+        with self._noting_refusals(actor, "photograph", case.id):
+            require_visible(
+                scope_of(actor),
+                case_id=case.id,
+                site=case.site,
+                specialty=case.specialty,
+                state=case.state,
+            )
+            require_may(actor, Event.SUBMIT, site=case.site, holder_id=case.holder_id)
+        if case.state not in _PHOTOGRAPHABLE:
+            raise Conflict(
+                f"A case that is {case.state.value} takes no more photographs. Start a new one.",
+                code="wrong-state",
+                state=case.state.value,
+            )
+
+    def note_capture(self, case_id: str, capture_id: str, sop_instance_uid: str) -> str:
+        """Note what a photograph has become, and return the UID that counts: the first one's."""
+        row = {
+            "case_id": case_id,
+            "capture_id": capture_id or sop_instance_uid,
+            "sop_instance_uid": sop_instance_uid,
+            "at": self._clock(),
+        }
+        with self._database.begin() as conn:
+            insert_if_absent(conn, captures, [row])
+            kept: str = conn.execute(
+                select(captures.c.sop_instance_uid).where(
+                    captures.c.case_id == case_id, captures.c.capture_id == row["capture_id"]
+                )
+            ).scalar_one()
+        return kept
+
+    def lesion_uid(self, case: Case, label: str) -> str:
+        """Return the UID of a patient's lesion: the same for the same label, case after case."""
+        with self._database.begin() as conn:
+            number = conn.execute(
+                select(cases.c.site, cases.c.patient_issuer, cases.c.patient_id).where(
+                    cases.c.id == case.id
+                )
+            ).one()
+            label = label.strip()[:64]
+            uid = derived_uid("lesion", *number, label)
+            insert_if_absent(conn, lesions, [{**number._mapping, "label": label, "uid": uid}])
+        return uid
+
+
+def _free_case_id(conn: Connection) -> str:
+    while True:
+        case_id = new_case_id(secrets.token_bytes)
+        if conn.execute(select(cases.c.id).where(cases.c.id == case_id)).first() is None:
+            return case_id
+
+
+def _captured(conn: Connection, case_id: str) -> bool:
+    return (
+        conn.execute(
+            select(captures.c.capture_id).where(captures.c.case_id == case_id).limit(1)
+        ).first()
+        is not None
+    )
+
+
+def _is_of(conn: Connection, case_id: str, whose: Mapping[str, Any]) -> bool:
+    """Tell whether a case is of exactly this patient."""
+    present = select(*(cases.c[name] for name in whose)).where(cases.c.id == case_id)
+    return conn.execute(present).one()._mapping == whose
+
+
+def _patient_values(conn: Connection, site: str, patient: Patient) -> dict[str, Any]:
+    number = patient.id.strip()
+    if not number:
+        raise Invalid("Give the patient's number.", code="patient-missing")
+    site_issuer = conn.execute(select(sites.c.issuer).where(sites.c.slug == site)).scalar_one()
+    attributes = {"PatientID": number, "IssuerOfPatientID": patient.issuer.strip()}
+    return {
+        "patient_id": number,
+        "patient_issuer": issuer_of(attributes, site=site, site_issuer=site_issuer, study_uid=""),
+        "patient_name": patient.name,
+        "patient_name_fold": fold_name(patient.name)[0],
+        "patient_birth_date": patient.birth_date,
+        "patient_sex": patient.sex,
+    }
+
+
+def _referral_values(referral: Referral, actor: Actor) -> dict[str, Any]:
+    return {
+        "question": referral.question.strip(),
+        "clinical": normal_clinical(referral.clinical),
+        "consent": normal_consent(referral.consent),
+        "referrer": referral.referrer or actor.name,
+    }

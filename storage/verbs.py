@@ -1,0 +1,164 @@
+"""The steps that people take with a case, but for writing findings: submit, claim, ask, answer…"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, select
+
+from casework import clocks
+from casework.errors import Invalid
+from casework.lifecycle import HELD, Event
+from casework.model import Actor, Case, CaseState, Specialty
+from storage.casebook_tables import captures, cases
+from storage.cases import studies_of_case
+from storage.steps import Change, Step, Steps, following, say
+
+_NO_HOLDER: Mapping[str, Any] = {"holder_id": "", "holder_name": "", "claimed_at": None}
+
+
+class Verbs(Steps):
+    """Moves cases along; `casework.lifecycle` says from where to where."""
+
+    def submit(self, actor: Actor, case_id: str) -> Case:
+        """Send a draft to the specialists; it needs a question, and photographs when it is skin."""
+
+        def decide(step: Step) -> Change:
+            state = following(step)
+            case = step.case
+            if not case.referral.question.strip():
+                raise Invalid(
+                    "Write what you want to know before you send the case.", code="question-missing"
+                )
+            if case.specialty is Specialty.DERMATOLOGY and not _has_images(step):
+                raise Invalid(
+                    "Add at least one photograph before you send the case.", code="photo-missing"
+                )
+            due_at = clocks.due_at(step.now, case.priority, case.specialty)
+            return Change(state, {"submitted_at": step.now, "due_at": due_at})
+
+        return self._take(actor, case_id, Event.SUBMIT, decide)
+
+    def claim(self, actor: Actor, case_id: str) -> Case:
+        """Take a case to read it. The present holder may again; another is told who holds it.
+
+        What another reader had drafted is not carried on.
+        """
+
+        def decide(step: Step) -> Change | None:
+            if step.case.state in HELD:
+                if step.case.holder_id == actor.id:
+                    return None
+                raise self._claimed_by_other(step.case, step.now)
+            values = {"holder_id": actor.id, "holder_name": actor.name, "claimed_at": step.now}
+            if _draft_by(step) not in {"", actor.id}:
+                values |= {"draft": None, "draft_by": ""}
+            return Change(following(step), values)
+
+        return self._take(actor, case_id, Event.CLAIM, decide)
+
+    def release(self, actor: Actor, case_id: str) -> Case:
+        """Give a case back to the pool."""
+        return self._take(actor, case_id, Event.RELEASE, _back_to_pool)
+
+    def ask(self, actor: Actor, case_id: str, *, reason: str, text: str) -> Case:
+        """Ask the referrer for something; the clock stands until the answer."""
+
+        def decide(step: Step) -> Change:
+            state = following(step)
+            if not text.strip() and reason.strip() in {"", "other"}:
+                raise Invalid("Say what you need to know or see.", code="text-missing")
+            why = reason.strip() or "other"
+            say(step, "question", text.strip(), reason=why)
+            return Change(
+                state, {"waiting_reason": why, "paused_at": step.now}, detail={"reason": why}
+            )
+
+        return self._take(actor, case_id, Event.ASK, decide)
+
+    def answer(self, actor: Actor, case_id: str, *, text: str) -> Case:
+        """Answer a reader's question; the case is in the pool again and its clock goes on."""
+
+        def decide(step: Step) -> Change:
+            change = _back_to_pool(step)
+            if not text.strip():
+                raise Invalid("Write an answer first.", code="text-missing")
+            say(step, "answer", text.strip())
+            return change
+
+        return self._take(actor, case_id, Event.ANSWER, decide)
+
+    def decline(self, actor: Actor, case_id: str, *, reason: str) -> Case:
+        """Refuse to read a case, and say why."""
+
+        def decide(step: Step) -> Change:
+            state = following(step)
+            if not reason.strip():
+                raise Invalid("Say why the case is declined.", code="reason-missing")
+            say(step, "decline", reason.strip())
+            return Change(state, {"waiting_reason": ""})
+
+        return self._take(actor, case_id, Event.DECLINE, decide)
+
+    def withdraw(self, actor: Actor, case_id: str, *, reason: str) -> Case:
+        """Take a referral back."""
+
+        def decide(step: Step) -> Change:
+            state = following(step)
+            say(step, "withdraw", reason.strip())
+            return Change(state, {"waiting_reason": ""})
+
+        return self._take(actor, case_id, Event.WITHDRAW, decide)
+
+    def open_reply(self, actor: Actor, case_id: str) -> Case:
+        """Note that a referrer of the site has opened the reply; only the first time counts."""
+
+        def decide(step: Step) -> Change | None:
+            if step.case.state in {CaseState.READ, CaseState.CLOSED}:
+                return None
+            return Change(
+                following(step),
+                {"read_at": step.now},
+                detail={"report_version": step.case.report_version},
+            )
+
+        return self._take(actor, case_id, Event.OPEN, decide)
+
+    def acknowledge(self, actor: Actor, case_id: str) -> Case:
+        """Take the referrer's word that the reply has been read; the case is closed."""
+
+        def decide(step: Step) -> Change:
+            read_at = step.case.read_at or step.now
+            return Change(
+                following(step),
+                {"closed_at": step.now, "read_at": read_at},
+                detail={"report_version": step.case.report_version},
+            )
+
+        return self._take(actor, case_id, Event.ACKNOWLEDGE, decide)
+
+
+def _back_to_pool(step: Step) -> Change:
+    values: dict[str, Any] = {**_NO_HOLDER, "waiting_reason": "", "paused_at": None}
+    paused_at = step.conn.execute(
+        select(cases.c.paused_at).where(cases.c.id == step.case.id)
+    ).scalar_one()
+    if paused_at is not None and step.case.due_at is not None:
+        values["due_at"] = clocks.resumed(step.case.due_at, paused_at=paused_at, now=step.now)
+    return Change(following(step), values)
+
+
+def _draft_by(step: Step) -> str:
+    wrote: str = step.conn.execute(
+        select(cases.c.draft_by).where(cases.c.id == step.case.id)
+    ).scalar_one()
+    return wrote
+
+
+def _has_images(step: Step) -> bool:
+    """Tell whether a case has a photograph taken here, or any image that came by another door."""
+    taken = select(func.count()).where(captures.c.case_id == step.case.id)
+    if step.conn.execute(taken).scalar_one():
+        return True
+    return any(row.instance_count for row in studies_of_case(step.conn, step.case.id))
