@@ -197,10 +197,10 @@ class Archive:
         )
 
     def _receive_stream(self, stream: BinaryIO, origin: Origin) -> Receipt:
-        head = stream.read(_HEAD)
+        head = _read_up_to(stream, _HEAD)
         meta = read_file_meta(BytesSource(head))
         if meta.transfer_syntax_uid == DEFLATED_LE:
-            head += stream.read(self.walk_limits.inflate_bytes)
+            head += _read_up_to(stream, self.walk_limits.inflate_bytes)
         sop_class_uid, sop_instance_uid = self._identity(
             head[meta.dataset_offset :], meta.transfer_syntax_uid
         )
@@ -229,6 +229,15 @@ class Archive:
 def _pour(stream: BinaryIO, intake: Intake) -> None:
     while chunk := stream.read(_CHUNK):
         intake.write(chunk)
+
+
+def _read_up_to(stream: BinaryIO, length: int) -> bytes:
+    """Return the next bytes of a stream, fewer only at its end: one read may give fewer."""
+    parts: list[bytes] = []
+    while length > 0 and (chunk := stream.read(length)):
+        parts.append(chunk)
+        length -= len(chunk)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _required(uid: str, name: str) -> str:

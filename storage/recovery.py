@@ -71,7 +71,7 @@ class _Tally:
 
 
 @dataclass
-class _Sorted:
+class SortedSegment:
     """The content of one segment, sorted by what must happen to it."""
 
     watermark: int
@@ -146,7 +146,7 @@ def _recover_segment(
         tally.rotten += 1
         log.error("segment_unreadable", segment=path.name, bytes=size)
         return
-    found = _sort(descriptor, nonce=header.nonce, size=size, indexed=indexed)
+    found = sort_segment(descriptor, nonce=header.nonce, size=size, indexed=indexed)
     for start, end in found.rotten:
         tally.rotten += 1
         log.error("record_rotten", segment=path.name, offset=start, bytes=end - start)
@@ -164,17 +164,18 @@ def _recover_segment(
     else:
         end = size
     with database.begin() as conn:
-        if found.rotten:  # stays unsealed for the index: told at every start, never released
-            advance(conn, {path.name: end}, node=header.node, now=spool.clock())
+        if found.rotten:  # the position stays before it: told at every start, never released
+            through = max(indexed, found.rotten[0][0])
+            advance(conn, {path.name: through}, node=header.node, now=spool.clock())
         else:
             mark_sealed(conn, path.name, end=end, node=header.node, now=spool.clock())
 
 
-def _sort(descriptor: int, *, nonce: bytes, size: int, indexed: int) -> _Sorted:
+def sort_segment(descriptor: int, *, nonce: bytes, size: int, indexed: int) -> SortedSegment:
     """Read a segment and tell torn from rotten by the highest offset known to be synced."""
     entries: list[Entry] = []
     damage: list[tuple[int, int]] = []
-    found = _Sorted(watermark=max(indexed, SEGMENT_HEADER_BYTES))
+    found = SortedSegment(watermark=max(indexed, SEGMENT_HEADER_BYTES))
     for part in scan(descriptor, nonce=nonce, size=size):
         match part:
             case Entry():
