@@ -126,6 +126,7 @@ def _start_and_write(data: Path, number: int) -> None:
     os._exit(0)
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_share_one_database(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     processes = [spawn.Process(target=_start_and_write, args=(tmp_path, n)) for n in range(3)]
