@@ -129,3 +129,10 @@ def take(sited: Database) -> Callable[..., None]:
             register(conn, records)
 
     return take_over
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """Give one empty, migrated database to all tests that only look at it."""
+    with fresh_database(tmp_path_factory.mktemp("migrated")) as fresh:
+        yield fresh
