@@ -121,6 +121,20 @@ def write_response(
     return write_elements(elements)
 
 
+def write_store_request(message_id: int, sop_class_uid: str, sop_instance_uid: str) -> bytes:
+    """Return the command set of a C-STORE request of medium priority (PS3.7 section 9.3.1.1)."""
+    return write_elements(
+        {
+            _AFFECTED_CLASS: _even(sop_class_uid.encode("ascii"), b"\0"),
+            _FIELD: _us(C_STORE_RQ),
+            _MESSAGE_ID: _us(message_id),
+            _PRIORITY: _us(0),
+            _DATASET_TYPE: _us(0x0001),
+            _AFFECTED_INSTANCE: _even(sop_instance_uid.encode("ascii"), b"\0"),
+        }
+    )
+
+
 def write_elements(elements: Mapping[int, bytes]) -> bytes:
     """Return the encoded command set of these elements, with its group length."""
     body = b"".join(_element(number, elements[number]) for number in sorted(elements))

@@ -1,0 +1,151 @@
+"""Asks other nodes for associations and stores objects over them, as a stream of bytes.
+
+The one place where Lysbro is a service class user; knows no queue and no archive.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from pydicom.uid import UID
+from pynetdicom.ae import ApplicationEntity as NetworkEntity
+from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.presentation import PresentationContext, build_context
+
+from casework.errors import LysbroError, Refused, Unavailable
+from casework.model import ApplicationEntity
+from pacs_bridge import dimse
+from pacs_bridge.quiet import quiet_pynetdicom
+from pacs_bridge.syntaxes import VERIFICATION
+from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+_PIECE_BYTES = 128 << 10
+_QUEUE_PIECES = 16
+
+
+@dataclass(frozen=True)
+class Wait:
+    """How long to wait for a peer."""
+
+    connect_s: float = 10.0
+    association_s: float = 30.0
+    answer_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class StoreRequest:
+    """One C-STORE: what it is, and the number that the answer refers to."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    context_id: int
+    message_id: int
+
+
+def echo(node: ApplicationEntity, *, calling: str, wait: Wait | None = None) -> None:
+    """Ask a node for a sign of life (C-ECHO); raise Unavailable or Refused when it gives none."""
+    contexts = [build_context(VERIFICATION)]
+    with associated(node, contexts, calling=calling, wait=wait) as association:
+        answer = association.send_c_echo()
+        if answer.get("Status") != 0x0000:
+            raise Unavailable(f"{node.title} did not answer the echo.", code="no-answer")
+
+
+@contextmanager
+def associated(
+    node: ApplicationEntity,
+    contexts: list[PresentationContext],
+    *,
+    calling: str,
+    wait: Wait | None = None,
+) -> Iterator[Association]:
+    """Give an association with a node, released at the end, aborted on the way of an error.
+
+    Raises Unavailable when the node cannot be reached, Refused when it rejects us.
+    """
+    quiet_pynetdicom()
+    wait = wait or Wait()
+    entity = NetworkEntity(ae_title=calling)
+    entity.connection_timeout = wait.connect_s
+    entity.acse_timeout = wait.association_s
+    entity.dimse_timeout = wait.answer_s
+    entity.network_timeout = wait.answer_s
+    entity.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    association = entity.associate(
+        node.host, node.port, contexts=contexts, ae_title=node.title, max_pdu=131072
+    )
+    if not association.is_established:
+        raise _not_associated(association, node)
+    try:
+        yield association
+    except BaseException:
+        association.abort()
+        raise
+    association.release()
+
+
+def store(association: Association, request: StoreRequest, content: BinaryIO) -> tuple[int, str]:
+    """Send one object and return the peer's status and comment; Unavailable when none comes."""
+    command = dimse.write_store_request(
+        request.message_id, request.sop_class_uid, request.sop_instance_uid
+    )
+    association._reactor_checkpoint.clear()  # the answer is ours, not the reactor's
+    try:
+        while not association._is_paused and association.is_alive():
+            time.sleep(0.001)
+        size = _piece_size(association)
+        for pieces, kind in ((io.BytesIO(command), 0x01), (content, 0x00)):
+            _send_pieces(association, request.context_id, pieces, kind, size)
+        _, answer = association.dimse.get_msg(block=True)
+    finally:
+        association._reactor_checkpoint.set()
+    status = getattr(answer, "Status", None)
+    if status is None:
+        raise Unavailable("The node gave no answer to an object.", code="no-answer")
+    return int(status), str(getattr(answer, "ErrorComment", "") or "")
+
+
+def _not_associated(association: Association, node: ApplicationEntity) -> LysbroError:
+    primitive = association.acceptor.primitive
+    where = f"{node.title} at {node.host}:{node.port}"
+    if association.is_rejected and primitive is not None:
+        return Refused(f"{where} rejected us: {primitive.reason_str}.", code="rejected")
+    if primitive is not None:
+        return Unavailable(f"{where} accepted nothing of what we send.", code="nothing-accepted")
+    return Unavailable(f"{where} does not answer.", code="no-answer")
+
+
+def _piece_size(association: Association) -> int:
+    """PS3.8 annex D.1: never more than the peer takes; 0 means any."""
+    return max(1, min(association.acceptor.maximum_length or _PIECE_BYTES, _PIECE_BYTES) - 6)
+
+
+def _send_pieces(
+    association: Association, context_id: int, content: BinaryIO, kind: int, size: int
+) -> None:
+    piece = content.read(size)
+    while True:
+        following = content.read(size)
+        primitive = P_DATA()
+        header = bytes([kind | (0x00 if following else 0x02)])
+        primitive.presentation_data_value_list.append((context_id, header + piece))
+        while association.dul.to_provider_queue.qsize() > _QUEUE_PIECES:
+            _require_line(association)
+            time.sleep(0.001)
+        _require_line(association)
+        association.dul.send_pdu(primitive)
+        if not following:
+            return
+        piece = following
+
+
+def _require_line(association: Association) -> None:
+    if not association.dul.is_alive() or association.acse.is_aborted():
+        raise Unavailable("The node went away in the middle of an object.", code="aborted")
