@@ -18,8 +18,9 @@ from casework.identifiers import is_ae_title, normal_ae_title
 from casework.model import Actor, SiteKind
 from pacs_bridge import admission
 from pacs_bridge.admission import Knock, Limits, Rejection
+from pacs_bridge.desk import Desk
 from pacs_bridge.negotiation import ACCEPTED, Context, Proposed, negotiate
-from pacs_bridge.session import Desk, Session
+from pacs_bridge.session import Session
 from storage.people import People
 
 log = structlog.get_logger()

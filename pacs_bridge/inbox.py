@@ -17,7 +17,8 @@ from pynetdicom.pdu_primitives import P_DATA
 from casework.errors import Invalid, LysbroError
 from pacs_bridge import dimse
 from pacs_bridge.negotiation import Context
-from pacs_bridge.session import DiscardSink, Message, Session
+from pacs_bridge.session import Message, Session
+from pacs_bridge.sinks import DiscardSink
 
 log = structlog.get_logger()
 

@@ -7,7 +7,6 @@ pynetdicom; another receiver can stand in this one's place.
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from typing import Any
 
 import structlog
 from pydicom.uid import UID
-from pynetdicom import _config
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.acse import ACSE
 from pynetdicom.ae import ApplicationEntity as NetworkEntity
@@ -30,6 +28,7 @@ from pacs_bridge.front import Admitted, Front, Request
 from pacs_bridge.guard import Door, GuardedSocket, WireLimits
 from pacs_bridge.inbox import Inbox
 from pacs_bridge.negotiation import ACCEPTED, Context, Proposed
+from pacs_bridge.quiet import quiet_pynetdicom
 from pacs_bridge.session import Message, Reply, Session
 from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
@@ -45,7 +44,7 @@ class Receiver:
     def __init__(
         self, front: Front, *, host: str, port: int, door: Door, limits: WireLimits
     ) -> None:
-        _quiet_pynetdicom()
+        quiet_pynetdicom()
         entity = NetworkEntity(ae_title=front.own_title)
         entity.acse_timeout = limits.request_timeout_s
         entity.network_timeout = limits.idle_timeout_s
@@ -341,11 +340,3 @@ def _context(context: Context) -> PresentationContext:
     answered.transfer_syntax = [context.transfer_syntax]
     answered.result = context.result
     return answered
-
-
-def _quiet_pynetdicom() -> None:
-    """pynetdicom logs identifiers, which name patients; what an operator needs we log ourselves."""
-    _config.LOG_REQUEST_IDENTIFIERS = False
-    _config.LOG_RESPONSE_IDENTIFIERS = False
-    _config.LOG_HANDLER_LEVEL = "none"
-    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)

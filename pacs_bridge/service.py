@@ -8,11 +8,11 @@ import structlog
 
 from casework.errors import Unavailable
 from pacs_bridge.admission import Limits
+from pacs_bridge.desk import Desk
 from pacs_bridge.front import Front
 from pacs_bridge.guard import Door, WireLimits
 from pacs_bridge.meter import Meter, NoMeter
 from pacs_bridge.receiver import Receiver
-from pacs_bridge.session import Desk
 from storage.archive import Archive
 from storage.index import Index
 from storage.ledger import Ledger

@@ -1,0 +1,23 @@
+"""The parts and limits that serving an association needs, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pacs_bridge.meter import Meter
+from storage.archive import Archive
+from storage.index import Index
+from storage.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a session works with."""
+
+    archive: Archive
+    index: Index
+    ledger: Ledger
+    own_title: str
+    maximum_matches: int
+    max_object_bytes: int
+    meter: Meter
