@@ -114,9 +114,10 @@ def _fault(archive: Archive, instance: InstanceRow) -> str:
 
 def _compare_packs(archive: Archive) -> tuple[list[str], list[str], list[str]]:
     """Return packs that are not in the store, those with other bytes, and objects without a row."""
-    listed = [o.key for o in archive.store.list("v1/")]  # first: what is located meanwhile is known
+    # first the listing, then the index: what is located meanwhile is known to both
+    listed = [o.key for o in archive.store.list("v1/")]
     with archive.database.read() as conn:
-        known = dict(conn.execute(select(packs.c.key, packs.c.sha256)).tuples().all())
+        known = {row.key: row.sha256 for row in conn.execute(select(packs.c.key, packs.c.sha256))}
     lost: list[str] = []
     rotten: list[str] = []
     for key, sha256 in sorted(known.items()):

@@ -62,7 +62,7 @@ def refusal(content: bytes, syntax: str = EXPLICIT_LE, **limits: Any) -> str:
         (EXPLICIT_BE, {"big": True}),
     ],
 )
-def test_a_data_set_is_read_the_same_in_every_encoding(syntax: str, how: dict[str, bool]) -> None:
+def test_a_data_set_is_read_the_same_in_every_encoding(syntax: str, how: dict[str, Any]) -> None:
     nested = element(0x0040A124, "UI", "1.9", **how) + element(0x00400007, "LO", "Thorax", **how)
     extra = sequence(0x00400275, [item(nested, big=how.get("big", False))], **how)
     header = seen(dataset(number=7, extra=extra, **how), syntax)
