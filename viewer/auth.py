@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -92,8 +94,8 @@ def safe_next(target: str) -> str:
 
 
 def _credentials() -> tuple[str, str, str]:
-    given = request.get_json(silent=True) if request.is_json else request.form
-    if not hasattr(given, "get"):
+    given: Any = request.get_json(silent=True) if request.is_json else request.form
+    if not isinstance(given, Mapping):
         raise Invalid("Send an e-mail address and a password.", code="bad-request")
     email, password, onward = (given.get(k, "") for k in ("email", "password", "next"))
     if not isinstance(email, str) or not isinstance(password, str):

@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from casework.access import Scope, scope_of
 from casework.errors import Refused
@@ -102,7 +103,9 @@ def pre_session_cookie() -> str:
     return _host_prefix() + "lysbro-form"
 
 
-def set_cookie(response: Response, name: str, value: str, *, max_age_s: int | None = None) -> None:
+def set_cookie(
+    response: AnyResponse, name: str, value: str, *, max_age_s: int | None = None
+) -> None:
     """Set a cookie that scripts cannot read and other sites cannot send along with a post."""
     response.set_cookie(
         name,
@@ -115,7 +118,7 @@ def set_cookie(response: Response, name: str, value: str, *, max_age_s: int | No
     )
 
 
-def drop_cookie(response: Response, name: str) -> None:
+def drop_cookie(response: AnyResponse, name: str) -> None:
     """Take a cookie back."""
     response.delete_cookie(
         name, path="/", secure=services().settings.https, httponly=True, samesite="Lax"

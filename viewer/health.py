@@ -11,6 +11,7 @@ import structlog
 from flask import Blueprint, Response, jsonify
 
 from viewer.guard import open_to_all
+from viewer.problems import trace_of
 from viewer.services import services
 
 bp = Blueprint("health", __name__)
@@ -45,6 +46,6 @@ def _answers(name: str, check: Callable[[], object]) -> bool:
     try:
         check()
     except Exception as error:
-        log.error("part not ready", part=name, exc_info=error)
+        log.error("part not ready", part=name, **trace_of(error))
         return False
     return True

@@ -7,6 +7,7 @@ under an id, answered as 500.
 from __future__ import annotations
 
 import secrets
+import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -96,6 +97,16 @@ def for_machines() -> bool:
     return best == "application/json"
 
 
+def trace_of(error: BaseException) -> dict[str, str]:
+    """Return the kind of an error and where it arose.
+
+    Its message and its variables are left out: they may hold what a patient is called.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    return {"kind": type(error).__name__, "trace": " > ".join(lines)}
+
+
 def install(app: Flask) -> None:
     """Answer every error of the application."""
     app.register_error_handler(LysbroError, _expected)
@@ -147,7 +158,7 @@ def _plain(error: HTTPException) -> str:
 def _defect(error: Exception) -> AnyResponse:
     """Answer what nobody foresaw; a process boundary, so the except is broad."""
     error_id = secrets.token_hex(6)
-    log.error("request failed", error_id=error_id, endpoint=request.endpoint, exc_info=error)
+    log.error("request failed", error_id=error_id, endpoint=request.endpoint, **trace_of(error))
     return _answer(
         500,
         f"Something went wrong on our side. Say {error_id} when you ask about it.",
@@ -168,14 +179,14 @@ def page(status: int, detail: str) -> AnyResponse:
     try:
         html = render_template("error.html", status=status, title=title, message=detail)
     except Exception as error:
-        log.error("error page failed", exc_info=error)
+        log.error("error page failed", **trace_of(error))
         html = f"<!doctype html><title>{status}</title><h1>{title}</h1><p>{escape(detail)}</p>"
     return Response(html, status=status, mimetype="text/html")
 
 
 def _note_refusal(error: LysbroError) -> None:
     actor = actor_or_none()
-    if not isinstance(error, Refused | NotFound) or actor is None:
+    if not isinstance(error, Refused | NotFound) or error.noted or actor is None:
         return
     services().ledger.append(
         None,

@@ -165,14 +165,20 @@ def build_world(parts: Parts) -> World:
         for role in Role:
             email = f"{role.value}@{slug}"
             people.add_user(
-                email, site=slug, role=role, name=f"{role.value} {slug}", password_hash=password_hash()
+                email,
+                site=slug,
+                role=role,
+                name=f"{role.value} {slug}",
+                password_hash=password_hash(),
             )
             tokens[email] = people.add_token(email, days=1, name="test")
             row = people.user_by_email(email)
             assert row is not None
             actors[email] = row.actor
     services = web_services(parts)
-    app = create_app(replace(services, settings=replace(services.settings, max_upload_bytes=1 << 20)))
+    app = create_app(
+        replace(services, settings=replace(services.settings, max_upload_bytes=1 << 20))
+    )
     app.testing = False
     return World(parts, app, tokens, actors, {})
 

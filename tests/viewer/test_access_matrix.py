@@ -8,7 +8,7 @@ import re
 import pytest
 from werkzeug.routing import Rule
 
-from casework.model import Role
+from casework.model import Patient, Role
 from viewer.fhir import resources
 
 SECRET = "Hemmelig"
@@ -56,18 +56,16 @@ def arguments(rule: Rule, *, case_id: str, study: str, series: str, instance: st
 
 
 def addresses(app, **named):
-    with app.test_request_context():
-        adapter = app.create_url_adapter(None) or app.url_map.bind("localhost")
-        for rule in app.url_map.iter_rules():
-            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-                values = arguments(rule, **named)
-                yield rule, method, adapter.build(rule.endpoint, values, method=method)
+    """Yield every rule with each of its methods and its address for these objects."""
+    adapter = app.url_map.bind("localhost")
+    for rule in app.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            values = arguments(rule, **named)
+            yield rule, method, adapter.build(rule.endpoint, values, method=method)
 
 
 def of_hammer(case_id, case):
     number = case["patient"]
-    from casework.model import Patient
-
     patient = resources.patient_id("hammer", Patient(number["id"], number["issuer"]))
     return {
         "case_id": case_id, "study": STUDY, "series": SERIES, "instance": INSTANCE,

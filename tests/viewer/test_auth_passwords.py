@@ -25,7 +25,15 @@ def test_weaker_hash_needs_a_new_one():
 
 @pytest.mark.parametrize(
     "password",
-    ["short", "elevenchars", "password1234", "PassWord1234", "abababababab", "kari@example.org", "x" * 257],
+    [
+        "short",
+        "elevenchars",
+        "password1234",
+        "PassWord1234",
+        "abababababab",
+        "kari@example.org",
+        "x" * 257,
+    ],
 )
 def test_refused(password):
     with pytest.raises(Invalid) as refused:

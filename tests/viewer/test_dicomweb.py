@@ -126,7 +126,9 @@ def test_one_instance_may_come_alone(stored):
     assert pydicom.dcmread(io.BytesIO(answer.get_data())) == first
 
 
-@pytest.mark.parametrize("url", [f"/dicom-web/studies/{STUDY}", f"/dicom-web/studies/{STUDY}/series/{SERIES}"])
+@pytest.mark.parametrize(
+    "url", [f"/dicom-web/studies/{STUDY}", f"/dicom-web/studies/{STUDY}/series/{SERIES}"]
+)
 def test_study_and_series_come_whole(stored, url):
     world, _ = stored
     _, parts = parts_of(world.client("referrer@hammer").get(url))
@@ -230,7 +232,9 @@ def test_store_of_a_single_object_without_multipart(world, part10_slice):
     assert answer.status_code == 200, answer.text
 
 
-@pytest.mark.parametrize("content_type", ["application/json", 'multipart/related; type="image/jpeg"; boundary=b'])
+@pytest.mark.parametrize(
+    "content_type", ["application/json", 'multipart/related; type="image/jpeg"; boundary=b']
+)
 def test_store_of_another_form_is_415(world, content_type):
     client = world.client("referrer@hammer")
     answer = client.post("/dicom-web/studies", data=b"{}", content_type=content_type)

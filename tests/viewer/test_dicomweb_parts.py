@@ -33,7 +33,9 @@ def read_all(body, boundary, step=7):
 )
 def test_what_is_written_is_read_again(parts, step):
     boundary = new_boundary()
-    body = b"".join(write_parts(boundary, [("Content-Type: application/dicom", [p]) for p in parts]))
+    body = b"".join(
+        write_parts(boundary, [("Content-Type: application/dicom", [p]) for p in parts])
+    )
     assert read_all(body, boundary, step) == [("application/dicom", p) for p in parts]
 
 
@@ -46,7 +48,13 @@ def test_delimiters_inside_content_that_are_not_whole_do_not_end_a_part():
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"--b\r\nContent-Type: x\r\n\r\nabc", b"--b\r\nContent-Type", b"no boundary at all", b"--b"],
+    [
+        b"",
+        b"--b\r\nContent-Type: x\r\n\r\nabc",
+        b"--b\r\nContent-Type",
+        b"no boundary at all",
+        b"--b",
+    ],
 )
 def test_body_that_is_cut_off_is_refused(body):
     with pytest.raises(Invalid):

@@ -47,7 +47,9 @@ def test_answer_with_patient_data_is_never_kept(shared_world):
 def test_hosts_that_are_not_ours_are_refused(world):
     with world.app.app_context():
         known = services()
-    app = create_app(replace(known, settings=replace(known.settings, trusted_hosts=("lysbro.example",))))
+    app = create_app(
+        replace(known, settings=replace(known.settings, trusted_hosts=("lysbro.example",)))
+    )
     client = app.test_client()
     assert client.get("/healthz", base_url="http://lysbro.example").status_code == 200
     assert client.get("/healthz", base_url="http://evil.example").status_code == 400

@@ -64,17 +64,12 @@ def edit_referral(case_id: str) -> Response:
     """Save what has changed in a draft."""
     body = read_body(ReferralEdit)
     case = _visible(case_id)
+    was = case.referral
     referral = replace(
-        case.referral,
-        **{
-            name: value
-            for name, value in (
-                ("question", body.question),
-                ("clinical", body.clinical),
-                ("consent", body.consent),
-            )
-            if value is not None
-        },
+        was,
+        question=was.question if body.question is None else body.question,
+        clinical=was.clinical if body.clinical is None else body.clinical,
+        consent=was.consent if body.consent is None else body.consent,
     )
     changed = services().casebook.edit_referral(
         current_actor(),
@@ -95,7 +90,8 @@ def edit_referral(case_id: str) -> Response:
 )
 def assess_photo() -> Response:
     """Return the advice on a photograph."""
-    advice = required_photos().assess(_photo())
+    data = _photo()
+    advice = required_photos().assess(data)
     return answer(AdviceList(advice=[AdviceShape.of(a) for a in advice]))
 
 

@@ -6,7 +6,7 @@ import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, Protocol
+from typing import BinaryIO, Protocol
 
 from werkzeug.http import parse_options_header
 
@@ -28,7 +28,7 @@ class Part:
     """One part that was received: its media type, and its bytes in a file of its own."""
 
     media_type: str
-    file: IO[bytes]
+    file: BinaryIO
 
 
 def read_parts(stream: Readable, boundary: str) -> Iterator[Part]:
@@ -66,7 +66,7 @@ def write_parts(boundary: str, parts: Iterable[tuple[str, Iterable[bytes]]]) -> 
     yield f"--{boundary}--\r\n".encode("latin-1")
 
 
-def chunks_of(source: IO[bytes]) -> Iterator[bytes]:
+def chunks_of(source: BinaryIO) -> Iterator[bytes]:
     """Yield a file in chunks, and close it."""
     with source:
         while chunk := source.read(_CHUNK_BYTES):
@@ -108,12 +108,12 @@ class _Reader:
                 return parse_options_header(value.strip())[0].lower()
         return "application/dicom"
 
-    def copy_body(self, target: IO[bytes]) -> None:
+    def copy_body(self, target: BinaryIO) -> None:
         """Copy the bytes up to the next delimiter."""
         self._to_delimiter(target)
         self._after_delimiter()
 
-    def _to_delimiter(self, target: IO[bytes] | None) -> None:
+    def _to_delimiter(self, target: BinaryIO | None) -> None:
         keep = len(self._delimiter) - 1
         while True:
             at = self._held.find(self._delimiter)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import structlog
 from flask import Blueprint, Response, json, request
@@ -160,7 +160,7 @@ class _Result:
         )
 
 
-def _named(file: IO[bytes]) -> FileMeta | None:
+def _named(file: BinaryIO) -> FileMeta | None:
     """Return what a file says it is, or None when it is no DICOM file."""
     try:
         return read_file_meta(_source(file))
@@ -168,13 +168,13 @@ def _named(file: IO[bytes]) -> FileMeta | None:
         return None
 
 
-def _study_of(file: IO[bytes]) -> str:
+def _study_of(file: BinaryIO) -> str:
     meta = read_file_meta(_source(file))
     dataset = _source(file, offset=meta.dataset_offset)
     return walk(dataset, transfer_syntax_uid=meta.transfer_syntax_uid).study_uid
 
 
-def _source(file: IO[bytes], *, offset: int = 0) -> FileSource:
+def _source(file: BinaryIO, *, offset: int = 0) -> FileSource:
     size = os.fstat(file.fileno()).st_size
     return FileSource(file.fileno(), offset=offset, size=size - offset)
 
