@@ -168,7 +168,7 @@ class Outbox:
         """Return how many jobs are queued, done and given up."""
         with self._database.read() as conn:
             found = conn.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).all()
-        return {QUEUED: 0, DONE: 0, DEAD: 0} | dict(row._tuple() for row in found)
+        return {QUEUED: 0, DONE: 0, DEAD: 0} | {row[0]: row[1] for row in found}
 
     def _is_due(self, kind: str) -> bool:
         """Look before taking, so that an idle worker does not stand in the writers' way."""
