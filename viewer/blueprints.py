@@ -9,7 +9,19 @@ from collections.abc import Sequence
 
 from flask import Blueprint
 
-from viewer import admin, assets, auth, dicomweb, fhir, health, i18n, metrics, words, worklist
+from viewer import (
+    admin,
+    assets,
+    auth,
+    dicomweb,
+    fhir,
+    health,
+    i18n,
+    metrics,
+    replies,
+    words,
+    worklist,
+)
 from viewer.api import cases, frames, instances, openapi, referrals, vocabulary
 
 
@@ -21,6 +33,7 @@ def blueprints() -> Sequence[Blueprint]:
         words.bp,
         auth.bp,
         worklist.bp,
+        replies.bp,
         admin.bp,
         health.bp,
         metrics.bp,
