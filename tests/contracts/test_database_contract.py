@@ -1,7 +1,7 @@
 """What every database under the index has to do alike.
 
-Runs on SQLite; each address in LYSBRO_TEST_DATABASE_URLS (separated by blanks) of an empty database
-is held to the same.
+Runs on SQLite; each database in LYSBRO_TEST_DATABASE_URLS (addresses separated by blanks) is emptied
+and held to the same.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from storage.index import Index
 from storage.matching import criterion
 from storage.records import SpoolRecord
 from storage.register import register
-from storage.tables import custody, instances, metadata, segments
+from storage.tables import custody, instances, segments
 
 NOON = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 EVERYTHING = Scope(sites=None, specialties=None, own_site="centre")
@@ -36,14 +36,14 @@ URLS = ("sqlite", *os.environ.get("LYSBRO_TEST_DATABASE_URLS", "").split())
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """Give an empty, migrated database at each address."""
     opened = open_database(request.param, data=tmp_path)
+    if request.param != "sqlite":
+        with opened.begin() as conn:
+            conn.exec_driver_sql("DROP SCHEMA public CASCADE")
+            conn.exec_driver_sql("CREATE SCHEMA public")
     opened.migrate()
     with opened.begin() as conn:
         conn.execute(sites.insert().values(slug="hammer", name="Hammer", kind="hospital"))
     yield opened
-    if request.param != "sqlite":
-        with opened.begin() as conn:
-            metadata.drop_all(conn)
-            conn.exec_driver_sql("DROP TABLE alembic_version")
     opened.close()
 
 
