@@ -1,0 +1,264 @@
+"""Opens what a person gives as a photograph, or refuses it with a code and a sentence.
+
+Nothing is kept or written.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import cv2
+import numpy as np
+import pi_heif
+from PIL import Image
+
+from casework.errors import Invalid, TooLarge
+from derm_capture import jpeg, raster
+from derm_capture.exif import Camera, read_exif
+from derm_capture.jpeg import Jpeg
+from derm_capture.raster import Pixels, Raster
+
+WORKING_SIDE = 1024
+"""Long side in pixels of the picture that quality is judged on: a threshold means nothing without
+a size.
+"""
+
+
+@dataclass(frozen=True)
+class PhotoLimits:
+    """What a photograph may be, at most."""
+
+    max_bytes: int = 64 << 20
+    max_pixels: int = 80_000_000
+
+
+class Format(StrEnum):
+    """The file formats that photographs come in."""
+
+    JPEG = "jpeg"
+    PNG = "png"
+    HEIC = "heic"
+    AVIF = "avif"
+    WEBP = "webp"
+    TIFF = "tiff"
+    BMP = "bmp"
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photograph that opens: what came in, what the camera said, and a small upright picture to
+    judge it on.
+    """
+
+    data: bytes
+    format: Format
+    rows: int  # upright
+    columns: int
+    camera: Camera
+    icc: bytes  # of the RGB pixels; empty when the file brings none that is right
+    working: Pixels  # upright, long side WORKING_SIDE at most
+    changes: tuple[str, ...] = ()  # what decoding changed in the pixels
+    lossy_method: str = ""
+    stream: Jpeg | None = None  # JPEG only
+    _decoded: Pixels | None = None
+
+    def pixels(self) -> Pixels:
+        """Return all pixels, upright, 8-bit RGB."""
+        if self._decoded is not None:
+            return self._decoded
+        if self.stream is None:
+            raise ValueError("a photograph has decoded pixels or a JPEG stream")
+        decoded = raster.decode_jpeg(jpeg.without_metadata(self.stream), self.stream.icc)
+        return raster.turn(decoded.pixels, self.camera.orientation)
+
+
+_VIDEO_BRANDS = frozenset(
+    {b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"qt  ", b"M4V ", b"3gp4", b"3gp5"}
+)
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1"})
+_HEIC_SEQUENCES = frozenset({b"hevc", b"hevx", b"msf1", b"avis"})
+_SVG = re.compile(rb"<svg[\s>]", re.IGNORECASE)
+
+
+def open_photo(data: bytes, *, limits: PhotoLimits | None = None) -> Photo:
+    """Return the photograph, or raise Invalid (TooLarge) with a code and what to do."""
+    limits = limits or PhotoLimits()
+    if len(data) > limits.max_bytes:
+        raise TooLarge(
+            f"The picture has {len(data) / 1e6:.0f} MB; {limits.max_bytes / 1e6:.0f} MB is "
+            "the most. Choose a smaller one.",
+            code="too-many-bytes",
+        )
+    kind = sniff(data)
+    if kind is Format.JPEG:
+        return _open_jpeg(data, limits)
+    try:
+        _check_container(data, kind, limits)
+        decoded = (
+            raster.decode_heif(data) if kind is Format.HEIC else raster.decode(data, kind.value)
+        )
+        camera = _camera_of(data, kind)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels(limits) from error
+    except raster.DECODER_ERRORS as error:
+        raise _unreadable(error) from error
+    return _photo(data, kind, camera, decoded)
+
+
+def sniff(data: bytes) -> Format:
+    """Return the format that the first bytes show, or raise Invalid; names and types of files are
+    not asked.
+    """
+    if jpeg.is_jpeg(data):
+        return Format.JPEG
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return Format.PNG
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return Format.WEBP
+    if data[:4] in (b"II*\x00", b"MM\x00*"):
+        return Format.TIFF
+    if data[:2] == b"BM" and len(data) > 26:
+        return Format.BMP
+    if data[4:8] == b"ftyp":
+        return _sniff_boxes(data)
+    raise _refused(data)
+
+
+def _sniff_boxes(data: bytes) -> Format:
+    brand = data[8:12]
+    if brand in _HEIC_SEQUENCES:
+        raise _animated()
+    if brand == b"avif" or (brand == b"mif1" and b"avif" in data[16:64]):
+        return Format.AVIF
+    if brand in _HEIC_BRANDS:
+        return Format.HEIC
+    if brand in _VIDEO_BRANDS:
+        raise Invalid("This is a film. Take or choose a photograph.", code="video")
+    raise _not_an_image()
+
+
+def _refused(data: bytes) -> Invalid:
+    if data[:6] in (b"GIF87a", b"GIF89a"):
+        if data.count(b"\x00\x21\xf9\x04") > 1:
+            return _animated()
+        return _unsupported("GIF pictures have too few colours")
+    if data.startswith((b"\x00\x00\x00\x0cjP  ", b"\xff\x4f\xff\x51")):
+        return _unsupported("JPEG 2000 pictures are not taken")
+    if _SVG.search(data[:2000]):
+        return Invalid(
+            "This is a drawing (SVG), no photograph. Take or choose a photograph.", code="vector"
+        )
+    return _not_an_image()
+
+
+def _open_jpeg(data: bytes, limits: PhotoLimits) -> Photo:
+    stream = jpeg.read_jpeg(data)
+    _check_pixels(stream.columns, stream.rows, limits)
+    camera = read_exif(stream.exif, xmp=stream.xmp)
+    decoded = raster.decode_jpeg(jpeg.without_metadata(stream), stream.icc, at_least=WORKING_SIDE)
+    working = raster.turn(_small(decoded.pixels), camera.orientation)
+    turned = camera.orientation in (5, 6, 7, 8)
+    return Photo(
+        data=data,
+        format=Format.JPEG,
+        rows=stream.columns if turned else stream.rows,
+        columns=stream.rows if turned else stream.columns,
+        camera=camera,
+        icc=decoded.icc,
+        working=working,
+        changes=decoded.changes,
+        lossy_method=decoded.lossy_method,
+        stream=stream,
+    )
+
+
+def _photo(data: bytes, kind: Format, camera: Camera, decoded: Raster) -> Photo:
+    rows, columns = decoded.pixels.shape[:2]
+    return Photo(
+        data=data,
+        format=kind,
+        rows=rows,
+        columns=columns,
+        camera=camera,
+        icc=decoded.icc,
+        working=_small(decoded.pixels),
+        changes=decoded.changes,
+        lossy_method=decoded.lossy_method,
+        _decoded=decoded.pixels,
+    )
+
+
+def _check_container(data: bytes, kind: Format, limits: PhotoLimits) -> None:
+    """Refuse, before a pixel is decoded, what holds several pictures or too large a one."""
+    if kind is Format.PNG:  # the sizes stand in the first chunk (ISO 15948, IHDR)
+        _check_pixels(int.from_bytes(data[16:20]), int.from_bytes(data[20:24]), limits)
+    if kind is Format.HEIC:
+        width, height = pi_heif.open_heif(io.BytesIO(data)).size
+        _check_pixels(width, height, limits)
+        return
+    with Image.open(io.BytesIO(data), formats=[kind.value.upper()]) as image:
+        _check_pixels(*image.size, limits)
+        if getattr(image, "n_frames", 1) > 1:
+            raise _animated()
+
+
+def _check_pixels(width: int, height: int, limits: PhotoLimits) -> None:
+    if width * height > limits.max_pixels:
+        raise _too_many_pixels(limits)
+
+
+def _camera_of(data: bytes, kind: Format) -> Camera:
+    if kind is Format.TIFF:
+        return read_exif(data)
+    info: Any
+    if kind is Format.HEIC:
+        info = pi_heif.open_heif(io.BytesIO(data)).info
+    else:
+        with Image.open(io.BytesIO(data), formats=[kind.value.upper()]) as image:
+            info = dict(image.info)
+    block = info.get("exif") or b""
+    return read_exif(bytes(block).removeprefix(b"Exif\x00\x00"))
+
+
+def _small(pixels: Pixels) -> Pixels:
+    rows, columns = pixels.shape[:2]
+    scale = WORKING_SIDE / max(rows, columns)
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _unreadable(error: BaseException) -> Invalid:
+    if "truncat" in str(error).lower() or isinstance(error, EOFError):
+        return Invalid(
+            "The picture is cut off: its end is missing. Take or choose it again.", code="truncated"
+        )
+    return Invalid("The picture is damaged and cannot be read. Take it again.", code="damaged")
+
+
+def _too_many_pixels(limits: PhotoLimits) -> TooLarge:
+    return TooLarge(
+        f"The picture has more than {limits.max_pixels / 1e6:.0f} million pixels. "
+        "Choose a smaller one.",
+        code="too-many-pixels",
+    )
+
+
+def _animated() -> Invalid:
+    return Invalid("This file holds several pictures. Choose a single photograph.", code="animated")
+
+
+def _unsupported(what: str) -> Invalid:
+    return Invalid(f"{what}. Choose a JPEG, HEIC or PNG file.", code="unsupported-format")
+
+
+def _not_an_image() -> Invalid:
+    return Invalid(
+        "This file is no photograph that can be read. Choose a JPEG, HEIC or PNG file.",
+        code="not-an-image",
+    )

@@ -1,0 +1,172 @@
+"""Decodes pictures that are not kept as they are to upright 8-bit RGB, and says what was changed
+on the way.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pi_heif
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps
+
+from casework.errors import Invalid
+from derm_capture.srgb import SRGB
+
+Pixels = NDArray[np.uint8]
+
+DECODER_ERRORS = (
+    OSError, ValueError, SyntaxError, RuntimeError, IndexError, KeyError, TypeError, EOFError,
+    OverflowError, ZeroDivisionError, MemoryError, NotImplementedError, AttributeError,
+    UserWarning, struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
+    ImageCms.PyCMSError,
+)  # fmt: skip
+"""What Pillow and libheif raise on foreign bytes."""
+
+_SIXTEEN_BITS = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
+_PILLOW_NAMES = {"png": "PNG", "webp": "WEBP", "tiff": "TIFF", "bmp": "BMP", "avif": "AVIF"}
+
+
+@dataclass(frozen=True, eq=False)
+class Raster:
+    """A decoded picture: upright pixels, their RGB profile or nothing, what was changed, whether
+    it was lossy.
+    """
+
+    pixels: Pixels
+    icc: bytes = b""
+    changes: tuple[str, ...] = ()
+    lossy_method: str = ""  # Lossy Image Compression Method (0028,2114); empty: lossless so far
+
+
+def decode_heif(data: bytes) -> Raster:
+    """Return the primary picture of an HEIC file; libheif applies its rotation (ISO 23008-12 irot,
+    imir).
+    """
+    picture: Any = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
+    image = Image.frombytes(
+        picture.mode, picture.size, bytes(picture.data), "raw", picture.mode, picture.stride
+    )
+    changes = ["10 bits a sample reduced to 8"] if picture.info.get("bit_depth", 8) > 8 else []
+    return _raster(image, picture.info.get("icc_profile") or b"", changes, "ISO_23008_2")
+
+
+def decode(data: bytes, name: str) -> Raster:
+    """Return the picture of a PNG, WebP, TIFF, BMP or AVIF file, turned upright."""
+    with Image.open(io.BytesIO(data), formats=[_PILLOW_NAMES[name]]) as image:
+        changes = _bits_lost(image, name, data)
+        method = _lossy_method(image, name, data)
+        icc = image.info.get("icc_profile") or b""
+        image.load()
+        return _raster(ImageOps.exif_transpose(image), icc, changes, method)
+
+
+def decode_jpeg(data: bytes, icc: bytes, *, at_least: int | None = None) -> Raster:
+    """Return the pixels of a JPEG stream, not turned; reduced while decoding when a long side will
+    do.
+    """
+    changes: list[str] = []
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            if at_least is not None:
+                scale = at_least / max(image.size)
+                image.draft(None, tuple(max(1, int(side * scale)) for side in image.size))  # type: ignore[arg-type]
+            image.load()
+            return _raster(image, icc, changes, "ISO_10918_1")
+    except DECODER_ERRORS:
+        samples = _decode_unusual(data)
+    if samples.dtype != np.uint8:
+        changes.append("12 bits a sample reduced to 8")
+        samples = (samples >> 4).astype(np.uint8)
+    return _raster(Image.fromarray(samples), icc, changes, "ISO_10918_1")
+
+
+def _decode_unusual(data: bytes) -> NDArray[Any]:
+    """Return the samples of a stream that Pillow does not know: 12 bits, or a lossless process."""
+    try:
+        samples: NDArray[Any] = imagecodecs.jpeg_decode(data)
+    except DECODER_ERRORS as error:
+        raise Invalid(
+            "The picture is damaged, or of a kind of JPEG that no phone makes. Take it again.",
+            code="damaged",
+        ) from error
+    return samples
+
+
+def turn(pixels: Pixels, orientation: int) -> Pixels:
+    """Return pixels turned upright as an Exif orientation asks."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def usable_profile(icc: bytes, space: bytes = b"RGB ") -> bytes:
+    """Return a profile when it is one for this colour space (ICC.1 section 7.2), else nothing."""
+    return icc if icc[36:40] == b"acsp" and icc[16:20] == space else b""
+
+
+def _raster(image: Image.Image, icc: bytes, changes: list[str], method: str) -> Raster:
+    if image.mode == "CMYK":
+        changes.append("converted from CMYK to sRGB")
+        image, icc = _from_cmyk(image, usable_profile(icc, b"CMYK")), SRGB
+    elif image.mode in ("LAB", "F"):
+        raise Invalid(
+            "This picture has no usual colours. Save it as JPEG or PNG and choose it again.",
+            code="unsupported-format",
+        )
+    elif image.mode in _SIXTEEN_BITS:
+        wide = np.clip(np.asarray(image, dtype=np.int64), 0, 0xFFFF) >> 8
+        image = Image.fromarray(wide.astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        if rgba.getchannel("A").getextrema() != (255, 255):
+            changes.append("transparent parts laid on white")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    pixels = np.ascontiguousarray(np.asarray(image.convert("RGB"), dtype=np.uint8))
+    return Raster(pixels, usable_profile(icc), tuple(changes), method)
+
+
+def _from_cmyk(image: Image.Image, icc: bytes) -> Image.Image:
+    if not icc:
+        return image.convert("RGB")
+    converted = ImageCms.profileToProfile(
+        image,
+        ImageCms.ImageCmsProfile(io.BytesIO(icc)),
+        ImageCms.createProfile("sRGB"),
+        outputMode="RGB",
+    )
+    return converted or image.convert("RGB")
+
+
+def _bits_lost(image: Image.Image, name: str, data: bytes) -> list[str]:
+    deep_png = name == "png" and data[24:25] == b"\x10"
+    bits = image.tag_v2.get(258, (8,)) if name == "tiff" else (8,)  # type: ignore[attr-defined]
+    deep_tiff = max(bits if isinstance(bits, tuple) else (bits,)) > 8
+    return ["16 bits a sample reduced to 8"] if deep_png or deep_tiff else []
+
+
+def _lossy_method(image: Image.Image, name: str, data: bytes) -> str:
+    if name == "webp":
+        return "" if b"VP8L" in data[12:64] or _has_lossless_chunk(data) else "WEBP"
+    if name == "avif":
+        return "AVIF"
+    return "ISO_10918_1" if image.info.get("compression") in ("jpeg", "tiff_jpeg") else ""
+
+
+def _has_lossless_chunk(data: bytes) -> bool:
+    position = 12
+    while position + 8 <= len(data):
+        if data[position : position + 4] == b"VP8L":
+            return True
+        position += 8 + int.from_bytes(data[position + 4 : position + 8], "little")
+        position += position % 2
+    return False
