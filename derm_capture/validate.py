@@ -1,0 +1,108 @@
+"""Checks a wrapped photograph against its own pixel data: general checkers do not read the stream
+inside.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.encaps import generate_fragments
+from pydicom.errors import InvalidDicomError
+
+from casework.errors import Invalid
+from derm_capture import jpeg
+from derm_capture.stored import JPEG_BASELINE, JPEG_LS_LOSSLESS
+
+_GPS = range(0x00160070, 0x0016008F)
+_NEVER = (0x0016002B, 0x0016004D)  # maker note, camera owner
+_RATIO_TOLERANCE = 0.01
+
+
+def check(part10: bytes) -> tuple[str, ...]:
+    """Return what is wrong with a wrapped photograph, in words; nothing when all is right."""
+    try:
+        ds = pydicom.dcmread(io.BytesIO(part10))
+        fragments = list(generate_fragments(ds.PixelData))[1:]  # the first item is the offset table
+    except (InvalidDicomError, AttributeError, ValueError, EOFError, struct.error) as error:
+        return (f"not a photograph object: {error}",)
+    if len(fragments) != 1:
+        return (f"{len(fragments)} fragments where one frame is one fragment",)
+    stream = fragments[0]
+    problems = [*_odd_lengths(stream), *_private_matters(ds), *_colour(ds)]
+    syntax = str(ds.file_meta.TransferSyntaxUID)
+    if syntax == JPEG_BASELINE:
+        problems += _jpeg_problems(ds, stream)
+    elif syntax == JPEG_LS_LOSSLESS:
+        problems += _jpeg_ls_problems(ds, stream)
+    else:
+        problems.append(f"transfer syntax {syntax} is none that photographs are stored in")
+    return tuple(problems)
+
+
+def _odd_lengths(stream: bytes) -> Iterator[str]:
+    if len(stream) % 2:
+        yield "the fragment has an odd length"
+
+
+def _private_matters(ds: Dataset) -> Iterator[str]:
+    for element in ds.iterall():
+        if int(element.tag) in _GPS or int(element.tag) in _NEVER:
+            yield f"{element.tag} tells where or whose the camera was"
+
+
+def _colour(ds: Dataset) -> Iterator[str]:
+    if ds.SamplesPerPixel == 3 and "ICCProfile" not in ds:
+        yield "a colour picture without ICC profile"
+    if ds.get("LossyImageCompression") == "01" and not (
+        ds.get("LossyImageCompressionRatio") and ds.get("LossyImageCompressionMethod")
+    ):
+        yield "lossy, but by which method and how much is not said"
+
+
+def _jpeg_problems(ds: Dataset, stream: bytes) -> Iterator[str]:
+    try:
+        found = jpeg.read_jpeg(stream)
+    except Invalid as error:
+        yield f"the stream is no whole JPEG: {error.message}"
+        return
+    if found.process != jpeg.SOF_BASELINE or found.precision != 8:
+        yield "the stream is not baseline JPEG"
+    if (found.rows, found.columns) != (ds.Rows, ds.Columns):
+        size = f"{found.columns}x{found.rows}"
+        yield f"the stream has {size} pixels, the header {ds.Columns}x{ds.Rows}"
+    photometric = {jpeg.Colour.GREY: "MONOCHROME2", jpeg.Colour.YCC: "YBR_FULL_422"}.get(
+        found.colour
+    )
+    if photometric != ds.PhotometricInterpretation:
+        yield f"the stream is {found.colour.value}, the header says {ds.PhotometricInterpretation}"
+    if len(found.components) != ds.SamplesPerPixel:
+        yield f"the stream has {len(found.components)} components, the header {ds.SamplesPerPixel}"
+    for name in jpeg.foreign_segments(found):
+        yield f"the stream holds {name}"
+    if found.data[found.end :].strip(b"\x00"):
+        yield f"{found.trailing_bytes} bytes behind EOI"
+    if ds.get("LossyImageCompression") != "01":
+        yield "JPEG, but not said to be lossy"
+        return
+    ratio = ds.Rows * ds.Columns * ds.SamplesPerPixel / found.end
+    told = float(ds.LossyImageCompressionRatio)
+    if abs(told - ratio) > _RATIO_TOLERANCE * ratio:
+        yield f"compression ratio {told}, but it is {ratio:.4g}"
+
+
+def _jpeg_ls_problems(ds: Dataset, stream: bytes) -> Iterator[str]:
+    start = stream.find(b"\xff\xf7")  # SOF55 (ISO 14495-1 C.2.2)
+    if not stream.startswith(b"\xff\xd8") or start < 0 or start + 10 > len(stream):
+        yield "the stream is no JPEG-LS"
+        return
+    precision, rows, columns, components = struct.unpack_from(">BHHB", stream, start + 4)
+    if (rows, columns, components) != (ds.Rows, ds.Columns, ds.SamplesPerPixel) or precision != 8:
+        yield f"the stream has {columns}x{rows}x{components} samples, the header others"
+    if ds.PhotometricInterpretation != "RGB":
+        yield f"JPEG-LS holds RGB here, the header says {ds.PhotometricInterpretation}"
+    if not stream.rstrip(b"\x00").endswith(b"\xff\xd9"):
+        yield "bytes behind EOI"
