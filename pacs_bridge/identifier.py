@@ -5,25 +5,23 @@ Decides the character set of an answer; knows no matching.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
-from pydicom.valuerep import format_number_as_ds
+from pydicom.datadict import dictionary_VR, keyword_for_tag
 
 from casework.errors import Invalid
+from pacs_bridge.encoding import TEXT_VRS, encode_values
 from pacs_bridge.syntaxes import IMPLICIT_LE
 from storage.charset import decode_text, encodings_of
 from storage.source import BytesSource
 from storage.values import BINARY_FORMATS, numbers
-from storage.walker import EVERYTHING, LONG_VRS, Element, Node, WalkLimits, walk_structure
+from storage.walker import EVERYTHING, Element, Node, WalkLimits, walk_structure
 
 MAX_IDENTIFIER_BYTES = 1 << 20
 _LIMITS = WalkLimits(max_depth=8, max_elements=4096, max_value_bytes=1 << 16)
 _CHARSET_TAG = 0x00080005
 _UTF8_TERM = "ISO_IR 192"
-_TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 
 
 def read_identifier(encoded: bytes, *, transfer_syntax: str) -> dict[str, Any]:
@@ -49,7 +47,7 @@ def write_identifier(
     term, encoding = _choose_charset("".join(_texts_of(values)), charset_terms)
     if term:
         values["SpecificCharacterSet"] = term
-    return _encode(values, encoding, implicit=transfer_syntax == IMPLICIT_LE)
+    return encode_values(values, encoding=encoding, implicit=transfer_syntax == IMPLICIT_LE)
 
 
 def charset_terms_of(keys: Mapping[str, Any]) -> tuple[str, ...]:
@@ -79,7 +77,7 @@ def _key(keyword: str, element: Element, encodings: Sequence[str], terms: Sequen
         raise Invalid(f"The key {keyword} is too long to search for.", code="bad-key")
     if vr in BINARY_FORMATS:
         return "\\".join(str(n) for n in numbers(element.value, vr, little_endian=True))
-    if vr in _TEXT_VRS:
+    if vr in TEXT_VRS:
         return decode_text(element.value, encodings).rstrip(" \0")
     return element.value.decode("latin-1").strip(" \0")
 
@@ -105,53 +103,3 @@ def _choose_charset(text: str, terms: Sequence[str]) -> tuple[str, str]:
             return _UTF8_TERM, "utf-8"
         return terms[0], encoding
     return _UTF8_TERM, "utf-8"
-
-
-def _encode(values: Mapping[str, Any], encoding: str, *, implicit: bool) -> bytes:
-    tagged = {tag: keyword for keyword in values if (tag := tag_for_keyword(keyword)) is not None}
-    return b"".join(
-        _element(tag, _vr(keyword), values[keyword], encoding, implicit=implicit)
-        for tag, keyword in sorted(tagged.items())
-    )
-
-
-def _vr(keyword: str) -> str:
-    vr = dictionary_VR(keyword)
-    return "US" if vr == "US or SS" else vr
-
-
-def _element(tag: int, vr: str, value: Any, encoding: str, *, implicit: bool) -> bytes:
-    if vr == "SQ":
-        encoded = b"".join(_item(item, encoding, implicit=implicit) for item in value or ())
-    else:
-        encoded = _value(vr, value, encoding)
-    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
-    if implicit:
-        return head + struct.pack("<L", len(encoded)) + encoded
-    if vr.encode() in LONG_VRS:
-        return head + vr.encode() + struct.pack("<HL", 0, len(encoded)) + encoded
-    if len(encoded) > 0xFFFE:
-        encoded = b""  # explicit VR has no room for it; an empty value says nothing false
-    return head + vr.encode() + struct.pack("<H", len(encoded)) + encoded
-
-
-def _item(item: Mapping[str, Any], encoding: str, *, implicit: bool) -> bytes:
-    encoded = _encode(item, encoding, implicit=implicit)
-    return struct.pack("<HHL", 0xFFFE, 0xE000, len(encoded)) + encoded
-
-
-def _value(vr: str, value: Any, encoding: str) -> bytes:
-    parts: Iterable[Any] = value if isinstance(value, list | tuple) else [value]
-    if vr in BINARY_FORMATS:
-        return b"".join(struct.pack("<" + BINARY_FORMATS[vr], n) for n in parts if n != "")
-    text = "\\".join(_text(vr, part) for part in parts)
-    encoded = text.encode(encoding if vr in _TEXT_VRS else "ascii", errors="replace")
-    return encoded if len(encoded) % 2 == 0 else encoded + (b"\0" if vr == "UI" else b" ")
-
-
-def _text(vr: str, part: Any) -> str:
-    if part is None:
-        return ""
-    if vr == "DS" and isinstance(part, float):
-        return format_number_as_ds(part)
-    return str(part)
