@@ -143,7 +143,7 @@ def _keep(
     """Insert the missing rows, fill the others; return all of them and the keys of the new."""
     rows = _rows(conn, table, names, gathered)
     new = sorted(gathered.keys() - rows.keys())
-    changes = [_filled(row, gathered[key], values) for key, row in rows.items()]
+    changes = [_filled(rows[key], gathered[key], values) for key in sorted(rows)]
     if changes:
         conn.execute(update(table).where(table.c.pk == bindparam("of_pk")), changes)
     if new:
@@ -236,7 +236,10 @@ def _rows(conn: Connection, table: Table, names: tuple[str, ...], keys: Iterable
     columns = [table.c[name] for name in names]
     rows: _Rows = {}
     for some in chunks(sorted(keys)):
-        for row in conn.execute(select(table).where(tuple_(*columns).in_(some))):
+        wanted = select(table).where(tuple_(*columns).in_(some)).order_by(*columns)
+        if table is studies:  # who holds a study may write all below it, and nobody else meanwhile
+            wanted = wanted.with_for_update()
+        for row in conn.execute(wanted):
             rows[tuple(row._mapping[name] for name in names)] = row
     return rows
 

@@ -1,14 +1,16 @@
 """What every database under the index has to do alike.
 
-Runs on SQLite; each database in LYSBRO_TEST_DATABASE_URLS (addresses separated by blanks) is emptied
-and held to the same.
+Runs on SQLite; each database in LYSBRO_TEST_DATABASE_URLS (addresses separated by blanks) is
+emptied and held to the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -162,6 +164,53 @@ def test_taking_over_the_same_records_again_changes_nothing(database: Database) 
     keys = {"PatientName": "ness*", "NumberOfStudyRelatedInstances": ""}
     (found,) = Index(database).find(EVERYTHING, "STUDY", keys, limit=5)
     assert found["NumberOfStudyRelatedInstances"] == 20
+
+
+def test_several_that_take_over_the_same_objects_make_one_row_each(database: Database) -> None:
+    faults: list[BaseException] = []
+
+    def take_over(share: int) -> None:
+        records = [
+            replace(_record(n), segment=f"segment-{share}", received_at=NOON) for n in range(30)
+        ]
+        try:
+            for start in range(0, 30, 10):
+                with database.begin() as conn:
+                    register(conn, records[start : start + 10])
+        except BaseException as error:  # noqa: BLE001 - handed to the test's own thread
+            faults.append(error)
+
+    threads = [threading.Thread(target=take_over, args=(share,)) for share in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    counts = Index(database).counts()
+    assert (counts["patients"], counts["studies"], counts["instances"]) == (1, 1, 30)
+    with database.read() as conn:
+        assert conn.execute(select(func.count()).select_from(custody)).scalar_one() == 120
+        assert set(conn.execute(select(instances.c.state)).scalars()) == {"current"}
+
+
+def test_of_several_objects_under_one_uid_one_counts(database: Database) -> None:
+    faults: list[BaseException] = []
+
+    def take_over(share: int) -> None:
+        try:
+            with database.begin() as conn:
+                register(conn, [_record(share, uid="1.9", marker=str(share))])
+        except BaseException as error:  # noqa: BLE001 - handed to the test's own thread
+            faults.append(error)
+
+    threads = [threading.Thread(target=take_over, args=(share,)) for share in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert len(Index(database).instances_of(EVERYTHING, "1.2.3")) == 1
+    assert len(Index(database).conflicts()) == 3
 
 
 def test_instances_without_a_number_come_last(database: Database) -> None:
