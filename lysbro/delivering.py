@@ -1,7 +1,9 @@
-"""Carries signed replies to where they go: the inbox, the study as an Encapsulated PDF, a site's DICOM nodes.
+"""Carries signed replies to where they go: the inbox, the study as an Encapsulated PDF, a site's
+DICOM nodes.
 
-Each delivery is leased from the outbox, tried, and either done or put back with the reason. A repeat is
-harmless: objects have deterministic UIDs and bytes, so the archive takes a second copy for the first.
+Each delivery is leased from the outbox, tried, and either done or put back with the reason. A
+repeat is harmless: objects have deterministic UIDs and bytes, so the archive takes a second copy
+for the first.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from casework.errors import LysbroError, NotFound, Unavailable
 from casework.model import Actor, CaseDossier, Delivery, Report, SiteKind
 from lysbro.wiring import Parts
 from pacs_bridge import outbound, reply_objects
+from storage.rows import InstanceRow
 from viewer import report_pdf
 
 log = structlog.get_logger()
@@ -40,10 +43,14 @@ class Deliverer:
             self._deliver(delivery)
         except LysbroError as error:
             self.parts.outbox.delivery_failed(delivery.id, error.message)
-            log.warning("delivery failed", delivery=delivery.id, channel=delivery.channel, reason=error.code)
+            log.warning(
+                "delivery failed", delivery=delivery.id, channel=delivery.channel, reason=error.code
+            )
         else:
             self.parts.casebook.delivered(delivery.id, actor=WORKER)
-            log.info("delivered", delivery=delivery.id, case=delivery.case_id, channel=delivery.channel)
+            log.info(
+                "delivered", delivery=delivery.id, case=delivery.case_id, channel=delivery.channel
+            )
         return True
 
     def _deliver(self, delivery: Delivery) -> None:
@@ -58,26 +65,40 @@ class Deliverer:
             self._to_node(dossier, reply, delivery.destination)
 
     def _reply_object(self, dossier: CaseDossier, report: Report) -> reply_objects.ReplyObject:
-        pdf = report_pdf.render_report(dossier, report, language="nb" if self._norwegian(dossier) else "en")
+        settings = self.parts.settings
+        pdf = report_pdf.render_report(
+            dossier, report, language=settings.language, timezone=settings.timezone
+        )
+        images = self._images(dossier)
+        named = _named_in(report)
         return reply_objects.encapsulated_pdf(
-            dossier, report, pdf, sources=self._sources(dossier), issuer=dossier.case.patient.issuer
+            dossier,
+            report,
+            pdf,
+            sources=[
+                (row.sop_class_uid, row.sop_instance_uid)
+                for row in images
+                if row.sop_instance_uid in named
+            ],
+            issuer=dossier.case.patient.issuer,
+            study=images[0].attributes if images else None,
+            timezone=settings.timezone,
         )
 
-    def _norwegian(self, dossier: CaseDossier) -> bool:
-        return self.parts.settings.language == "nb"
-
-    def _sources(self, dossier: CaseDossier) -> tuple[tuple[str, str], ...]:
-        """Return (SOP class, SOP instance) of the images that the reply speaks of."""
-        return tuple(
-            (row.sop_class_uid, row.sop_instance_uid)
+    def _images(self, dossier: CaseDossier) -> list[InstanceRow]:
+        return [
+            row
             for study in dossier.studies
             for row in self.parts.index.instances_of(_EVERYTHING, study.study_uid, site=study.site)
             if row.rows
-        )
+        ]
 
     def _into_study(self, dossier: CaseDossier, reply: reply_objects.ReplyObject) -> None:
         origin = Origin(
-            site=dossier.case.site, door=Door.REPLY, actor=WORKER.id, association=f"reply-{dossier.case.id}"
+            site=dossier.case.site,
+            door=Door.REPLY,
+            actor=WORKER.id,
+            association=f"reply-{dossier.case.id}",
         )
         self.parts.archive.receive(
             reply.dataset,
@@ -91,12 +112,22 @@ class Deliverer:
     def _to_node(self, dossier: CaseDossier, reply: reply_objects.ReplyObject, title: str) -> None:
         node = self.parts.people.ae(title)
         if node is None or not node.host:
-            raise NotFound(f"{title} has no address. Add it with 'lysbro ae add {title} --host … --port …'.")
+            raise NotFound(
+                f"{title} has no address. Add it with 'lysbro ae add {title} --host … --port …'."
+            )
         outbound.send_object(reply, node, calling=self.parts.settings.ae_title)
+
+
+def _named_in(report: Report) -> frozenset[str]:
+    """Return the instances that a report points to by a measurement or as a key image."""
+    pointers = [*report.content.get("measurements", ()), *report.content.get("key_images", ())]
+    return frozenset(str(pointer.get("instance_uid", "")) for pointer in pointers)
 
 
 def _report(dossier: CaseDossier, version: int) -> Report:
     for report in dossier.reports:
         if report.version == version:
             return report
-    raise Unavailable(f"Version {version} of the report on case {dossier.case.id} is not in the casebook.")
+    raise Unavailable(
+        f"Version {version} of the report on case {dossier.case.id} is not in the casebook."
+    )

@@ -1,4 +1,6 @@
-"""The demonstration: starts the exchange, sends samples through its real doors, says what to look at next."""
+"""The demonstration: starts the exchange, sends samples through its real doors, says what to look
+at next.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,27 @@ SITES = (
 NODES = (("HAMMER_CT", "hammer"), ("HAMMER_MR", "hammer"))
 ACCOUNTS = (
     ("gp@fjordgata.example", "fjordgata", Role.REFERRER, "Dr. Ingrid Solbakken", "GP who refers"),
-    ("ward@hammer.example", "hammer", Role.REFERRER, "Dr. Jonas Bjørnsen", "hospital that sent the CT"),
-    ("radiologist@nordlys.example", "nordlys", Role.RADIOLOGIST, "Dr. Kari Nordmann", "reads CT and MR"),
-    ("dermatologist@nordlys.example", "nordlys", Role.DERMATOLOGIST, "Dr. Elle Sárá", "reads skin cases"),
+    (
+        "ward@hammer.example",
+        "hammer",
+        Role.REFERRER,
+        "Dr. Jonas Bjørnsen",
+        "hospital that sent the CT",
+    ),
+    (
+        "radiologist@nordlys.example",
+        "nordlys",
+        Role.RADIOLOGIST,
+        "Dr. Kari Nordmann",
+        "reads CT and MR",
+    ),
+    (
+        "dermatologist@nordlys.example",
+        "nordlys",
+        Role.DERMATOLOGIST,
+        "Dr. Elle Sárá",
+        "reads skin cases",
+    ),
     ("coordinator@nordlys.example", "nordlys", Role.COORDINATOR, "Marit Lund", "sees what waits"),
     ("admin@nordlys.example", "nordlys", Role.ADMIN, "Ola Drift", "runs the exchange"),
 )
@@ -62,11 +82,15 @@ def run_demo(settings: Settings, *, stop_when_in: bool) -> int:
     finally:
         signal.signal(signal.SIGTERM, previous)
         _stop(server)
-        console.print(f"Stopped. Everything is kept in {settings.data.resolve()}; run it again to go on.")
+        console.print(
+            f"Stopped. Everything is kept in {settings.data.resolve()}; run it again to go on."
+        )
 
 
 def _register(parts: Parts) -> bool:
-    """Register the sample sites, nodes and people; return whether this is the first run on the data folder."""
+    """Register the sample sites, nodes and people; return whether this is the first run on the data
+    folder.
+    """
     if parts.people.site(SITES[0].slug) is not None:
         return not parts.casebook.counts().get("total", 0)
     for site in SITES:
@@ -85,7 +109,11 @@ def _start(settings: Settings) -> subprocess.Popen[bytes]:
     log = Path(settings.data) / "demo.log"
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command, stdout=output, stderr=output, start_new_session=True, preexec_fn=die_with_parent  # noqa: PLW1509
+            command,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509
         )
 
 
@@ -100,7 +128,8 @@ def _await_ready(settings: Settings, server: subprocess.Popen[bytes]) -> None:
     log = Path(settings.data) / "demo.log"
     tail = "\n".join(log.read_text("utf-8", "replace").splitlines()[-8:])
     raise Unavailable(
-        f"The exchange did not start. Are the ports {settings.dicom_port} and {settings.web_port} free?"
+        "The exchange did not start."
+        f" Are the ports {settings.dicom_port} and {settings.web_port} free?"
         f" Set LYSBRO_DICOM_PORT and LYSBRO_WEB_PORT to use others. Its last lines:\n{tail}"
     )
 
@@ -108,39 +137,55 @@ def _await_ready(settings: Settings, server: subprocess.Popen[bytes]) -> None:
 def _send_samples(settings: Settings, token: str, console: Console) -> None:
     samples = Path(__file__).parent / "samples"
     with console.status("Hammer sykehus sends a CT over DICOM …") as shown:
-        sent = demo_client.send_series(settings, samples / "ct", calling="HAMMER_CT", story=demo_client.CT_STORY)
+        sent = demo_client.send_series(
+            settings, samples / "ct", calling="HAMMER_CT", story=demo_client.CT_STORY
+        )
         console.print(f"Hammer sykehus sent {sent} CT images over DICOM.")
         shown.update("Hammer sykehus sends an MR over DICOM …")
-        sent = demo_client.send_series(settings, samples / "mr", calling="HAMMER_MR", story=demo_client.MR_STORY)
+        sent = demo_client.send_series(
+            settings, samples / "mr", calling="HAMMER_MR", story=demo_client.MR_STORY
+        )
         console.print(f"Hammer sykehus sent {sent} MR images over DICOM.")
         shown.update("Fjordgata legekontor refers a mole over HTTP …")
         case_id, photos = demo_client.refer(settings, samples / "photos", token=token)
-        console.print(f"Fjordgata legekontor sent {photos} photographs with a question (case {case_id}).")
+        console.print(
+            f"Fjordgata legekontor sent {photos} photographs with a question (case {case_id})."
+        )
 
 
 def _await_cases(parts: Parts, *, expected: int) -> None:
     deadline = time.monotonic() + 15
     while parts.casebook.counts().get("total", 0) < expected:
         if time.monotonic() > deadline:
-            raise Unavailable("The sample cases did not appear in the casebook. See demo.log in the data folder.")
+            raise Unavailable(
+                "The sample cases did not appear in the casebook. See demo.log in the data folder."
+            )
         time.sleep(0.1)
 
 
 def _tell(settings: Settings) -> None:
     address = f"http://{settings.web_host}:{settings.web_port}/"
-    lines = ["", f"Lysbro is running at {address}", "", f"Sample accounts, all with the password: {PASSWORD}", ""]
+    lines = [
+        "",
+        f"Lysbro is running at {address}",
+        "",
+        f"Sample accounts, all with the password: {PASSWORD}",
+        "",
+    ]
     width = max(len(a[0]) for a in ACCOUNTS)
     lines += [f"  {email:{width}}  {role.value:14} {what}" for email, _, role, _, what in ACCOUNTS]
     lines += [
         "",
         "What to do next",
-        f"  1. Open {address} and sign in as radiologist@nordlys.example. Open the CT case, claim it, scroll,",
-        "     measure, write an impression, sign.",
+        f"  1. Open {address} and sign in as radiologist@nordlys.example.",
+        "     Open the CT case, claim it, scroll, measure, write an impression, sign.",
         "  2. Sign in as ward@hammer.example: the reply is in the inbox. Read it and acknowledge.",
-        "  3. Sign in as dermatologist@nordlys.example for the mole, then as gp@fjordgata.example for its reply.",
-        f"  4. Point a modality at {settings.dicom_host}:{settings.dicom_port}, AE title {settings.ae_title},",
-        "     calling as HAMMER_CT:",
-        f"     storescu -aet HAMMER_CT -aec {settings.ae_title} {settings.dicom_host} {settings.dicom_port} FILE.dcm",
+        "  3. Sign in as dermatologist@nordlys.example for the mole, then as gp@fjordgata.example",
+        "     for its reply.",
+        f"  4. Point a modality at {settings.dicom_host}:{settings.dicom_port},"
+        f" AE title {settings.ae_title}, calling as HAMMER_CT:",
+        f"     storescu -aet HAMMER_CT -aec {settings.ae_title}"
+        f" {settings.dicom_host} {settings.dicom_port} FILE.dcm",
         "",
         "Ctrl-C stops it.",
         "",

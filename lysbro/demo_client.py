@@ -1,4 +1,6 @@
-"""What the sample senders do: a modality that stores a series over DICOM, a GP's program that refers over HTTP."""
+"""What the sample senders do: a modality that stores a series over DICOM, a GP's program that
+refers over HTTP.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ CT_STORY: Mapping[str, str] = {
     "PatientID": "hammer-1007",
     "PatientBirthDate": "19550214",
     "PatientSex": "F",
-    "ReasonForTheRequestedProcedure": "Word-finding trouble since last night, on apixaban. Bleeding or infarct?",
+    "ReasonForTheRequestedProcedure": "Speech trouble since last night, on apixaban. Bleed or infarct?",
     "StudyDescription": "CT head",
     "AccessionNumber": "H26-1007",
     "InstitutionName": "Hammer sykehus",
@@ -32,7 +34,7 @@ MR_STORY: Mapping[str, str] = {
     "PatientID": "hammer-2040",
     "PatientBirthDate": "19710902",
     "PatientSex": "M",
-    "ReasonForTheRequestedProcedure": "New headache, worse in the morning. Space-occupying lesion?",
+    "ReasonForTheRequestedProcedure": "New headache, worse in the morning. Tumour?",
     "StudyDescription": "MR head",
     "AccessionNumber": "H26-2040",
     "InstitutionName": "Hammer sykehus",
@@ -49,7 +51,9 @@ def is_ready(settings: Settings) -> bool:
         return False
     entity = AE(ae_title="HAMMER_CT")
     entity.add_requested_context("1.2.840.10008.1.1")
-    association = entity.associate(settings.dicom_host, settings.dicom_port, ae_title=settings.ae_title)
+    association = entity.associate(
+        settings.dicom_host, settings.dicom_port, ae_title=settings.ae_title
+    )
     established = bool(association.is_established)
     if established:
         association.release()
@@ -60,9 +64,13 @@ def send_series(settings: Settings, folder: Path, *, calling: str, story: Mappin
     """Store the files of a folder over one association, as the given patient; return how many."""
     datasets = [_told(dcmread(path), story) for path in sorted(folder.rglob("*.dcm"))]
     entity = AE(ae_title=calling)
-    for sop_class, syntax in sorted({(d.SOPClassUID, d.file_meta.TransferSyntaxUID) for d in datasets}):
+    for sop_class, syntax in sorted(
+        {(d.SOPClassUID, d.file_meta.TransferSyntaxUID) for d in datasets}
+    ):
         entity.add_requested_context(sop_class, syntax)
-    association = entity.associate(settings.dicom_host, settings.dicom_port, ae_title=settings.ae_title)
+    association = entity.associate(
+        settings.dicom_host, settings.dicom_port, ae_title=settings.ae_title
+    )
     if not association.is_established:
         raise Unavailable(f"The exchange did not accept an association from {calling}.")
     try:
@@ -84,11 +92,15 @@ def _told(ds: Dataset, story: Mapping[str, str]) -> Dataset:
 
 
 def refer(settings: Settings, folder: Path, *, token: str) -> tuple[str, int]:
-    """Send the sample referral with its photographs; return the case number and how many photographs."""
+    """Send the sample referral with its photographs; return the case number and how many
+    photographs.
+    """
     referral = json.loads((folder / "referral.json").read_text("utf-8"))
     case_id = _call(settings, token, "/api/referrals", _as_json(referral["referral"]))["case_id"]
     for photo in referral["photos"]:
-        fields = {k: v for k, v in photo.items() if k != "file"} | {"capture_id": f"demo-{photo['file']}"}
+        fields = {k: v for k, v in photo.items() if k != "file"} | {
+            "capture_id": f"demo-{photo['file']}"
+        }
         path = folder / photo["file"]
         _call(settings, token, f"/api/cases/{case_id}/photos", _as_form(fields, path))
     _call(settings, token, f"/api/cases/{case_id}/submit", _as_json({}))
@@ -111,7 +123,9 @@ def _as_form(fields: Mapping[str, str], photo: Path) -> tuple[str, bytes]:
     ]
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="photo"; filename="photo.jpg"\r\n'
     parts += [head.encode(), b"Content-Type: image/jpeg\r\n\r\n", photo.read_bytes(), b"\r\n"]
-    return f"multipart/form-data; boundary={boundary}", b"".join(parts) + f"--{boundary}--\r\n".encode()
+    return f"multipart/form-data; boundary={boundary}", b"".join(
+        parts
+    ) + f"--{boundary}--\r\n".encode()
 
 
 def _call(settings: Settings, token: str, path: str, body: tuple[str, bytes]) -> dict[str, Any]:

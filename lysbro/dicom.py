@@ -13,7 +13,9 @@ from pacs_bridge.service import Bridge, BridgeSettings
 @contextmanager
 def open_bridge(parts: Parts) -> Iterator[int]:
     """Listen for associations; give the port; drain at the end."""
-    bridge = Bridge(bridge_settings(parts.settings), parts.archive, parts.index, parts.people, parts.ledger)
+    bridge = Bridge(
+        bridge_settings(parts.settings), parts.archive, parts.index, parts.people, parts.ledger
+    )
     bridge.start()
     try:
         yield bridge.port

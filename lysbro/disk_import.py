@@ -1,4 +1,7 @@
-"""Finds DICOM objects on disk: files, folders and ZIPs. Reads only; the archive judges what it finds."""
+"""Finds DICOM objects on disk: files, folders and ZIPs.
+
+Reads only; the archive judges what it finds.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,14 @@ class Found:
 
 
 def objects_under(paths: Iterable[Path], limits: ImportLimits) -> Iterator[Found]:
-    """Yield what lies at the paths, in a stable order; a DICOMDIR and hidden files are passed over."""
+    """Yield what lies at the paths, in a stable order; without DICOMDIR and hidden files."""
     for path in paths:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if not file.is_file() or file.name in _SKIPPED or (path.is_dir() and file.name.startswith(".")):
+            if (
+                not file.is_file()
+                or file.name in _SKIPPED
+                or (path.is_dir() and file.name.startswith("."))
+            ):
                 continue
             if zipfile.is_zipfile(file):
                 yield from _members(file, limits)
@@ -47,7 +54,10 @@ def _members(path: Path, limits: ImportLimits) -> Iterator[Found]:
         members = [m for m in archive.infolist() if not m.is_dir()]
         if len(members) > limits.zip_members:
             yield Found(
-                str(path), Invalid(f"{path} has {len(members)} members; at most {limits.zip_members} are read.")
+                str(path),
+                Invalid(
+                    f"{path} has {len(members)} members; at most {limits.zip_members} are read."
+                ),
             )
             return
         for member in members:
@@ -56,7 +66,9 @@ def _members(path: Path, limits: ImportLimits) -> Iterator[Found]:
             yield Found(f"{path}!{member.filename}", _unfold(archive, member, limits))
 
 
-def _unfold(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limits: ImportLimits) -> bytes | LysbroError:
+def _unfold(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, limits: ImportLimits
+) -> bytes | LysbroError:
     """Return a member's bytes; its declared size is never trusted, what comes out is counted."""
     ceiling = min(limits.object_bytes, max(member.compress_size, 1 << 16) * limits.ratio)
     unfolded = io.BytesIO()
@@ -64,7 +76,9 @@ def _unfold(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limits: ImportLim
         with archive.open(member) as stream:
             while chunk := stream.read(1 << 20):
                 if unfolded.tell() + len(chunk) > ceiling:
-                    return Invalid(f"{member.filename} unfolds to more than {ceiling} bytes and was not read.")
+                    return Invalid(
+                        f"{member.filename} unfolds to more than {ceiling} bytes and was not read."
+                    )
                 unfolded.write(chunk)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         return Invalid(f"{member.filename} cannot be read from the ZIP ({error}).")

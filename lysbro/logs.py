@@ -1,4 +1,7 @@
-"""Structured logs: events with fields, for people on a terminal or for machines as JSON. No patient data."""
+"""Structured logs: events with fields, for people on a terminal or for machines as JSON.
+
+No patient data.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +35,12 @@ def configure(*, level: str, as_json: bool, process: str = "") -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(**({"process": process} if process else {}))
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
-    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # it writes identifiers into its lines
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
+    )
+    logging.getLogger("pynetdicom").setLevel(
+        logging.CRITICAL
+    )  # it writes identifiers into its lines
 
 
 def drop_patient_fields(

@@ -1,4 +1,7 @@
-"""The three processes of an exchange: bridge (DICOM), web, worker. Each opens its own parts and drains on SIGTERM."""
+"""The three processes of an exchange: bridge (DICOM), web, worker.
+
+Each opens its own parts and drains on SIGTERM.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,8 @@ def only_one(settings: Settings, role: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise Unavailable(
-                f"Another Lysbro already runs its {role} on {settings.data}. Stop it, or choose another --data."
+                f"Another Lysbro already runs its {role} on {settings.data}. "
+                "Stop it, or choose another --data."
             ) from error
         yield
 
@@ -44,7 +48,13 @@ def run_bridge(settings: Settings) -> None:
     with only_one(settings, "bridge"), open_parts(settings, intake=True) as parts:
         stop = _stop_event()
         with open_bridge(parts) as port:
-            log.info("listening", what="dicom", host=settings.dicom_host, port=port, ae_title=settings.ae_title)
+            log.info(
+                "listening",
+                what="dicom",
+                host=settings.dicom_host,
+                port=port,
+                ae_title=settings.ae_title,
+            )
             stop.wait()
             log.info("draining", what="dicom")
 
@@ -80,7 +90,11 @@ def run_web(settings: Settings) -> None:
         ).serve()
 
 
-ROLES: Mapping[str, Callable[[Settings], None]] = {"bridge": run_bridge, "web": run_web, "worker": run_worker}
+ROLES: Mapping[str, Callable[[Settings], None]] = {
+    "bridge": run_bridge,
+    "web": run_web,
+    "worker": run_worker,
+}
 
 
 def _stop_event() -> threading.Event:

@@ -1,7 +1,7 @@
 """The settings of Lysbro: one typed object from a TOML file, then LYSBRO_* variables, then flags.
 
-All faults are reported at once, each with the name of its setting. Packages below are handed their own
-part of it as values; none of them reads the environment.
+All faults are reported at once, each with the name of its setting. Packages below are handed their
+own part of it as values; none of them reads the environment.
 """
 
 from __future__ import annotations
@@ -108,14 +108,19 @@ class Settings(BaseModel):
         None, gt=0, description="most bytes in the spool; unset: half of the free disk"
     )
     quiet_seconds: Annotated[float, Field(ge=0)] = Field(
-        60, description="a series this long without a new instance is packed, a study presumed complete"
+        60,
+        description="seconds without a new instance until a series is packed, a study complete",
     )
     cache_bytes: Bytes = Field(1 << 30, description="most bytes of previews kept on disk")
 
     language: Literal["en", "nb"] = Field("en", description="language of pages for new visitors")
     timezone: str = Field("Europe/Oslo", description="zone in which times are shown")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line")
-    log_format: Literal["text", "json"] = Field("text", description="log lines for people or machines")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least severe log line"
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="log lines for people or machines"
+    )
 
     @property
     def resolved_database_url(self) -> str:
@@ -187,7 +192,9 @@ def _fault(where: tuple[int | str, ...], message: str) -> str:
     return f"{_PREFIX}{name.upper()}: {message.removeprefix('Value error, ')}"
 
 
-_NOT_SETTINGS = frozenset({"LYSBRO_CONFIG", "LYSBRO_FIXTURES", "LYSBRO_CRASH_ROUNDS", "LYSBRO_PROCESS"})
+_NOT_SETTINGS = frozenset(
+    {"LYSBRO_CONFIG", "LYSBRO_FIXTURES", "LYSBRO_CRASH_ROUNDS", "LYSBRO_PROCESS"}
+)
 _LATER = frozenset(
     {
         "s3_endpoint", "s3_access_key", "s3_secret_key", "s3_region",

@@ -1,4 +1,7 @@
-"""Gathers what an operator asks first: spool, store, index, deliveries, dead letters, sites. Reads only."""
+"""Gathers what an operator asks first: spool, store, index, deliveries, dead letters, sites.
+
+Reads only.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from lysbro.wiring import Parts
 
 
 def gather(parts: Parts) -> dict[str, Any]:
-    """Return the state of the exchange as plain values, for `lysbro status`, the operator's page and metrics."""
+    """Return the state of the exchange as plain values, for `lysbro status`, the operator's page
+    and metrics.
+    """
     now = parts.clock()
     spool = parts.archive.spool_status()
     dead = parts.outbox.dead_letters()
@@ -26,7 +31,13 @@ def gather(parts: Parts) -> dict[str, Any]:
         "cases": dict(parts.casebook.counts()),
         "outbox": dict(parts.outbox.counts()),
         "dead_letters": [
-            {"kind": d.kind, "id": d.id, "to": d.destination, "attempts": d.attempts, "reason": d.last_error}
+            {
+                "kind": d.kind,
+                "id": d.id,
+                "to": d.destination,
+                "attempts": d.attempts,
+                "reason": d.last_error,
+            }
             for d in dead
         ],
         "conflicts": len(parts.index.conflicts()),
@@ -35,7 +46,9 @@ def gather(parts: Parts) -> dict[str, Any]:
                 "slug": site.slug,
                 "name": site.name,
                 "kind": site.kind.value,
-                "last_heard_at": heard.isoformat() if (heard := parts.index.last_heard(site.slug)) else None,
+                "last_heard_at": heard.isoformat()
+                if (heard := parts.index.last_heard(site.slug))
+                else None,
             }
             for site in parts.people.sites()
         ],
@@ -47,20 +60,26 @@ def in_words(told: dict[str, Any]) -> str:
     spool, outbox = told["spool"], told["outbox"]
     age = spool["oldest_age_s"]
     lines = [
-        f"spool       {_size(spool['depth_bytes'])} of {_size(spool['limit_bytes'])}, {spool['instances']} objects"
-        + (f", oldest {age:.0f} s" if age is not None else ""),
+        f"spool       {_size(spool['depth_bytes'])} of {_size(spool['limit_bytes'])}, "
+        f"{spool['instances']} objects" + (f", oldest {age:.0f} s" if age is not None else ""),
         f"store       {told['store']['place']}",
         "index       " + ", ".join(f"{count} {name}" for name, count in told["index"].items()),
-        "cases       " + (", ".join(f"{count} {name}" for name, count in told["cases"].items()) or "none"),
-        "outbox      " + (", ".join(f"{count} {name}" for name, count in outbox.items()) or "nothing waits"),
+        "cases       "
+        + (", ".join(f"{count} {name}" for name, count in told["cases"].items()) or "none"),
+        "outbox      "
+        + (", ".join(f"{count} {name}" for name, count in outbox.items()) or "nothing waits"),
         f"conflicts   {told['conflicts']}",
     ]
     for letter in told["dead_letters"]:
         lines.append(
-            f"dead        {letter['kind']} {letter['id']} to {letter['to']} after {letter['attempts']} attempts: {letter['reason']}"
+            f"dead        {letter['kind']} {letter['id']} to {letter['to']} "
+            f"after {letter['attempts']} attempts: {letter['reason']}"
         )
     for site in told["sites"]:
-        lines.append(f"site        {site['slug']} ({site['kind']}), last heard {site['last_heard_at'] or 'never'}")
+        lines.append(
+            f"site        {site['slug']} ({site['kind']}), "
+            f"last heard {site['last_heard_at'] or 'never'}"
+        )
     return "\n".join(lines)
 
 

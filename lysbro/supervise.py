@@ -1,7 +1,8 @@
-"""Runs the processes of one Lysbro: starts bridge, web and worker, restarts one that fell, stops them together.
+"""Runs the processes of one Lysbro: starts bridge, web and worker, restarts one that fell, stops
+them together.
 
-Knows nothing of what the processes do. When the supervisor itself is killed, the kernel ends the children:
-every promise they gave is on the disk already.
+Knows nothing of what the processes do. When the supervisor itself is killed, the kernel ends the
+children: every promise they gave is on the disk already.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ _STEADY_S = 60.0
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent is gone (Linux; elsewhere it does nothing)."""
+    """Ask the kernel to end this process when its parent is gone (Linux; elsewhere it does
+    nothing).
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -44,7 +47,9 @@ class Child:
     def start(self, environment: Mapping[str, str]) -> None:
         """Start the process."""
         self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            self.command, env=dict(environment), preexec_fn=die_with_parent  # noqa: PLW1509 - prctl only
+            self.command,
+            env=dict(environment),
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - prctl only
         )
         self.started_at = time.monotonic()
         log.info("process started", name=self.name, pid=self.process.pid)
@@ -69,7 +74,9 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> int:
-        """Run until SIGTERM or SIGINT, or until a child says that its call is wrong; return the exit status."""
+        """Run until SIGTERM or SIGINT, or until a child says that its call is wrong; return the
+        exit status.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         environment = {**os.environ}
@@ -80,7 +87,11 @@ class Supervisor:
                 if child.process is None and now >= child.start_after:
                     child.start(environment)
                 elif child.process is not None and child.process.poll() is not None:
-                    if child.process.returncode in {1, 2} and child.falls == 0 and now - child.started_at < 5:
+                    if (
+                        child.process.returncode in {1, 2}
+                        and child.falls == 0
+                        and now - child.started_at < 5
+                    ):
                         status, self._stopping = child.process.returncode, True
                         break
                     child.fell(now)
@@ -92,17 +103,19 @@ class Supervisor:
         self._stopping = True
 
     def _drain(self) -> None:
-        running = [c for c in self._children if c.process is not None and c.process.poll() is None]
-        for child in running:
-            assert child.process is not None
-            child.process.send_signal(signal.SIGTERM)
+        running = [
+            (c.name, c.process)
+            for c in self._children
+            if c.process is not None and c.process.poll() is None
+        ]
+        for _, process in running:
+            process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + self._drain_s
-        for child in running:
-            assert child.process is not None
+        for name, process in running:
             try:
-                child.process.wait(max(0.1, deadline - time.monotonic()))
+                process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                log.warning("process did not drain in time", name=child.name)
-                child.process.kill()
-                child.process.wait()
+                log.warning("process did not drain in time", name=name)
+                process.kill()
+                process.wait()
         log.info("stopped")

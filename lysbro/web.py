@@ -1,4 +1,4 @@
-"""The web application as the web server loads it: parts opened once, drained when the process ends."""
+"""The web application as the web server loads it: parts opened once, drained at the end."""
 
 from __future__ import annotations
 

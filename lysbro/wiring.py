@@ -1,4 +1,7 @@
-"""Builds the parts of Lysbro from its settings, once for each process. The one place where they meet."""
+"""Builds the parts of Lysbro from its settings, once for each process.
+
+The one place where they meet.
+"""
 
 from __future__ import annotations
 
@@ -44,18 +47,26 @@ class Parts:
     clock: Callable[[], datetime]
 
     def note(
-        self, actor: Actor, action: str, subject: str, *, site: str = "", detail: Mapping[str, Any] | None = None
+        self,
+        actor: Actor,
+        action: str,
+        subject: str,
+        *,
+        site: str = "",
+        detail: Mapping[str, Any] | None = None,
     ) -> None:
         """Write an audit entry of its own."""
-        self.ledger.append(None, actor=actor, action=action, subject=subject, site=site, detail=detail or {})
+        self.ledger.append(
+            None, actor=actor, action=action, subject=subject, site=site, detail=detail or {}
+        )
 
 
 @contextmanager
 def open_parts(settings: Settings, *, intake: bool = False) -> Iterator[Parts]:
     """Open the parts, migrate the database when it is behind, and close them at the end.
 
-    With `intake` the process may take objects in: it recovers what a dead process left in the spool and
-    starts its indexer.
+    With `intake` the process may take objects in: it recovers what a dead process left in the spool
+    and starts its indexer.
     """
     data = _data_folder(settings)
     database = open_database(settings.resolved_database_url, data=data)
@@ -97,7 +108,8 @@ def _data_folder(settings: Settings) -> Path:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise Unavailable(
-            f"The data folder {data} cannot be made ({error.strerror}). Give another with --data or LYSBRO_DATA."
+            f"The data folder {data} cannot be made ({error.strerror}). "
+            "Give another with --data or LYSBRO_DATA."
         ) from error
     return data
 

@@ -1,4 +1,6 @@
-"""The worker process: packs what is quiet, presumes studies complete, delivers replies, sends studies."""
+"""The worker process: packs what is quiet, presumes studies complete, delivers replies, sends
+studies.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def chores(parts: Parts) -> tuple[Chore, ...]:
 
 
 def work(parts: Parts, stop: threading.Event) -> None:
-    """Do the chores until told to stop; a chore that fails is told in the log and tried again later."""
+    """Do the chores until told to stop; a chore that fails is told in the log and tried again
+    later.
+    """
     todo = chores(parts)
     while not stop.is_set():
         busy = False
@@ -65,6 +69,6 @@ def _attempt(chore: Chore) -> bool:
         return chore.run_once()
     except LysbroError as error:
         log.warning("chore failed", chore=chore.name, reason=error.code, message=error.message)
-    except Exception:  # noqa: BLE001 - process boundary: one chore's defect must not stop the others
+    except Exception:
         log.exception("chore broke", chore=chore.name)
     return False

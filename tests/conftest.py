@@ -1,4 +1,6 @@
-"""What all tests share: where the large collection of real files lies, and which real peers are installed."""
+"""What all tests share: where the large collection of real files lies, and which real peers are
+installed.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     no_browser = shutil.which("chromium") is None
     for item in items:
         if no_collection and item.get_closest_marker("fixtures"):
-            item.add_marker(pytest.mark.skip(reason="the large collection of files is not on this machine"))
+            item.add_marker(
+                pytest.mark.skip(reason="the large collection of files is not on this machine")
+            )
         if no_peers and item.get_closest_marker("peers"):
-            item.add_marker(pytest.mark.skip(reason="DCMTK or dicom3tools is not installed: run tools/peers.sh"))
+            item.add_marker(
+                pytest.mark.skip(reason="DCMTK or dicom3tools is not installed: run tools/peers.sh")
+            )
         if no_browser and item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.skip(reason="Chromium is not installed: run tools/peers.sh"))
+            item.add_marker(
+                pytest.mark.skip(reason="Chromium is not installed: run tools/peers.sh")
+            )
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,7 @@ def blueprints() -> Sequence[Blueprint]:
         worklist.bp,
         replies.bp,
         admin.bp,
+        capture.bp,
         health.bp,
         metrics.bp,
         openapi.bp,

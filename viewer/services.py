@@ -31,6 +31,7 @@ class WebSettings:
 
     https: bool = False  # the browser comes by https: Secure and __Host- cookies, HSTS
     trusted_hosts: tuple[str, ...] = ()  # empty: any
+    trusted_proxies: int = 0  # how many proxies in front set X-Forwarded-For
     max_upload_bytes: int = 100 << 20
     max_stow_bytes: int = 4 << 30  # one STOW-RS request
     max_form_bytes: int = 500_000  # of the text fields of one form
@@ -46,8 +47,8 @@ class WebSettings:
 class PhotoDoor(Protocol):
     """The photograph verbs, which live in another face and are wired in."""
 
-    def assess(self, data: bytes) -> list[dict[str, Any]]:
-        """Return the advice on a photograph; raise Invalid when it is none."""
+    def assess(self, data: bytes, kind: str = "") -> list[dict[str, Any]]:
+        """Return the advice on a photograph of a kind; raise Invalid when it is none."""
 
     def take(
         self,

@@ -1,4 +1,6 @@
-"""What every command needs: the settings from file, environment and flags, and the parts built from them once."""
+"""What every command needs: the settings from file, environment and flags, and the parts built from
+them once.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +19,23 @@ from lysbro.wiring import Parts, open_parts
 P = ParamSpec("P")
 R = TypeVar("R")
 
-OPERATOR = Actor(id="system:operator", name="Operator at the command line", site="", site_kind=SiteKind.CENTRE)
+OPERATOR = Actor(
+    id="system:operator", name="Operator at the command line", site="", site_kind=SiteKind.CENTRE
+)
 """Who acts when a command is typed on the machine itself; the operating system decided who may."""
 
 
 def settings_options(command: Callable[P, R]) -> Callable[P, R]:
     """Give a command `--data` and `--config`."""
     command = click.option(
-        "--config", type=click.Path(path_type=Path, dir_okay=False), help="A TOML file with settings."
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="A TOML file with settings.",
     )(command)
     return click.option(
-        "--data", type=click.Path(path_type=Path, file_okay=False), help="The data folder (LYSBRO_DATA)."
+        "--data",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="The data folder (LYSBRO_DATA).",
     )(command)
 
 

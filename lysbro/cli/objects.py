@@ -28,9 +28,14 @@ from storage import care
 def import_(parts: Parts, paths: tuple[Path, ...], site_slug: str, as_json: bool) -> None:
     """Read DICOM from files, folders and ZIPs, through the same intake as the network."""
     if parts.people.site(site_slug) is None:
-        raise NotFound(f"There is no site {site_slug}. Add it with 'lysbro site add {site_slug} …'.")
+        raise NotFound(
+            f"There is no site {site_slug}. Add it with 'lysbro site add {site_slug} …'."
+        )
     origin = Origin(
-        site=site_slug, door=Door.IMPORT, actor=OPERATOR.id, association=f"import-{os.getpid()}-{parts.clock():%Y%m%dT%H%M%S}"
+        site=site_slug,
+        door=Door.IMPORT,
+        actor=OPERATOR.id,
+        association=f"import-{os.getpid()}-{parts.clock():%Y%m%dT%H%M%S}",
     )
     kept, refused = 0, []
     parts.archive.start()
@@ -44,17 +49,34 @@ def import_(parts: Parts, paths: tuple[Path, ...], site_slug: str, as_json: bool
         except (Invalid, NotFound) as error:
             refused.append({"file": found.name, "reason": error.message})
     parts.archive.settle()
-    parts.note(OPERATOR, "imported", site_slug, site=site_slug, detail={"kept": kept, "refused": len(refused)})
+    parts.note(
+        OPERATOR,
+        "imported",
+        site_slug,
+        site=site_slug,
+        detail={"kept": kept, "refused": len(refused)},
+    )
     lines = [f"{kept} objects are in the archive of {site_slug}."]
-    lines += [f"{len(refused)} were not taken in:", table(refused, ("file", "reason"))] if refused else []
+    lines += (
+        [f"{len(refused)} were not taken in:", table(refused, ("file", "reason"))]
+        if refused
+        else []
+    )
     show({"imported": kept, "refused": refused}, as_json=as_json, text="\n".join(lines))
     if refused or not kept:
         raise click.exceptions.Exit(1)
 
 
 @click.command()
-@click.argument("source", metavar="PHOTO", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--meta", "meta_path", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "source", metavar="PHOTO", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--meta",
+    "meta_path",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path))
 @json_option
 def wrap(source: Path, meta_path: Path, output: Path, as_json: bool) -> None:
@@ -76,7 +98,9 @@ def wrap(source: Path, meta_path: Path, output: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("photos", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "photos", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
 @json_option
 def assess(photos: tuple[Path, ...], as_json: bool) -> None:
     """Give the quality advice for photographs."""
@@ -84,9 +108,13 @@ def assess(photos: tuple[Path, ...], as_json: bool) -> None:
     for path in photos:
         try:
             opened = photo.open_photo(path.read_bytes(), limits=photo.PhotoLimits())
-            results.append({"photo": str(path), "advice": [asdict(a) for a in quality.assess(opened)]})
+            results.append(
+                {"photo": str(path), "advice": [asdict(a) for a in quality.assess(opened)]}
+            )
         except Invalid as error:
-            results.append({"photo": str(path), "error": {"code": error.code, "message": error.message}})
+            results.append(
+                {"photo": str(path), "error": {"code": error.code, "message": error.message}}
+            )
     show(results, as_json=as_json, text="\n".join(_advice_lines(results)))
     if any("error" in result for result in results):
         raise click.exceptions.Exit(1)
@@ -98,14 +126,20 @@ def _advice_lines(results: list[dict[str, Any]]) -> list[str]:
         lines.append(result["photo"])
         if "error" in result:
             lines.append(f"  refused: {result['error']['message']}")
-        lines += [f"  {a['verdict']:8} {a['check']:12} {a['message']}" for a in result.get("advice", [])]
+        lines += [
+            f"  {a['verdict']:8} {a['check']:12} {a['message']}" for a in result.get("advice", [])
+        ]
     return lines
 
 
 @click.command()
 @click.argument("study_uid")
-@click.option("--to", "title", required=True, metavar="AET", help="The application entity to send to.")
-@click.option("--site", "site_slug", default=None, help="The site of the study, when several have it.")
+@click.option(
+    "--to", "title", required=True, metavar="AET", help="The application entity to send to."
+)
+@click.option(
+    "--site", "site_slug", default=None, help="The site of the study, when several have it."
+)
 @json_option
 @with_parts
 def send(parts: Parts, study_uid: str, title: str, site_slug: str | None, as_json: bool) -> None:
@@ -113,7 +147,8 @@ def send(parts: Parts, study_uid: str, title: str, site_slug: str | None, as_jso
     target = parts.people.ae(title)
     if target is None or not target.host:
         raise NotFound(
-            f"There is no application entity {title} with an address. Add it with 'lysbro ae add {title} --host … --port …'."
+            f"There is no application entity {title} with an address. "
+            f"Add it with 'lysbro ae add {title} --host … --port …'."
         )
     sites = parts.index.sites_of_study(study_uid)
     if site_slug is not None:
@@ -149,7 +184,10 @@ def verify(parts: Parts, repair: bool, study_uid: str | None, as_json: bool) -> 
         lines.append("Every object has the hash that it was received with.")
     show(told, as_json=as_json, text="\n".join(lines))
     if bad:
-        say("Nothing was deleted. Restore what is missing from a backup of the store, or ask the site to send again.")
+        say(
+            "Nothing was deleted. Restore what is missing from a backup of the store, "
+            "or ask the site to send again."
+        )
         raise click.exceptions.Exit(1)
 
 

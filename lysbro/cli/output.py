@@ -19,7 +19,9 @@ def say(text: str) -> None:
     click.echo(text)
 
 
-def show(value: Mapping[str, Any] | Sequence[Mapping[str, Any]], *, as_json: bool, text: str) -> None:
+def show(
+    value: Mapping[str, Any] | Sequence[Mapping[str, Any]], *, as_json: bool, text: str
+) -> None:
     """Print a result: as JSON for a machine, or as the text for a person."""
     click.echo(json.dumps(value, ensure_ascii=False, default=str, indent=2) if as_json else text)
 
@@ -42,6 +44,11 @@ def progress(items: Iterable[T], *, total: int | None, label: str) -> Iterator[T
     if not sys.stderr.isatty():
         yield from items
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         yield from bar.track(items, total=total, description=label)

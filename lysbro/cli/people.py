@@ -33,7 +33,11 @@ def site_add(parts: Parts, slug: str, name: str, kind: str, issuer: str, as_json
     added = Site(slug=slug, name=name, kind=SiteKind(kind), issuer=issuer)
     parts.people.add_site(added)
     parts.note(OPERATOR, "site-added", slug, site=slug)
-    show({"slug": slug, "name": name, "kind": kind}, as_json=as_json, text=f"Site {slug} ({name}) is registered.")
+    show(
+        {"slug": slug, "name": name, "kind": kind},
+        as_json=as_json,
+        text=f"Site {slug} ({name}) is registered.",
+    )
 
 
 @site.command("list")
@@ -41,7 +45,10 @@ def site_add(parts: Parts, slug: str, name: str, kind: str, issuer: str, as_json
 @with_parts
 def site_list(parts: Parts, as_json: bool) -> None:
     """List the sites."""
-    rows = [{"slug": s.slug, "name": s.name, "kind": s.kind.value, "issuer": s.issuer} for s in parts.people.sites()]
+    rows = [
+        {"slug": s.slug, "name": s.name, "kind": s.kind.value, "issuer": s.issuer}
+        for s in parts.people.sites()
+    ]
     show(rows, as_json=as_json, text=table(rows, ("slug", "name", "kind", "issuer")))
 
 
@@ -54,7 +61,9 @@ def _permissions(text: str) -> frozenset[AePermission]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     known = {p.value for p in AePermission}
     if unknown := [name for name in names if name not in known]:
-        raise click.BadParameter(f"{', '.join(unknown)}: use {', '.join(sorted(known))}", param_hint="--allow")
+        raise click.BadParameter(
+            f"{', '.join(unknown)}: use {', '.join(sorted(known))}", param_hint="--allow"
+        )
     return frozenset(AePermission(name) for name in names)
 
 
@@ -63,7 +72,12 @@ def _permissions(text: str) -> frozenset[AePermission]:
 @click.option("--site", "site_slug", required=True, help="The site that it belongs to.")
 @click.option("--host", default="", help="Where Lysbro reaches it.")
 @click.option("--port", default=0, type=click.IntRange(0, 65535))
-@click.option("--allow", default=_ALL, show_default=True, help="What it may do; 'reply' sends it signed replies.")
+@click.option(
+    "--allow",
+    default=_ALL,
+    show_default=True,
+    help="What it may do; 'reply' sends it signed replies.",
+)
 @click.option("--tls-only", is_flag=True, help="Refuse it on the plain port.")
 @json_option
 @with_parts
@@ -72,7 +86,9 @@ def ae_add(parts: Parts, **given: Any) -> None:
     title, slug = given["title"], given["site_slug"]
     allowed = _permissions(given["allow"])
     if AePermission.REPLY in allowed and not (given["host"] and given["port"]):
-        raise click.UsageError("--allow reply needs --host and --port, or replies could not be sent there")
+        raise click.UsageError(
+            "--allow reply needs --host and --port, or replies could not be sent there"
+        )
     parts.people.add_ae(
         title,
         site=slug,
@@ -127,7 +143,11 @@ def user_add(parts: Parts, **given: Any) -> None:
     passwords.require_acceptable(password, email=email)
     name = given["name"] or email.partition("@")[0]
     parts.people.add_user(
-        email, site=slug, role=Role(role), name=name, password_hash=passwords.hash_password(password)
+        email,
+        site=slug,
+        role=Role(role),
+        name=name,
+        password_hash=passwords.hash_password(password),
     )
     parts.note(OPERATOR, "user-added", email, site=slug)
     show(

@@ -1,4 +1,6 @@
-"""The root command: gathers the subcommands and turns expected errors into exit status 1 with their sentence."""
+"""The root command: gathers the subcommands and turns expected errors into exit status 1 with their
+sentence.
+"""
 
 from __future__ import annotations
 

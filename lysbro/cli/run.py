@@ -19,28 +19,39 @@ from lysbro.supervise import Child, Supervisor
 @click.command()
 @settings_options
 @click.option(
-    "--only", default="bridge,web,worker", show_default=True, help="Which processes to run here, with commas."
+    "--only",
+    default="bridge,web,worker",
+    show_default=True,
+    help="Which processes to run here, with commas.",
 )
 def serve(data: Path | None, config: Path | None, only: str) -> None:
     """Run the exchange until SIGTERM or Ctrl-C, then drain and stop."""
     settings = read_settings(data, config)
     roles = [name.strip() for name in only.split(",") if name.strip()]
-    if not roles or (unknown := [r for r in roles if r not in ROLES]):
-        raise click.BadParameter(f"choose from {', '.join(ROLES)}", param_hint="--only") from None
+    if not roles or any(role not in ROLES for role in roles):
+        raise click.BadParameter(f"choose from {', '.join(ROLES)}", param_hint="--only")
     if len(roles) == 1:
-        logs.configure(level=settings.log_level, as_json=settings.log_format == "json", process=roles[0])
+        logs.configure(
+            level=settings.log_level, as_json=settings.log_format == "json", process=roles[0]
+        )
         ROLES[roles[0]](settings)
         return
-    flags = [f"--data={settings.data.resolve()}", *([f"--config={config.resolve()}"] if config else [])]
+    flags = [
+        f"--data={settings.data.resolve()}",
+        *([f"--config={config.resolve()}"] if config else []),
+    ]
     children = [
-        Child(role, [sys.executable, "-m", "lysbro", "serve", "--only", role, *flags]) for role in roles
+        Child(role, [sys.executable, "-m", "lysbro", "serve", "--only", role, *flags])
+        for role in roles
     ]
     raise click.exceptions.Exit(Supervisor(children).run())
 
 
 @click.command()
 @settings_options
-@click.option("--exit", "stop_when_in", is_flag=True, help="Stop once the samples are in; for checks.")
+@click.option(
+    "--exit", "stop_when_in", is_flag=True, help="Stop once the samples are in; for checks."
+)
 def demo(data: Path | None, config: Path | None, stop_when_in: bool) -> None:
     """Run the whole exchange with sample cases that come in through its real doors."""
     from lysbro.demo import run_demo  # noqa: PLC0415 - only this command needs the samples

@@ -1,4 +1,4 @@
-"""The settings: where they come from, which wins, and that every fault is told at once by its name."""
+"""The settings: where they come from, which wins, and that all faults are told at once."""
 
 from __future__ import annotations
 

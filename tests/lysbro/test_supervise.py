@@ -76,4 +76,7 @@ def test_children_end_with_a_supervisor_that_is_killed() -> None:
     pid = int(supervisor.stdout.readline())
     supervisor.kill()
     supervisor.communicate(timeout=20)  # returns once the child, too, has let go of the pipe
-    assert not Path(f"/proc/{pid}/stat").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]
+    assert (
+        not Path(f"/proc/{pid}/stat").exists()
+        or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]
+    )

@@ -1,0 +1,49 @@
+"""Sends the studies of the send queue, one by one; puts back what failed, with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from casework.errors import LysbroError
+from lysbro.wiring import Parts
+from pacs_bridge import outbound
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Does the send jobs of one exchange."""
+
+    parts: Parts
+
+    def run_once(self) -> bool:
+        """Do the next job that is due; return False when there is none."""
+        parts = self.parts
+        job = parts.outbox.lease_send(lease_s=outbound.LEASE_S)
+        if job is None:
+            return False
+        try:
+            count = outbound.run_send(
+                job,
+                archive=parts.archive,
+                index=parts.index,
+                people=parts.people,
+                outbox=parts.outbox,
+                calling=parts.settings.ae_title,
+            )
+        except LysbroError as error:
+            parts.outbox.send_failed(job.id, error.message)
+            log.warning(
+                "send failed",
+                job=job.id,
+                to=job.destination,
+                reason=error.code,
+                attempts=job.attempts,
+            )
+        else:
+            parts.outbox.send_done(job.id)
+            log.info("study sent", job=job.id, to=job.destination, instances=count)
+        return True

@@ -1,0 +1,148 @@
+// One picture after the other: shown at once, judged at once, kept when it is good or when the GP says so.
+import { call, Problem } from "../shared/api.ts";
+import { make, need, say } from "../shared/dom.ts";
+import { language, t } from "../shared/strings.ts";
+import type { Draft } from "./draft.ts";
+import { value } from "./form.ts";
+
+interface Advice {
+  readonly check: string;
+  readonly verdict: "good" | "doubtful" | "poor";
+  readonly message: string;
+  readonly message_nb?: string;
+}
+
+/** The place of one picture (overview, close-up or dermoscopic). */
+export class Slot {
+  readonly kind: string;
+  private file: File | null = null;
+  private captureId = "";
+  private address = "";
+  kept = false;
+
+  constructor(
+    private readonly element: HTMLElement,
+    private readonly form: HTMLFormElement,
+    private readonly draft: Draft,
+    private readonly changed: () => void,
+  ) {
+    this.kind = element.dataset["slot"] ?? "";
+    for (const input of element.querySelectorAll<HTMLInputElement>('input[type="file"]')) {
+      input.addEventListener("change", () => {
+        const file = input.files?.[0];
+        input.value = "";
+        if (file) void this.take(file);
+      });
+    }
+    this.keepButton().addEventListener("click", () => void this.keep());
+  }
+
+  get waits(): boolean {
+    return this.file !== null && !this.kept;
+  }
+
+  /** Shows a picture that the server has already. */
+  showKept(instanceUid: string): void {
+    this.kept = true;
+    this.show(`/api/instances/${instanceUid}/frames/1/preview`);
+    this.mark(t("Kept"));
+  }
+
+  private async take(file: File): Promise<void> {
+    this.file = file;
+    this.kept = false;
+    this.captureId = crypto.randomUUID();
+    URL.revokeObjectURL(this.address);
+    this.address = URL.createObjectURL(file);
+    this.show(this.address);
+    this.advise([]);
+    this.keepButton().hidden = true;
+    this.mark(t("Judging …"));
+    try {
+      const body = new FormData();
+      body.append("photo", file, "photo");
+      body.append("kind", this.kind);
+      const { advice } = await call<{ advice: Advice[] }>("/api/photos/assess", { method: "POST", form: body });
+      this.advise(advice);
+      if (advice.every((each) => each.verdict === "good")) await this.keep();
+      else {
+        this.keepButton().hidden = false;
+        this.mark("");
+      }
+    } catch (error) {
+      this.refused(error);
+    }
+  }
+
+  private async keep(): Promise<void> {
+    if (this.file === null) return;
+    this.keepButton().hidden = true;
+    this.mark(t("Sending …"));
+    try {
+      await this.draft.save();
+      const body = new FormData();
+      body.append("photo", this.file, "photo");
+      body.append("kind", this.kind);
+      body.append("site_code", value(this.form, "site"));
+      body.append("laterality", need("#sides", this.form).hidden ? "" : value(this.form, "laterality"));
+      body.append("lesion", value(this.form, "lesion"));
+      body.append("capture_id", this.captureId);
+      await call(`/api/cases/${this.draft.caseId}/photos`, { method: "POST", form: body });
+      this.kept = true;
+      this.file = null;
+      this.mark(t("Kept"));
+      this.changed();
+    } catch (error) {
+      this.keepButton().hidden = false;
+      this.keepButton().textContent = t("Send again");
+      this.mark(t("Not sent"));
+      say(error instanceof Problem ? error.message : t("No connection. The picture is still here: send it again."));
+    }
+  }
+
+  private refused(error: unknown): void {
+    if (error instanceof Problem) {
+      this.file = null;
+      this.advise([{ check: "file", verdict: "poor", message: error.message }]);
+      this.mark(t("Not a picture that can be used"));
+      return;
+    }
+    this.keepButton().hidden = false;
+    this.mark(t("Not judged: no connection"));
+  }
+
+  private show(address: string): void {
+    const image = need<HTMLImageElement>(".slot-image", this.element);
+    image.src = address;
+    image.alt = t("The picture that you took");
+    need(".slot-picture", this.element).hidden = false;
+  }
+
+  private advise(advice: readonly Advice[]): void {
+    const worst = advice.filter((each) => each.verdict !== "good");
+    const said = worst.length > 0 || advice.length === 0 ? worst : [GOOD];
+    const list = need(".advice", this.element);
+    list.replaceChildren(
+      ...said.map((each) => {
+        const item = make("li", "", each === GOOD ? t("A good picture.") : text(each));
+        item.dataset["verdict"] = each.verdict;
+        return item;
+      }),
+    );
+  }
+
+  private mark(text: string): void {
+    need(".slot-state", this.element).textContent = text;
+    this.element.dataset["kept"] = this.kept ? "yes" : "no";
+  }
+
+  private keepButton(): HTMLButtonElement {
+    return need<HTMLButtonElement>("[data-keep]", this.element);
+  }
+}
+
+const GOOD: Advice = { check: "all", verdict: "good", message: "" };
+
+function text(advice: Advice): string {
+  return language === "nb" && advice.message_nb ? advice.message_nb : advice.message;
+}
