@@ -73,7 +73,7 @@ function apply(answer: Document): void {
     replaceInPlace(row, incoming.get(id));
   }
   const parts = need("#tally p", answer);
-  need("#tally p").replaceChildren(...parts.childNodes);
+  need("#tally p").replaceChildren(...parts.cloneNode(true).childNodes);
   const unseen = [...incoming.keys()].filter((id) => !shown.has(id)).length;
   waiting = unseen > 0 ? answer : null;
   offer(unseen);
@@ -92,7 +92,7 @@ function replaceInPlace(row: HTMLElement, fresh: HTMLElement | undefined): void 
   row.dataset["version"] = fresh.dataset["version"] ?? "";
   if (fresh.dataset["free"] === undefined) delete row.dataset["free"];
   else row.dataset["free"] = "";
-  row.replaceChildren(...fresh.childNodes);
+  row.replaceChildren(...fresh.cloneNode(true).childNodes); // the answer itself may be shown later
   if (hadFocus) need("a.case-link", row).focus({ preventScroll: true });
 }
 
