@@ -128,8 +128,8 @@ def drop_cookie(response: AnyResponse, name: str) -> None:
 def install(app: Flask) -> None:
     """Put the guard before every view of the application."""
     app.before_request(_identify)
-    app.before_request(_refuse_forged)
     app.before_request(_refuse_strangers)
+    app.before_request(_refuse_forged)
     app.after_request(_keep_pre_session)
     app.jinja_env.globals["csrf_token"] = csrf_token
     app.context_processor(lambda: {"actor": actor_or_none()})

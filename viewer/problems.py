@@ -150,8 +150,8 @@ def _http(error: HTTPException) -> AnyResponse:
 
 def _plain(error: HTTPException) -> str:
     if error.code == 413:
-        limit = services().settings.max_upload_bytes // (1 << 20)
-        return f"The upload is larger than {limit} MB. Send less at a time."
+        limit = (request.max_content_length or 0) >> 20
+        return f"What was sent is larger than {limit} MB. Send less at a time."
     return error.description or ""
 
 
@@ -178,7 +178,7 @@ def page(status: int, detail: str) -> AnyResponse:
     title = HTTPStatus(status).phrase
     try:
         html = render_template("error.html", status=status, title=title, message=detail)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last page that can be drawn
         log.error("error page failed", **trace_of(error))
         html = f"<!doctype html><title>{status}</title><h1>{title}</h1><p>{escape(detail)}</p>"
     return Response(html, status=status, mimetype="text/html")

@@ -1,10 +1,12 @@
-"""A small world for the tests of the web: two hospitals, two GP offices, a centre, over real storage."""
+"""A small world for the tests of the web: hospitals, GP offices, a centre, over real storage."""
 
 from __future__ import annotations
 
 import functools
 import io
+import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -157,44 +159,46 @@ def part10(dataset: Dataset) -> bytes:
     return file.getvalue()
 
 
-def build_world(parts: Parts) -> World:
-    people = parts.people
-    tokens, actors = {}, {}
-    for slug, kind in SITES.items():
-        people.add_site(Site(slug=slug, name=slug.title(), kind=kind))
-        for role in Role:
-            email = f"{role.value}@{slug}"
-            people.add_user(
-                email,
-                site=slug,
-                role=role,
-                name=f"{role.value} {slug}",
-                password_hash=password_hash(),
-            )
-            tokens[email] = people.add_token(email, days=1, name="test")
-            row = people.user_by_email(email)
-            assert row is not None
-            actors[email] = row.actor
-    services = web_services(parts)
-    app = create_app(
-        replace(services, settings=replace(services.settings, max_upload_bytes=1 << 20))
-    )
-    app.testing = False
-    return World(parts, app, tokens, actors, {})
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """Return a data folder with the sites and their people, and everybody's token."""
+    folder, tokens = tmp_path_factory.mktemp("template"), {}
+    with open_parts(Settings(data=folder)) as parts:
+        for slug, kind in SITES.items():
+            parts.people.add_site(Site(slug=slug, name=slug.title(), kind=kind))
+            for role in Role:
+                email, name = f"{role.value}@{slug}", f"{role.value} {slug}"
+                parts.people.add_user(email, slug, role, name, password_hash())
+                tokens[email] = parts.people.add_token(email, days=1, name="test")
+    return folder, tokens
+
+
+@contextmanager
+def new_world(template: tuple[Path, dict[str, str]], folder: Path) -> Iterator[World]:
+    """Open a copy of the template."""
+    kept, tokens = template
+    shutil.copytree(kept, folder / "data")
+    with open_parts(Settings(data=folder / "data"), intake=True) as parts:
+        services = web_services(parts)
+        small = replace(services.settings, max_upload_bytes=1 << 20)
+        actors = {row.actor.email: row.actor for row in parts.people.users()}
+        yield World(parts, create_app(replace(services, settings=small)), dict(tokens), actors, {})
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(template: tuple[Path, dict[str, str]], tmp_path: Path) -> Iterator[World]:
     """Return a new world."""
-    with open_parts(Settings(data=tmp_path), intake=True) as parts:
-        yield build_world(parts)
+    with new_world(template, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
-def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def shared_world(
+    template: tuple[Path, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
     """Return one world for the tests of a module that leave it as it was."""
-    with open_parts(Settings(data=tmp_path_factory.mktemp("world")), intake=True) as parts:
-        yield build_world(parts)
+    with new_world(template, tmp_path_factory.mktemp("world")) as found:
+        yield found
 
 
 @pytest.fixture

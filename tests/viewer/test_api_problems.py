@@ -1,4 +1,4 @@
-"""Errors as they are answered: a problem document for machines, a page for people, nothing of the inside."""
+"""Errors as answered: a document for machines, a page for people, nothing of the inside."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Unsafe requests with a cookie need the page's token and its origin; those with a bearer token need none."""
+"""Unsafe requests with a cookie need the page's token and origin; bearer tokens need none."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""FHIR R4 over HTTP: the reply, its question, its images, its patient, for those who may see them."""
+"""FHIR R4 over HTTP: reply, question, images and patient, for those who may see them."""
 
 import pytest
 

@@ -53,3 +53,29 @@ def test_hosts_that_are_not_ours_are_refused(world):
     client = app.test_client()
     assert client.get("/healthz", base_url="http://lysbro.example").status_code == 200
     assert client.get("/healthz", base_url="http://evil.example").status_code == 400
+
+
+def with_settings(world, **changes):
+    with world.app.app_context():
+        known = services()
+    return create_app(replace(known, settings=replace(known.settings, **changes)))
+
+
+def test_address_of_the_caller_is_believed_of_counted_proxies_only(shared_world):
+    forwarded = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}
+    app = with_settings(shared_world, trusted_proxies=1, metrics_public=False)
+    assert app.test_client().get("/metrics", headers=forwarded).status_code == 404
+    link = world_link(app, shared_world, forwarded)
+    assert link.startswith("https://")
+    assert world_link(shared_world.app, shared_world, forwarded).startswith("http://")
+
+
+def test_behind_a_tls_front_addresses_say_https(shared_world):
+    app = with_settings(shared_world, https=True)
+    assert world_link(app, shared_world, {}).startswith("https://")
+
+
+def world_link(app, world, headers):
+    token = {"Authorization": f"Bearer {world.tokens['referrer@hammer']}"}
+    found = app.test_client().get("/fhir/Task", headers={**token, **headers})
+    return found.get_json()["link"][0]["url"]

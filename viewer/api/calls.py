@@ -19,6 +19,7 @@ R = TypeVar("R")
 M = TypeVar("M", bound=BaseModel)
 
 _CALL = "lysbro_call"
+_MAX_JSON_BYTES = 2 << 20
 
 
 class Body(BaseModel):
@@ -79,6 +80,7 @@ def read_body(model: type[M]) -> M:
 
 def read_object() -> dict[str, Any]:
     """Return the JSON body, which must be an object; no body at all is an empty one."""
+    request.max_content_length = _MAX_JSON_BYTES
     if not request.get_data(cache=True):
         return {}
     value = request.get_json(force=True, silent=True)

@@ -48,6 +48,7 @@ def store(study: str | None = None) -> Response:
     if result.empty:
         raise Invalid("The body holds no object.", code="bad-request")
     services().archive.settle()
+    _note(origin, result)
     return result.response()
 
 
@@ -91,6 +92,10 @@ class _Result:
     def empty(self) -> bool:
         """Tell whether there was no object at all."""
         return not (self._stored or self._failed or self._unnamed)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many objects were stored and how many not."""
+        return {"stored": len(self._stored), "failed": len(self._failed) + len(self._unnamed)}
 
     def take(self, part: Part, origin: Origin) -> None:
         """Store one part, or note why not; a full spool ends a request that stored nothing."""
@@ -158,6 +163,17 @@ class _Result:
                 "FailureReason": reason,
             }
         )
+
+
+def _note(origin: Origin, result: _Result) -> None:
+    services().ledger.append(
+        None,
+        actor=current_actor(),
+        action="images-stored",
+        subject=origin.association,
+        site=origin.site,
+        detail=result.counts(),
+    )
 
 
 def _named(file: BinaryIO) -> FileMeta | None:

@@ -111,14 +111,13 @@ def search_studies() -> Response:
     subject, based_on = _reference("patient", "subject"), _reference("basedon")
     count, page = _count(), _number("page", 1)
     found = [
-        (row, patient)
+        row
         for row in _studies(uid)
-        for patient in [_patient_of(row)]
-        if subject in {"", patient} and based_on in {"", row.case_id}
+        if based_on in {"", row.case_id} and (not subject or subject == _patient_of(row))
     ]
     made = [
-        resources.imaging_study(row, patient_reference=f"Patient/{patient}")
-        for row, patient in _sliced(found, count, page)
+        resources.imaging_study(row, patient_reference=f"Patient/{_patient_of(row)}")
+        for row in _sliced(found, count, page)
     ]
     return _bundle("ImagingStudy", made, total=len(found), count=count, page=page)
 
