@@ -130,6 +130,7 @@ _prefix_index("ix_studies_referrer_fold", studies.c.referrer_fold)
 Index("ix_studies_patient_pk", studies.c.patient_pk)
 Index("ix_studies_case_id", studies.c.case_id)
 Index("ix_studies_newest", studies.c.study_date, studies.c.study_time, studies.c.pk)
+Index("ix_studies_counted", studies.c.instance_count, studies.c.series_count)
 Index("ix_studies_last_heard", studies.c.site, studies.c.last_received_at)
 Index("ix_studies_quiet", studies.c.completeness, studies.c.last_received_at)
 

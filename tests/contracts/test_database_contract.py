@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, literal, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from casework.access import Scope
 from casework.custody import Door, Origin
@@ -211,6 +212,21 @@ def test_of_several_objects_under_one_uid_one_counts(database: Database) -> None
     assert faults == []
     assert len(Index(database).instances_of(EVERYTHING, "1.2.3")) == 1
     assert len(Index(database).conflicts()) == 3
+
+
+@pytest.mark.parametrize("change", [custody.delete(), custody.update().values(event="sent")])
+def test_lines_of_custody_are_never_changed(database: Database, change: Any) -> None:
+    with database.begin() as conn:
+        register(conn, [_record(1)])
+
+    def rewrite() -> None:
+        with database.begin() as conn:
+            conn.execute(change)
+
+    with pytest.raises(DBAPIError, match="never changed or deleted"):
+        rewrite()
+    with database.read() as conn:
+        assert conn.execute(select(custody.c.event)).scalar_one() == "received"
 
 
 def test_instances_without_a_number_come_last(database: Database) -> None:

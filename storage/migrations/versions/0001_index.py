@@ -21,6 +21,7 @@ def upgrade() -> None:
     _packs()
     _segments()
     _custody()
+    _custody_only_grows()
 
 
 def _patients() -> None:
@@ -108,6 +109,7 @@ def _studies() -> None:
     op.create_index("ix_studies_case_id", "studies", ["case_id"])
     op.create_index("ix_studies_newest", "studies", ["study_date", "study_time", "pk"])
     op.create_index("ix_studies_patient_pk", "studies", ["patient_pk"])
+    op.create_index("ix_studies_counted", "studies", ["instance_count", "series_count"])
     op.create_index("ix_studies_last_heard", "studies", ["site", "last_received_at"])
     op.create_index("ix_studies_quiet", "studies", ["completeness", "last_received_at"])
     op.create_index(
@@ -288,3 +290,23 @@ def _custody() -> None:
         sa.UniqueConstraint("record", "event", name="a_spool_record_enters_the_ledger_once"),
     )
     op.create_index("ix_custody_instance_pk", "custody", ["instance_pk", "pk"])
+
+
+def _custody_only_grows() -> None:
+    """Refuse to change or delete a line of custody, whoever asks."""
+    sentence = "lines of custody are never changed or deleted"
+    if op.get_bind().dialect.name == "sqlite":
+        for verb in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER custody_refuses_{verb.lower()} BEFORE {verb} ON custody"
+                f" BEGIN SELECT RAISE(ABORT, '{sentence}'); END"
+            )
+        return
+    op.execute(
+        "CREATE FUNCTION custody_only_grows() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN RAISE EXCEPTION '{sentence}'; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER custody_refuses_change BEFORE UPDATE OR DELETE ON custody"
+        " FOR EACH ROW EXECUTE FUNCTION custody_only_grows()"
+    )
