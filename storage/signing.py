@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from casework.errors import Conflict, Invalid, Refused
+from casework.errors import Conflict, Invalid, NotFound, Refused
 from casework.findings import normal_findings
 from casework.lifecycle import Event, after
 from casework.model import Actor, AePermission, Case, CaseState, Report
@@ -19,7 +19,7 @@ from casework.reports import KINDS, Signature, next_report
 from storage.case_rows import as_study
 from storage.casebook_tables import aes, jobs, reports
 from storage.cases import studies_of_case
-from storage.outbox import enqueue_delivery, finish
+from storage.outbox import DELIVERY, enqueue_delivery, finish
 from storage.steps import Change, Step, Steps, following
 
 INBOX, STUDY, AE = "inbox", "study", "ae"
@@ -89,7 +89,11 @@ class Signing(Steps):
             raise Refused("Only the exchange itself delivers.", code="wrong-role")
         now = self._clock()
         with self._database.begin() as conn:
-            row = conn.execute(select(jobs).where(jobs.c.id == delivery_id)).one()
+            row = conn.execute(
+                select(jobs).where(jobs.c.id == delivery_id, jobs.c.kind == DELIVERY)
+            ).one_or_none()
+            if row is None:
+                raise NotFound(f"There is no delivery {delivery_id}.", code="no-such-delivery")
             if not finish(conn, delivery_id, now=now):
                 return
             case = self._load(conn, row.case_id)
