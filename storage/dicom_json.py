@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydicom.datadict import dictionary_VR
@@ -20,6 +21,7 @@ _AMBIGUOUS = {"US or SS": "US", "OB or OW": "OB", "US or OW": "OW", "US or SS or
 _SINGLE = frozenset({"ST", "LT", "UT", "UR"})
 _NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _BLANK = " \x00"
+_LONGEST_VALUE = 1 << 16
 
 
 def dicom_json(source: Source, *, transfer_syntax_uid: str, limits: WalkLimits) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def dicom_json(source: Source, *, transfer_syntax_uid: str, limits: WalkLimits) 
         implicit=transfer_syntax_uid == IMPLICIT_LE,
         little_endian=little_endian,
         wanted=EVERYTHING,
-        limits=limits,
+        limits=replace(limits, max_value_bytes=_LONGEST_VALUE),
     )
     return _node(walked.node, ("iso8859",), little_endian=little_endian)
 

@@ -144,15 +144,22 @@ class Mover:
     def _build(self, series: ReadySeries, part: Sequence[InstanceRow]) -> BuiltPack:
         with self._archive.database.read() as conn:
             members = [Member(i, lines_of(conn, i.pk)) for i in part]
-        built = build_pack(
-            self._folder,
-            site=series.site,
-            study_uid=series.study_uid,
-            series_uid=series.series_uid,
-            members=members,
-            open_part10=self._archive.open_part10,
-            limits=self._archive.walk_limits,
-        )
+        try:
+            built = build_pack(
+                self._folder,
+                site=series.site,
+                study_uid=series.study_uid,
+                series_uid=series.series_uid,
+                members=members,
+                open_part10=self._archive.open_part10,
+                limits=self._archive.walk_limits,
+            )
+        except OSError as error:
+            raise Unavailable(
+                f"No pack can be written in {self._folder} ({error.strerror or error}). "
+                "Look at that disk.",
+                code="packing-failed",
+            ) from error
         for instance in built.rotten:
             self._rotten.add(instance.pk)
             log.error(

@@ -14,16 +14,17 @@ import secrets
 import struct
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+from casework.errors import Invalid, NotFound
 from storage.dicom_json import dicom_json
 from storage.disk import sync_folder
 from storage.filemeta import IMPLEMENTATION_VERSION_NAME
 from storage.journal import new_digest
-from storage.part10 import FileSource, WalkLimits
+from storage.part10 import FileSource, Source, WalkLimits
 from storage.rows import CustodyRow, InstanceRow
 
 METADATA, CUSTODY = "metadata.json", "custody.json"
@@ -73,61 +74,38 @@ def build_pack(
     members: Sequence[Member],
     open_part10: Callable[[InstanceRow], BinaryIO],
     limits: WalkLimits,
-    replaces: str = "",
 ) -> BuiltPack:
     """Write the pack of a series' instances into a folder; the caller removes the file."""
     path = folder / (_TEMPORARY + secrets.token_hex(8))
-    ordered = sorted(members, key=_order)
-    notes: list[dict[str, Any]] = []
-    kept: list[InstanceRow] = []
-    rotten: list[InstanceRow] = []
-    with zipfile.ZipFile(path, "x", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        for member in ordered:
-            name = f"{len(kept) + 1:06d}.dcm"
-            file_sha256 = _copy_member(archive, name, member.instance, open_part10)
-            if file_sha256 is None:
-                rotten.append(member.instance)
-                continue
-            kept.append(member.instance)
-            notes.append(_note(name, member, file_sha256))
-    if rotten:  # a ZIP cannot forget a member: begin again without the rotten ones
-        path.unlink()
-        sound = [m for m in members if m.instance not in rotten]
-        again = build_pack(
-            folder,
-            site=site,
-            study_uid=study_uid,
-            series_uid=series_uid,
-            members=sound,
-            open_part10=open_part10,
-            limits=limits,
-            replaces=replaces,
-        )
-        return BuiltPack(
-            again.path, again.key, again.sha256, again.size_bytes, again.placed, tuple(rotten)
-        )
-    offsets = member_offsets(path)
-    told: dict[str, Any] = {
-        "version": 1,
-        "written_by": IMPLEMENTATION_VERSION_NAME,
-        "site": site,
-        "study_uid": study_uid,
-        "series_uid": series_uid,
-        "instances": notes,
-    }
-    if replaces:
-        told["replaces"] = replaces
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        with archive.open(_entry(METADATA), "w", force_zip64=True) as stream:
-            _write_metadata(stream, path, kept, offsets, limits)
-        with archive.open(_entry(CUSTODY), "w", force_zip64=True) as stream:
-            stream.write(_json(told))
-    placed = tuple(
-        Placed(instance, *offsets[note["member"]])
-        for instance, note in zip(kept, notes, strict=True)
+    try:
+        kept, notes, rotten = _write_members(path, members, open_part10)
+        if not rotten:
+            told: dict[str, Any] = {
+                "version": 1,
+                "written_by": IMPLEMENTATION_VERSION_NAME,
+                "site": site,
+                "study_uid": study_uid,
+                "series_uid": series_uid,
+                "instances": notes,
+            }
+            placed = _write_documents(path, kept, told, limits)
+            sha256 = _sync_and_hash(path)
+            size = path.stat().st_size
+            return BuiltPack(path, pack_key(site, sha256), sha256, size, placed, ())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    path.unlink()  # a ZIP cannot forget a member: begin again without the rotten ones
+    again = build_pack(
+        folder,
+        site=site,
+        study_uid=study_uid,
+        series_uid=series_uid,
+        members=[m for m in members if m.instance not in rotten],
+        open_part10=open_part10,
+        limits=limits,
     )
-    sha256 = _sync_and_hash(path)
-    return BuiltPack(path, pack_key(site, sha256), sha256, path.stat().st_size, placed, ())
+    return replace(again, rotten=(*rotten, *again.rotten))
 
 
 def pack_key(site: str, sha256: str) -> str:
@@ -161,6 +139,42 @@ def remove_temporaries(folder: Path) -> int:
     return len(stale)
 
 
+def _write_members(
+    path: Path, members: Sequence[Member], open_part10: Callable[[InstanceRow], BinaryIO]
+) -> tuple[list[InstanceRow], list[dict[str, Any]], list[InstanceRow]]:
+    """Write the objects, and return those that were sound, their notes, and the rotten ones."""
+    kept: list[InstanceRow] = []
+    notes: list[dict[str, Any]] = []
+    rotten: list[InstanceRow] = []
+    with zipfile.ZipFile(path, "x", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for i, member in enumerate(sorted(members, key=_order)):
+            name = _member_name(i)
+            file_sha256 = _copy_member(archive, name, member.instance, open_part10)
+            if file_sha256 is None:
+                rotten.append(member.instance)
+            else:
+                kept.append(member.instance)
+                notes.append(_note(name, member, file_sha256))
+    return kept, notes, rotten
+
+
+def _write_documents(
+    path: Path, kept: Sequence[InstanceRow], told: Mapping[str, Any], limits: WalkLimits
+) -> tuple[Placed, ...]:
+    """Add the headers and the custody to a pack, and return where its objects lie."""
+    offsets = member_offsets(path)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        with archive.open(_entry(METADATA), "w", force_zip64=True) as stream:
+            _write_metadata(stream, path, kept, offsets, limits)
+        with archive.open(_entry(CUSTODY), "w", force_zip64=True) as stream:
+            stream.write(_json(told))
+    return tuple(Placed(instance, *offsets[_member_name(i)]) for i, instance in enumerate(kept))
+
+
+class _Unreadable(Exception):
+    """The source of a member gives no bytes."""
+
+
 def _copy_member(
     archive: zipfile.ZipFile,
     name: str,
@@ -172,20 +186,32 @@ def _copy_member(
     whole = hashlib.sha256()
     dataset = new_digest(instance.transfer_syntax_uid)
     size = 0
-    with (
-        open_part10(instance) as source,
-        archive.open(_entry(name), "w", force_zip64=where.length >= _ZIP64_FROM) as target,
-    ):
-        meta = source.read(where.dataset_offset)
-        whole.update(meta)
-        target.write(meta)
-        while chunk := source.read(_CHUNK):
-            whole.update(chunk)
-            dataset.update(chunk)
-            target.write(chunk)
-            size += len(chunk)
+    try:
+        source = open_part10(instance)
+    except NotFound:
+        return None
+    large = where.length >= _ZIP64_FROM
+    with source, archive.open(_entry(name), "w", force_zip64=large) as target:
+        try:
+            meta = _read(source, where.dataset_offset)
+            whole.update(meta)
+            target.write(meta)
+            while chunk := _read(source, _CHUNK):
+                whole.update(chunk)
+                dataset.update(chunk)
+                target.write(chunk)
+                size += len(chunk)
+        except _Unreadable:
+            return None
     is_sound = dataset.hexdigest() == instance.sha256 and size == instance.size_bytes
     return whole.hexdigest() if is_sound else None
+
+
+def _read(source: BinaryIO, length: int) -> bytes:
+    try:
+        return source.read(length)
+    except OSError as error:
+        raise _Unreadable from error
 
 
 def _write_metadata(
@@ -199,19 +225,24 @@ def _write_metadata(
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         for i, instance in enumerate(kept):
-            offset, _ = offsets[f"{i + 1:06d}.dcm"]
+            offset, _ = offsets[_member_name(i)]
             source = FileSource(
                 descriptor,
                 offset=offset + instance.location.dataset_offset,
                 size=instance.size_bytes,
             )
-            header = dicom_json(
-                source, transfer_syntax_uid=instance.transfer_syntax_uid, limits=limits
-            )
+            header = _header(source, instance, limits)
             stream.write((b"[\n" if i == 0 else b",\n") + _json(header))
         stream.write(b"\n]\n" if kept else b"[]\n")
     finally:
         os.close(descriptor)
+
+
+def _header(source: Source, instance: InstanceRow, limits: WalkLimits) -> dict[str, Any]:
+    try:
+        return dicom_json(source, transfer_syntax_uid=instance.transfer_syntax_uid, limits=limits)
+    except Invalid:  # kept under wider limits than those of today: its identity is enough here
+        return {"00080018": {"vr": "UI", "Value": [instance.sop_instance_uid]}}
 
 
 def _note(name: str, member: Member, file_sha256: str) -> dict[str, Any]:
@@ -232,6 +263,10 @@ def _note(name: str, member: Member, file_sha256: str) -> dict[str, Any]:
             for line in member.ledger
         ],
     }
+
+
+def _member_name(index: int) -> str:
+    return f"{index + 1:06d}.dcm"
 
 
 def _order(member: Member) -> tuple[int, str, str]:

@@ -26,7 +26,7 @@ from storage.inflate import inflate
 from storage.pixels import layout_of, native_frame_bits
 from storage.source import BytesSource, FileSource, Source
 from storage.values import plain_node
-from storage.walker import Walked, WalkLimits, Wanted, walk_structure
+from storage.walker import OFFSET_TABLES, Walked, WalkLimits, Wanted, walk_structure
 
 __all__ = [
     "DEFLATED_LE",
@@ -71,7 +71,7 @@ def walk(
         limits=limits,
     )
     warnings = walked.warnings
-    offsets = {tag: walked.node.pop(tag) for tag in _OFFSET_TABLES if tag in walked.node}
+    offsets = {tag: walked.node.pop(tag) for tag in OFFSET_TABLES if tag in walked.node}
     attributes = plain_node(
         walked.node, _PLAIN, ("iso8859",), little_endian=little_endian, warnings=warnings
     )
@@ -171,10 +171,9 @@ def _walked(plain: Mapping[int, tuple[str, str, Mapping[int, Any] | None]]) -> d
     return {tag: None if n is None else _walked(n) for tag, (_, _, n) in plain.items()}
 
 
-_OFFSET_TABLES = (0x7FE00001, 0x7FE00002)
 _VIDEO = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in range(100, 109)) | frozenset(
     f"1.2.840.10008.1.2.4.{n}.1" for n in range(100, 107)
 )
 _IDENTITY = (0x00080016, 0x00080018)
 _PLAIN: PlainWanted = _plain(INDEXED_KEYWORDS)
-_WALKED: Wanted = _walked(_PLAIN) | dict.fromkeys(_OFFSET_TABLES)
+_WALKED: Wanted = _walked(_PLAIN) | dict.fromkeys(OFFSET_TABLES)

@@ -21,6 +21,9 @@ UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_TAGS = frozenset({0x7FE00010, 0x7FE00008, 0x7FE00009})
 
+OFFSET_TABLES = frozenset({0x7FE00001, 0x7FE00002})
+"""Extended Offset Table and its lengths: kept whatever their size (PS3.5 section A.4)."""
+
 LONG_VRS = frozenset(
     {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 )
@@ -73,7 +76,7 @@ class WalkLimits:
 
     max_depth: int = 64  # of sequences
     max_elements: int = 2_000_000
-    max_value_bytes: int = 1 << 16  # longest value kept
+    max_value_bytes: int = 1 << 14  # longest value kept
     inflate_ratio: int = 100
     inflate_floor_bytes: int = 4 << 20  # the ratio counts beyond this
     inflate_bytes: int = 256 << 20
@@ -291,7 +294,7 @@ def walk_structure(  # noqa: PLR0912, PLR0915 - one loop on purpose: it runs for
                 position = value
                 continue
             if keep and level.node is not None:
-                if length > max_value:
+                if length > max_value and tag not in OFFSET_TABLES:
                     level.node[tag] = Element(vr, None)
                 elif after <= high:
                     level.node[tag] = Element(vr, bytes(window[value - low : after - low]))

@@ -306,6 +306,28 @@ def test_a_record_that_rotted_in_the_spool_is_left_out_and_told(
     assert archive.read_dataset(after["1.2.3.1"]) == sent["1.2.3.1"]
 
 
+def test_a_record_that_is_gone_does_not_hold_up_the_others(
+    archive: Archive, everything: Scope, clock: Clock
+) -> None:
+    sent = fill(archive, 2)
+    seal(archive)
+    (lost,) = segment_paths(archive.spool.folder)
+    again = Archive(
+        data=archive.data,
+        database=archive.database,
+        store=archive.store,
+        limits=archive.spool.limits,
+        clock=clock,
+    )
+    again.start()
+    receive(again, dataset("1.2.3.9"), "1.2.3.9")
+    again.close()
+    lost.unlink()
+    report = Mover(again, quiet_s=QUIET_S).run_once(clock.later(QUIET_S))
+    assert (report.packed, report.rotten) == (1, 2)
+    assert set(rows(again, everything)) == {*sent, "1.2.3.9"}
+
+
 def spoil(path: Path, at: int) -> None:
     with path.open("r+b") as stream:
         stream.seek(at)
