@@ -31,8 +31,9 @@ def study_clause(scope: Scope, of: FromClause = studies) -> ColumnElement[bool]:
 
 
 def seen_copy_clause(scope: Scope) -> list[ColumnElement[bool]]:
-    """Return the condition that leaves one of several sites' copies of a study: the fullest, else
-    the oldest. Who sees one site only needs none.
+    """Return the condition that leaves one of several sites' copies of a study.
+
+    It is the fullest, else the oldest. Who sees one site only needs no condition.
     """
     if scope.sites is not None and len(scope.sites | {scope.own_site}) == 1:
         return []

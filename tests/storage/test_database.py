@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sqlite3
+import sys
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -16,6 +18,7 @@ from casework.errors import Unavailable
 from storage import database as module
 from storage.database import Database, open_database
 from storage.tables import segments
+from storage.testing import fresh_database
 
 NOW = datetime(2025, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -50,6 +53,17 @@ def test_an_old_library_never_uses_wal(tmp_path: Path, monkeypatch: pytest.Monke
         assert conn.exec_driver_sql("PRAGMA journal_mode").scalar() == "truncate"
         assert conn.exec_driver_sql("PRAGMA synchronous").scalar() == 3
     database.close()
+
+
+def test_the_standard_library_stands_in_for_a_missing_sqlite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pysqlite3", None)
+    with fresh_database(tmp_path) as database:
+        assert database.engine.dialect.dbapi is sqlite3
+        with database.begin() as conn:
+            _add(conn, "a")
+        assert _names(database) == ["a"]
 
 
 def test_the_file_is_read_by_its_owner_only(database: Database, tmp_path: Path) -> None:
