@@ -283,7 +283,7 @@ def jpeg(size=(800, 600)):
 
 
 def photo_form(data, **fields):
-    form = {"kind": "closeup", "site_code": "40983000", "laterality": "left", **fields}
+    form = {"kind": "closeup", "site_code": "36141000", "laterality": "left", **fields}
     return {**form, "photo": (io.BytesIO(data), "photo.jpg")}
 
 
@@ -358,3 +358,21 @@ def test_words_of_a_referral(shared_world):
 def test_me(shared_world):
     me = shared_world.client("radiologist@centre").get("/api/me").get_json()
     assert (me["role"], me["site"], me["site_kind"]) == ("radiologist", "centre", "centre")
+
+
+@pytest.mark.parametrize("who", ["dermatologist@centre", "coordinator@centre"])
+def test_only_the_site_that_asks_adds_photographs(world, who):
+    case_id = world.derm_case()
+    asker = world.client("referrer@fjord")
+    url = f"/api/cases/{case_id}/photos"
+    assert asker.post(url, data=photo_form(jpeg())).status_code == 201
+    asker.post(f"/api/cases/{case_id}/submit", json={})
+    answer = world.client(who).post(url, data=photo_form(jpeg()))
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "wrong-role")
+
+
+def test_photo_of_a_site_that_dicom_does_not_know_is_refused(world):
+    case_id = world.derm_case()
+    url = f"/api/cases/{case_id}/photos"
+    answer = world.client("referrer@fjord").post(url, data=photo_form(jpeg(), site_code="1"))
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "unknown-site")

@@ -6,6 +6,7 @@ Stores through the photo door only.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from flask import Blueprint, Response
 
@@ -35,7 +36,7 @@ _LATERALITY = {"left": "L", "right": "R", "bilateral": "B"}
 class AssessForm(Body):
     """Which kind of photograph is judged, when it is known."""
 
-    kind: str = ""
+    kind: Literal["overview", "closeup", "dermoscopic", ""] = ""
 
 
 @bp.post("/referrals")
@@ -90,8 +91,8 @@ def edit_referral(case_id: str) -> Response:
 )
 def assess_photo() -> Response:
     """Return the advice on a photograph."""
-    data = _photo()
-    advice = required_photos().assess(data)
+    data, form = _photo(), read_form(AssessForm)
+    advice = required_photos().assess(data, form.kind)
     return answer(AdviceList(advice=[AdviceShape.of(a) for a in advice]))
 
 
@@ -99,10 +100,11 @@ def assess_photo() -> Response:
 @describe("Add a photograph to a case", form=PhotoForm, files=("photo",), answers={201: PhotoTaken})
 def add_photo(case_id: str) -> Response:
     """Make a photograph an object of its case; the same capture_id again gives the same object."""
-    case = _visible(case_id)
+    case, actor = _visible(case_id), current_actor()
+    services().casebook.require_photographs_wanted(actor, case)
     data, form = _photo(), read_form(PhotoForm)
     taken = required_photos().take(
-        current_actor(),
+        actor,
         case,
         data,
         kind=form.kind,
