@@ -24,6 +24,7 @@ _PDU_HEAD_BYTES = 6
 _SLACK_BYTES = 1024  # some peers count a PDU's length without its items' headers
 _READ_BYTES = 256 << 10
 _IDLE_WAIT_MS = 50
+_LEAST_S = 0.25  # for a request that lay here already while this machine was busy
 _SPARE_CONNECTIONS = 16  # beyond the associations, so that one too many can be told so
 
 
@@ -76,6 +77,7 @@ class GuardedSocket(AssociationSocket):
         self._limits = limits
         self._opened_at = time.monotonic()
         self._deadline = 0.0
+        self._has_ended = False
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll = select.poll()  # select() fails at descriptors of 1024 and more
         self._poll.register(connection.fileno(), select.POLLIN)
@@ -87,6 +89,11 @@ class GuardedSocket(AssociationSocket):
         """Let a waiting `ready` return, because there is something to send."""
         with contextlib.suppress(OSError):
             os.eventfd_write(self._wake, 1)
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether nothing more can be read: the peer left, was too slow or was refused."""
+        return self._has_ended or self.socket is None
 
     def dispose(self) -> None:
         """Give back what the guard holds itself; the connection is closed by then."""
@@ -117,8 +124,17 @@ class GuardedSocket(AssociationSocket):
         elif nr_bytes > self._longest():
             self._refuse(connection, nr_bytes)
         content = bytearray(nr_bytes)
-        view, filled = memoryview(content), 0
-        while filled < nr_bytes:
+        try:
+            filled = self._fill(connection, memoryview(content))
+        except OSError:
+            self._has_ended = True
+            raise
+        self._has_ended = filled < nr_bytes
+        return content[:filled]
+
+    def _fill(self, connection: socket.socket, view: memoryview) -> int:
+        filled = 0
+        while filled < len(view):
             remaining_s = self._deadline - time.monotonic()
             if remaining_s <= 0:
                 raise TimeoutError("a PDU was not sent in time")
@@ -128,7 +144,7 @@ class GuardedSocket(AssociationSocket):
                 break
             _acknowledge_at_once(connection)
             filled += count
-        return content[:filled]
+        return filled
 
     def send(self, bytestream: bytes) -> None:
         """Send all of it; a peer that does not read in time loses the connection."""
@@ -142,10 +158,10 @@ class GuardedSocket(AssociationSocket):
             self.event_queue.put("Evt17")
 
     def _next_deadline(self) -> float:
-        deadline = time.monotonic() + self._limits.pdu_timeout_s
+        now = time.monotonic()
         if self.assoc.is_established:
-            return deadline
-        return min(deadline, self._opened_at + self._limits.request_timeout_s)
+            return now + self._limits.pdu_timeout_s
+        return max(self._opened_at + self._limits.request_timeout_s, now + _LEAST_S)
 
     def _longest(self) -> int:
         if self.assoc.is_established:
@@ -154,6 +170,7 @@ class GuardedSocket(AssociationSocket):
 
     def _refuse(self, connection: socket.socket, announced: int) -> None:
         """Abort before anything is allocated (PS3.8 section 9.3.8: invalid parameter value)."""
+        self._has_ended = True
         log.warning("pdu refused", peer=str(self.assoc.requestor.address), bytes=announced)
         with contextlib.suppress(OSError):
             connection.settimeout(1.0)

@@ -186,7 +186,14 @@ class _Link(Association):
     def run_reactor(self) -> None:
         """Serve the association from its request to its end, and leave nothing behind."""
         try:
-            super().run_reactor()
+            self.dul.start()
+            self._dul_ready.wait()
+            request = self._wait_for_request()
+            if request is not None:
+                self.requestor.primitive = request
+                self.acse.negotiate_association()
+            if self.is_established:
+                self._run_reactor()
         except Exception:  # process boundary: one association must not end the others
             log.exception("association broke", peer=self.peer_host)
         finally:
@@ -197,6 +204,17 @@ class _Link(Association):
                 self._line.dispose()
             self.server.left(self)
             self.server.front.ended(self.session)
+
+    def _wait_for_request(self) -> A_ASSOCIATE | None:
+        """Return the association request, or None when none comes in time or the peer goes."""
+        deadline = time.monotonic() + self.server.limits.request_timeout_s
+        while time.monotonic() < deadline and not self.server.draining.is_set():
+            primitive: Any = self.dul.receive_pdu(wait=True, timeout=_WAIT_S)
+            if primitive is not None:
+                return primitive if isinstance(primitive, A_ASSOCIATE) else None
+            if self._line is None or self._line.has_ended:
+                return None
+        return None
 
     def cut(self) -> None:
         """Close the connection, whatever is under way."""
@@ -283,8 +301,7 @@ class _Gate(ACSE):
 
     def _negotiate_as_acceptor(self) -> None:
         link, primitive = self._link, self.requestor.primitive
-        if not isinstance(primitive, A_ASSOCIATE):  # the peer has gone again
-            link.kill()
+        if primitive is None:
             return
         self.requestor.ae_title = primitive.calling_ae_title
         decision = link.server.front.decide(

@@ -91,7 +91,9 @@ KNOWN_PRIVATE_CLASSES: Mapping[str, str] = {
 
 _STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
 _ELSEWHERE = ("1.2.840.10008.5.1.4.34.1", "1.2.840.10008.5.1.1.29", "1.2.840.10008.5.1.1.30")
-_WITHOUT_PATIENT = ("1.2.840.10008.5.1.4.1.1.200.", "1.2.840.10008.5.1.4.1.1.201.")
+_WITHOUT_PATIENT = frozenset(  # protocols and inventories (PS3.4 annex GG)
+    _STORAGE_ROOT + end for end in ("200.1", "200.3", "200.7", "201.1")
+)
 
 
 def _storage_classes() -> dict[str, str]:
@@ -105,9 +107,7 @@ def _storage_classes() -> dict[str, str]:
     }
     for keyword, uid in sop_class._STORAGE_CLASSES.items():
         names.setdefault(uid, keyword)
-    return {
-        uid: name for uid, name in sorted(names.items()) if not uid.startswith(_WITHOUT_PATIENT)
-    }
+    return {uid: name for uid, name in sorted(names.items()) if uid not in _WITHOUT_PATIENT}
 
 
 STORAGE_CLASSES: Mapping[str, str] = _storage_classes()
@@ -124,7 +124,7 @@ def is_storage_class(
     """
     if uid in STORAGE_CLASSES:
         return True
-    if not private_classes or uid.startswith(_WITHOUT_PATIENT):
+    if not private_classes or uid in _WITHOUT_PATIENT:
         return False
     return (
         uid in KNOWN_PRIVATE_CLASSES
