@@ -5,6 +5,7 @@ Modality tables and palettes are applied here, so that those who draw need a win
 
 from __future__ import annotations
 
+import io
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -18,6 +19,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from casework.errors import Invalid
 from storage.archive import Archive
 from storage.index import InstanceRow
+from storage.part10 import DEFLATED_LE
 from viewer.display import Display, Window, display_of, display_of_frame, first, needs_header
 from viewer.photo_bytes import embedded_profile
 from viewer.pixels import BIG_ENDIAN, Decoded, decode, shape_of
@@ -86,18 +88,22 @@ class FrameSource:
             if key in self._headers:
                 self._headers.move_to_end(key)
                 return self._headers[key]
-        with self._archive.open_part10(ref) as stream:
-            try:
-                header = dcmread(stream, stop_before_pixels=True)
-            except (InvalidDicomError, ValueError, EOFError, KeyError) as error:
-                raise Invalid(
-                    "The object's header cannot be read.", code="bad-structure"
-                ) from error
+        try:
+            header = dcmread(io.BytesIO(self._head_bytes(ref)), stop_before_pixels=True)
+        except (InvalidDicomError, ValueError, EOFError, KeyError) as error:
+            raise Invalid("The object's header cannot be read.", code="bad-structure") from error
         with self._lock:
             self._headers[key] = header
             while len(self._headers) > _HEADERS_KEPT:
                 self._headers.popitem(last=False)
         return header
+
+    def _head_bytes(self, ref: InstanceRow) -> bytes:
+        """Return the file up to its pixels; whole where they lie inside a deflated data set."""
+        if ref.pixel is None or ref.transfer_syntax_uid == DEFLATED_LE:
+            return self._archive.read_part10(ref)
+        with self._archive.open_part10(ref) as stream:  # which cannot seek, as dcmread must
+            return stream.read(ref.location.dataset_offset + ref.pixel.offset)
 
     def _in_byte_order(self, ref: InstanceRow, data: bytes) -> bytes:
         """Return 8-bit samples in order where they came as big-endian words (PS3.5 8.1.1)."""
