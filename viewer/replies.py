@@ -15,17 +15,28 @@ from werkzeug.wrappers import Response
 from casework import access
 from casework.errors import Invalid, NotFound, Refused
 from casework.lifecycle import Event, possible
-from casework.model import Actor, Case, CaseDossier, CaseState, Report, Role, SiteKind
+from casework.model import Actor, Case, CaseDossier, CaseState, Delivery, Report, Role, SiteKind
+from storage.index import InstanceRow
 from viewer import reading, reply_view
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _, language
+from viewer.render import is_photograph
 from viewer.report_pdf import render_report
 from viewer.services import services
 
 bp = Blueprint("replies", __name__)
 
-_PICTURES = frozenset({"XC", "DMS", "GM", "OT", "ES"})  # shown as photographs, all of them
-_MOST_IMAGES = 24
+_PHOTOGRAPHED = frozenset({"XC", "DMS", "GM", "ES"})
+_MOST_PICTURES = 24
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image of the page: a small one to show, and what opens when it is pressed."""
+
+    small: str
+    large: str
+    is_photograph: bool
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,8 @@ def _reply_page(actor: Actor, dossier: CaseDossier) -> str:
         case=case,
         reply=reply,
         diagnoses=reply_view.diagnoses_of(reply.content) if reply else (),
-        images=_images(dossier, reply),
+        pictures=_pictures(dossier, reply),
+        names_images=bool(reply and _named(reply)),
         history=_history(dossier),
         may={event.value for event in Event if _may(actor, event, case)},
         may_photograph=actor.site_kind is SiteKind.GP,
@@ -111,20 +123,40 @@ def _reply_page(actor: Actor, dossier: CaseDossier) -> str:
     )
 
 
-def _images(dossier: CaseDossier, reply: reply_view.Reply | None) -> Sequence[reply_view.Image]:
+def _named(reply: reply_view.Reply) -> Sequence[reply_view.Image]:
+    return reply_view.images_of((reply.answer, *reply.addenda))
+
+
+def _pictures(dossier: CaseDossier, reply: reply_view.Reply | None) -> Sequence[Picture]:
     """Return the frames that the reply points to; without any, the case's own photographs."""
-    named = reply_view.images_of((reply.answer, *reply.addenda)) if reply else ()
+    scope, index, site = current_scope(), services().index, dossier.case.site
+    named = _named(reply)[:_MOST_PICTURES] if reply else ()
     if named:
-        return named[:_MOST_IMAGES]
-    scope, index = current_scope(), services().index
-    photographs = [
-        reply_view.Image(row.sop_instance_uid, 1)
-        for study in dossier.studies
-        if set(study.modalities) & _PICTURES
-        for row in index.instances_of(scope, study.study_uid, site=study.site)
-        if row.rows
-    ]
-    return photographs[:_MOST_IMAGES]
+        found = [(row, each.frame) for each in named if (row := _row(each.instance_uid, site))]
+    else:
+        rows = [
+            row
+            for study in dossier.studies
+            for row in index.instances_of(scope, study.study_uid, site=study.site)
+        ]
+        found = [(row, 1) for row in rows if row.attributes.get("Modality") in _PHOTOGRAPHED]
+    return [_picture(row, frame) for row, frame in found[:_MOST_PICTURES] if row.rows]
+
+
+def _row(sop_instance_uid: str, site: str) -> InstanceRow | None:
+    try:
+        return services().index.instance(current_scope(), sop_instance_uid, site)
+    except NotFound:  # a conflict was settled the other way since
+        return None
+
+
+def _picture(row: InstanceRow, frame: int) -> Picture:
+    uid, site = row.sop_instance_uid, row.site
+    small = url_for("api_frames.preview", uid=uid, frame=frame, site=site)
+    whole = url_for("api_frames.photo", uid=uid, site=site)
+    own_jpeg = is_photograph(row)
+    is_photographed = row.attributes.get("Modality") in _PHOTOGRAPHED
+    return Picture(small, whole if own_jpeg else small, is_photographed)
 
 
 def _history(dossier: CaseDossier) -> Sequence[Turn]:
@@ -140,8 +172,7 @@ def _history(dossier: CaseDossier) -> Sequence[Turn]:
         turns.append(Turn(report.signed_at, _report_turn(report)))
     for delivery in dossier.deliveries:
         if delivery.done_at and delivery.channel != "inbox":
-            said = _("Delivered to {destination}", destination=delivery.destination)
-            turns.append(Turn(delivery.done_at, said))
+            turns.append(Turn(delivery.done_at, _delivery_turn(delivery)))
     if case.read_at:
         turns.append(Turn(case.read_at, _("Answer opened")))
     if case.closed_at:
@@ -156,6 +187,12 @@ def _message_turn(kind: str, author: str) -> str:
         "decline": _("{name} declined the case", name=author),
         "withdraw": _("{name} withdrew the referral", name=author),
     }.get(kind, _("{name} wrote a note", name=author))
+
+
+def _delivery_turn(delivery: Delivery) -> str:
+    if delivery.channel == "study":
+        return _("Answer filed with the images")
+    return _("Delivered to {destination}", destination=delivery.destination)
 
 
 def _report_turn(report: Report) -> str:
