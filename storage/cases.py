@@ -88,16 +88,24 @@ class CaseReads(Worklist):
             return {row.capture_id: row.sop_instance_uid for row in conn.execute(asked)}
 
 
-def visible_case(conn: Connection, scope: Scope, case_id: str) -> Case:
-    """Return a case within sight, or raise NotFound."""
-    row = conn.execute(case_query().where(cases.c.id == case_id)).one_or_none()
-    if row is None:
+def visible_case(conn: Connection, scope: Scope, case_id: str, *, to_change: bool = False) -> Case:
+    """Return a case within sight, or raise NotFound; one to change waits for other changes."""
+    found = case_or_none(conn, case_id, to_change=to_change)
+    if found is None:
         raise NotFound(f"There is no case {case_id}.", code="no-such-case")
-    found = as_case(row)
     require_visible(
         scope, case_id=case_id, site=found.site, specialty=found.specialty, state=found.state
     )
     return found
+
+
+def case_or_none(conn: Connection, case_id: str, *, to_change: bool = False) -> Case | None:
+    """Return a case whoever asks, or None."""
+    asked = case_query().where(cases.c.id == case_id)
+    if to_change:
+        asked = asked.with_for_update(of=cases)
+    row = conn.execute(asked).one_or_none()
+    return None if row is None else as_case(row)
 
 
 def studies_of_case(conn: Connection, case_id: str) -> Sequence[AnyRow]:

@@ -96,7 +96,7 @@ class Signing(Steps):
                 raise NotFound(f"There is no delivery {delivery_id}.", code="no-such-delivery")
             if not finish(conn, delivery_id, now=now):
                 return
-            case = self._load(conn, row.case_id)
+            case = self._load(conn, row.case_id, to_change=True)
             step = Step(conn, actor, Event.DELIVER, case, now)
             reached = row.channel == INBOX and row.report_version == case.report_version
             detail = {

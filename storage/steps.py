@@ -20,9 +20,8 @@ from casework.audit import ACTIONS, REFUSED, Deed
 from casework.errors import Conflict, NotFound, Refused
 from casework.lifecycle import Event, after
 from casework.model import Actor, Case, CaseState
-from storage.case_rows import as_case, case_query
 from storage.casebook_tables import cases, messages
-from storage.cases import CaseReads, visible_case
+from storage.cases import CaseReads, case_or_none, visible_case
 from storage.database import Database
 from storage.ledger import append_entry
 
@@ -66,7 +65,7 @@ class Steps(CaseReads):
     ) -> Case:
         """Take a step and return the case after it; `decide` returning None leaves all as it is."""
         with self._noting_refusals(actor, event.value, case_id), self._database.begin() as conn:
-            case = visible_case(conn, scope_of(actor), case_id)
+            case = visible_case(conn, scope_of(actor), case_id, to_change=True)
             require_may(actor, event, site=case.site, holder_id=case.holder_id)
             step = Step(conn, actor, event, case, self._clock())
             change = decide(step)
@@ -94,8 +93,11 @@ class Steps(CaseReads):
         )
         append_entry(step.conn, deed, at=step.now)
 
-    def _load(self, conn: Connection, case_id: str) -> Case:
-        return as_case(conn.execute(case_query().where(cases.c.id == case_id)).one())
+    def _load(self, conn: Connection, case_id: str, *, to_change: bool = False) -> Case:
+        found = case_or_none(conn, case_id, to_change=to_change)
+        if found is None:
+            raise NotFound(f"There is no case {case_id}.", code="no-such-case")
+        return found
 
     def _moved_on(self, step: Step) -> Conflict:
         """Return what to tell one who was second: who holds the case now, or where it is."""

@@ -341,7 +341,7 @@ def _audit() -> None:
 def _only_grows(table: str) -> None:
     """Refuse to change or delete a row, whoever asks."""
     sentence = f"rows of {table} are never changed or deleted"
-    if op.get_bind().dialect.name == "sqlite":
+    if op.get_context().dialect.name == "sqlite":
         for verb in ("UPDATE", "DELETE"):
             op.execute(
                 f"CREATE TRIGGER {table}_refuses_{verb.lower()} BEFORE {verb} ON {table}"
