@@ -1,1 +1,1 @@
-"""Decides: case, referral, lifecycle, findings, delivery, access and audit. Standard library only, no I/O."""
+"""Decides: cases, lifecycle, findings, delivery, access, audit. Standard library only, no I/O."""

@@ -1,7 +1,8 @@
-"""Who may see and do what. The one place: lists filter by `Scope`, single objects ask the same `Scope`.
+"""Who may see and do what, in one place: lists filter by `Scope`, single objects ask the same one.
 
 A site sees its own. Specialists and the coordinator of the centre see what was submitted to their
-specialty, never another site's drafts. Whoever asks for what they may not see is told that it does not exist.
+specialty, never another site's drafts. Whoever asks for what they may not see is told that it
+does not exist.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Scope:
     def covers_study(
         self, *, site: str, specialty: Specialty | None, state: CaseState | None
     ) -> bool:
-        """Tell whether a study is within sight: as its case is, or by site alone when it has none."""
+        """Tell whether a study is within sight: as its case is, or by site when it has none."""
         if specialty is not None and state is not None:
             return self.covers_case(site=site, specialty=specialty, state=state)
         return self.sites is None or site in self.sites
@@ -82,13 +83,11 @@ MAY: Mapping[Event, frozenset[Role]] = {
 }
 """Which roles may cause an event; DELIVER is caused by machines only."""
 
-BY_OWN_SITE = frozenset(
-    {Event.SUBMIT, Event.ANSWER, Event.WITHDRAW, Event.OPEN, Event.ACKNOWLEDGE}
-)
+BY_OWN_SITE = frozenset({Event.SUBMIT, Event.ANSWER, Event.WITHDRAW, Event.OPEN, Event.ACKNOWLEDGE})
 """Events that belong to the site that asked."""
 
 BY_HOLDER = frozenset({Event.RELEASE, Event.ASK, Event.DRAFT, Event.SIGN})
-"""Events that belong to the specialist who holds the case; a coordinator may release in their place."""
+"""Events that belong to the specialist who holds the case; a coordinator may release for them."""
 
 
 def scope_of(actor: Actor) -> Scope:
@@ -103,12 +102,14 @@ def scope_of(actor: Actor) -> Scope:
 
 
 def scope_of_ae(ae: ApplicationEntity) -> Scope:
-    """Return what a DICOM node may query: its own site's studies; a node of the centre, all submitted ones."""
+    """Return what a node may query: its own site's studies; one of the centre, all submitted."""
     sites = None if ae.site_kind is SiteKind.CENTRE else frozenset({ae.site})
     return Scope(sites=sites, specialties=None, own_site=ae.site)
 
 
-def require_visible(scope: Scope, *, case_id: str, site: str, specialty: Specialty, state: CaseState) -> None:
+def require_visible(
+    scope: Scope, *, case_id: str, site: str, specialty: Specialty, state: CaseState
+) -> None:
     """Raise NotFound unless the case is within sight."""
     if not scope.covers_case(site=site, specialty=specialty, state=state):
         raise NotFound(f"There is no case {case_id}.", code="no-such-case")
@@ -121,7 +122,8 @@ def require_may(actor: Actor, event: Event, *, site: str, holder_id: str) -> Non
     """
     if actor.role is None or actor.role not in MAY[event]:
         raise Refused(
-            f"Your role may not {event.value} a case. Ask somebody whose role it is.", code="wrong-role"
+            f"Your role may not {event.value} a case. Ask somebody whose role it is.",
+            code="wrong-role",
         )
     if event in BY_OWN_SITE and actor.site != site:
         raise Refused("Only the site that asked may do this.", code="wrong-site")

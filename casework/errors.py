@@ -1,4 +1,4 @@
-"""The errors that Lysbro raises on purpose. Each type says who can act; each message says what to do.
+"""The errors that Lysbro raises on purpose: the type says who can act, the message what to do.
 
 Every face has one table from these types to its wire: a DIMSE status, an HTTP problem document, an
 exit status. What is not one of these is a defect, and is answered as a failure.
@@ -18,19 +18,19 @@ class LysbroError(Exception):
         self.code = code or type(self).__name__.lower()
 
 
-class Invalid(LysbroError):
+class Invalid(LysbroError):  # noqa: N818
     """The sender gave something that cannot be accepted as it is; the sender can mend it."""
 
 
-class Refused(LysbroError):
+class Refused(LysbroError):  # noqa: N818
     """The actor may not do this; somebody with other rights can."""
 
 
-class NotFound(LysbroError):
+class NotFound(LysbroError):  # noqa: N818
     """There is no such thing, or the actor may not know of it; the two are told apart nowhere."""
 
 
-class Conflict(LysbroError):
+class Conflict(LysbroError):  # noqa: N818
     """Somebody else was there first, or the state has moved on; `state` is the present one."""
 
     def __init__(self, message: str, *, code: str = "", state: str = "") -> None:
@@ -42,9 +42,9 @@ class TooLarge(Invalid):
     """The input is over a limit that is a setting."""
 
 
-class Unavailable(LysbroError):
-    """A part that is needed does not answer, or there is no room; the operator can act, the sender may retry."""
+class Unavailable(LysbroError):  # noqa: N818
+    """A part does not answer, or there is no room; the operator can act, the sender may retry."""
 
 
 class NoRoom(Unavailable):
-    """The spool is at its limit or the disk is full; nothing was kept (C-STORE 0xA700, HTTP 507)."""
+    """The spool or the disk is full; nothing was kept (C-STORE 0xA700, HTTP 507)."""

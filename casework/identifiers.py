@@ -10,13 +10,13 @@ from collections.abc import Callable
 _UID = re.compile(r"[0-9.]{1,64}")
 _STRICT_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
-_CASE_ALPHABET = "23456789BCDFGHJKMNPQRSTVWXYZ"  # no vowels, no 0/O, 1/I/L: read out on the telephone
+_CASE_ALPHABET = "23456789BCDFGHJKMNPQRSTVWXYZ"  # no vowels, no 0/O, 1/I/L: to be read out
 _CASE = re.compile(rf"[{_CASE_ALPHABET}]{{4}}-[{_CASE_ALPHABET}]{{4}}")
 _NAMESPACE = uuid.UUID("6f0b9a52-2c3e-5d0c-9a54-3f6d7c1b8e21")
 
 
 def is_receivable_uid(text: str) -> bool:
-    """Tell whether a UID may be taken in: digits and dots, 64 at most (laxer than PS3.5 section 9.1)."""
+    """Tell whether a UID may be taken in: digits and dots, 64 at most (PS3.5 9.1 asks more)."""
     return _UID.fullmatch(text) is not None
 
 
@@ -57,10 +57,11 @@ def is_slug(text: str) -> bool:
 
 
 def normal_ae_title(text: str) -> str:
-    """Return an AE title without its padding (PS3.5 section 6.2, VR AE: spaces around do not count)."""
+    """Return an AE title without its padding (PS3.5 6.2, VR AE: spaces around do not count)."""
     return text.strip(" \x00")
 
 
 def is_ae_title(text: str) -> bool:
-    """Tell whether a text may be an AE title: 1 to 16 characters of the default repertoire, no backslash."""
-    return 1 <= len(text) <= 16 and all(" " <= c <= "~" and c != "\\" for c in text) and text.strip() == text
+    """Tell whether a text may be an AE title: 1 to 16 characters of ASCII, no backslash."""
+    plain = all(" " <= c <= "~" and c != "\\" for c in text)
+    return plain and 1 <= len(text) <= 16 and text.strip() == text

@@ -1,4 +1,4 @@
-"""The lifecycle of a case as a table of (state, event). Knows nothing of who may act; that is `access`."""
+"""The lifecycle of a case as a table of (state, event). Who may act is for `access` to say."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ def after(state: S, event: Event) -> S:
     following = TABLE.get((state, event))
     if following is None:
         raise Conflict(
-            f"A case that is {state.value} cannot take '{event.value}'. Reload the case to see where it is.",
+            f"A case that is {state.value} cannot take '{event.value}'. "
+            "Reload the case to see where it is.",
             code="wrong-state",
             state=state.value,
         )

@@ -1,4 +1,4 @@
-"""The values that casework speaks of: sites, actors, patients, referrals, cases, reports. Frozen; no rules here."""
+"""The values that casework speaks of: sites, actors, patients, cases, reports. Frozen; no rules."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Site:
     slug: str
     name: str
     kind: SiteKind
-    issuer: str = ""  # OID of the authority that gives this site's patient numbers; empty: the site itself
+    issuer: str = ""  # OID of who gives this site's patient numbers; empty: the site itself
 
 
 @dataclass(frozen=True)
