@@ -25,6 +25,9 @@ log = structlog.get_logger()
 
 _BATCH = 500
 _BACKLOG = 50_000
+_GATHER_S = (
+    0.03  # each batch is a sync of the database, which a storing association must wait beside
+)
 _HOUSEKEEPING_S = 1.0
 _RETRY_S = 2.0
 
@@ -49,6 +52,7 @@ class Indexer:
         self._sealed: deque[tuple[str, int]] = deque()
         self._added = 0
         self._done = 0
+        self._awaited = 0  # up to which of those that were added somebody waits
         self._held: list[SpoolRecord] = []
         self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="indexer", daemon=True)
@@ -89,6 +93,8 @@ class Indexer:
         deadline = time.monotonic() + timeout_s
         with self._condition:
             wanted = self._added
+            self._awaited = max(self._awaited, wanted)
+            self._condition.notify_all()
             while self._done < wanted:
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._thread.is_alive():
@@ -121,12 +127,24 @@ class Indexer:
         with self._condition:
             if not self._queue and not self._sealed and not self._is_stopping:
                 self._condition.wait(_RETRY_S if self._held else _HOUSEKEEPING_S)
+            self._gather()
             batch = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
             sealed: list[tuple[str, int]] = []
             if not self._queue:
                 sealed = list(self._sealed)
                 self._sealed.clear()
             return batch, sealed, self._is_stopping and not self._queue and not self._sealed
+
+    def _gather(self) -> None:
+        """Let more records join a batch for a moment, unless somebody waits for those there are."""
+        deadline = time.monotonic() + _GATHER_S
+        while (
+            0 < len(self._queue) < _BATCH
+            and self._awaited <= self._done
+            and not self._is_stopping
+            and (left := deadline - time.monotonic()) > 0
+        ):
+            self._condition.wait(left)
 
     def _take_over(self, batch: Sequence[SpoolRecord], sealed: list[tuple[str, int]]) -> None:
         waiting = [*self._held, *batch]

@@ -70,6 +70,7 @@ class Spool:
         self._gauge = 0
         self._gauge_at = float("-inf")
         self._make_folders()
+        self.reserve_bytes = _reserve(folder, limits)
 
     @property
     def failure(self) -> str:
@@ -108,14 +109,6 @@ class Spool:
         """Count what an intake has written since the spool was last measured."""
         with self._lock:
             self._gauge += size_bytes
-
-    @property
-    def reserve_bytes(self) -> int:
-        """Return the bytes of the disk that are left free."""
-        if self.limits.reserve_bytes is not None:
-            return self.limits.reserve_bytes
-        found = os.statvfs(self.folder)
-        return min(_RESERVE_BYTES, found.f_blocks * found.f_frsize // 10)
 
     def borrow(self) -> Segment:
         """Lend a segment to one intake; it must be given back or broken off."""
@@ -237,6 +230,14 @@ class Spool:
             if not folder.is_dir():
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 sync_folder(folder.parent)
+
+
+def _reserve(folder: Path, limits: SpoolLimits) -> int:
+    """Return the bytes of the disk that are left free."""
+    if limits.reserve_bytes is not None:
+        return limits.reserve_bytes
+    found = os.statvfs(folder)
+    return min(_RESERVE_BYTES, found.f_blocks * found.f_frsize // 10)
 
 
 def _ignore(_name: str, _end: int) -> None:
