@@ -81,6 +81,7 @@ _VIDEO_BRANDS = frozenset(
 )
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1"})
 _HEIC_SEQUENCES = frozenset({b"hevc", b"hevx", b"msf1", b"avis"})
+_SCALES = (1, 2, 4, 8)  # by which a JPEG decoder reduces
 _SVG = re.compile(rb"<svg[\s>]", re.IGNORECASE)
 
 
@@ -160,6 +161,9 @@ def _open_jpeg(data: bytes, limits: PhotoLimits) -> Photo:
     _check_pixels(stream.columns, stream.rows, limits)
     camera = read_exif(stream.exif, xmp=stream.xmp)
     decoded = raster.decode_jpeg(jpeg.without_metadata(stream), stream.icc, at_least=WORKING_SIDE)
+    rows, columns = decoded.pixels.shape[:2]
+    if not any((-(-stream.rows // n), -(-stream.columns // n)) == (rows, columns) for n in _SCALES):
+        raise _damaged()  # a decoder made something else of a spoiled stream
     working = raster.turn(_small(decoded.pixels), camera.orientation)
     turned = camera.orientation in (5, 6, 7, 8)
     return Photo(
@@ -238,6 +242,10 @@ def _unreadable(error: BaseException) -> Invalid:
         return Invalid(
             "The picture is cut off: its end is missing. Take or choose it again.", code="truncated"
         )
+    return _damaged()
+
+
+def _damaged() -> Invalid:
     return Invalid("The picture is damaged and cannot be read. Take it again.", code="damaged")
 
 

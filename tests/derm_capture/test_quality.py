@@ -1,0 +1,74 @@
+"""Advice on a photograph: what is spoiled is found, the rest is left in peace."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from derm_capture import quality
+from derm_capture.photo import open_photo
+from derm_capture.quality import Verdict
+from tests.derm_capture import pictures
+
+SHARP = pictures.skin(1280, 960)
+
+
+def advice(pixels: np.ndarray, check: str, **options: str) -> quality.Advice:
+    photo = open_photo(pictures.encoded(pixels, "JPEG", quality=92))
+    return next(a for a in quality.assess(photo, **options) if a.check == check)
+
+
+def test_assess_when_the_picture_is_good_then_every_check_says_so():
+    found = quality.assess(open_photo(pictures.encoded(SHARP, "JPEG", quality=92)))
+    assert [a.check for a in found] == ["focus", "exposure", "glare", "colour", "resolution"]
+    assert {a.verdict for a in found} == {Verdict.GOOD}
+    assert quality.worst(found) is Verdict.GOOD
+
+
+@pytest.mark.parametrize("kind", ["overview", "closeup", "dermoscopic"])
+def test_assess_when_blurred_then_it_asks_for_another(kind):
+    blurred = advice(cv2.GaussianBlur(SHARP, (0, 0), 6), "focus", kind=kind)
+    assert blurred.verdict is not Verdict.GOOD
+    assert blurred.value < blurred.threshold
+    assert "take it again" in blurred.message
+    assert "på nytt" in blurred.message_nb
+
+
+@pytest.mark.parametrize(
+    ("factor", "verdict"),
+    [(1.0, Verdict.GOOD), (0.6, Verdict.DOUBTFUL), (0.3, Verdict.POOR), (3.0, Verdict.POOR)],
+)
+def test_assess_when_the_light_is_wrong_then_it_says_which_way(factor, verdict):
+    found = advice(np.clip(SHARP * factor, 0, 255).astype(np.uint8), "exposure")
+    assert found.verdict is verdict
+    if verdict is Verdict.POOR:
+        assert ("dark" if factor < 1 else "bright") in found.message
+
+
+def test_assess_when_a_lamp_mirrors_then_it_warns_and_no_more():
+    shiny = SHARP.copy()
+    shiny[400:600, 500:800] = 250
+    assert advice(shiny, "glare").verdict is Verdict.DOUBTFUL
+
+
+def test_assess_when_the_light_is_blue_then_it_warns():
+    blue = np.clip(SHARP * np.array([0.55, 0.8, 1.4]), 0, 255).astype(np.uint8)
+    assert advice(blue, "colour").verdict is Verdict.DOUBTFUL
+
+
+@pytest.mark.parametrize(
+    ("size", "verdict"),
+    [((1024, 768), Verdict.GOOD), ((800, 620), Verdict.DOUBTFUL), ((320, 240), Verdict.POOR)],
+)
+def test_assess_when_pixels_are_few_then_it_says_so(size, verdict):
+    assert advice(pictures.skin(*size), "resolution").verdict is verdict
+
+
+def test_assess_when_repeated_then_the_advice_is_the_same():
+    data = pictures.jpeg(SHARP, orientation=6)
+    assert quality.assess(open_photo(data)) == quality.assess(open_photo(data))
+
+
+def test_assess_when_all_of_one_colour_then_it_is_not_called_sharp():
+    assert advice(np.full((800, 1000, 3), 150, np.uint8), "focus").verdict is Verdict.POOR
