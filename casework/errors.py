@@ -18,19 +18,19 @@ class LysbroError(Exception):
         self.code = code or type(self).__name__.lower()
 
 
-class Invalid(LysbroError):  # noqa: N818
+class Invalid(LysbroError):
     """The sender gave something that cannot be accepted as it is; the sender can mend it."""
 
 
-class Refused(LysbroError):  # noqa: N818
+class Refused(LysbroError):
     """The actor may not do this; somebody with other rights can."""
 
 
-class NotFound(LysbroError):  # noqa: N818
+class NotFound(LysbroError):
     """There is no such thing, or the actor may not know of it; the two are told apart nowhere."""
 
 
-class Conflict(LysbroError):  # noqa: N818
+class Conflict(LysbroError):
     """Somebody else was there first, or the state has moved on; `state` is the present one."""
 
     def __init__(self, message: str, *, code: str = "", state: str = "") -> None:
@@ -42,7 +42,7 @@ class TooLarge(Invalid):
     """The input is over a limit that is a setting."""
 
 
-class Unavailable(LysbroError):  # noqa: N818
+class Unavailable(LysbroError):
     """A part does not answer, or there is no room; the operator can act, the sender may retry."""
 
 
