@@ -170,6 +170,15 @@ def clinical_facts(referral: Referral) -> Sequence[tuple[str, str]]:
     return facts
 
 
+def category_name(referral: Referral) -> str:
+    """Return what a skin referral is about, by its own category; empty when it names none."""
+    category = referral.clinical.get("category")
+    question = next((each for each in QUESTIONS if each.key == "category"), None)
+    if not category or question is None:
+        return ""
+    return _answer_text(question, category, norwegian=language() == "nb")
+
+
 def _answer_text(question: Question | None, value: Any, *, norwegian: bool) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_answer_text(question, each, norwegian=norwegian) for each in value)

@@ -15,6 +15,7 @@ from casework.model import Actor, CaseState, CaseSummary, Priority, Role, SiteKi
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
 from viewer.services import services
+from viewer.words import category_name
 
 bp = Blueprint("worklist", __name__)
 
@@ -101,7 +102,7 @@ def may_claim(summary: CaseSummary) -> bool:
 def title_of(summary: CaseSummary) -> str:
     """Return what a case is, in its first words: kind of images and what they show."""
     if summary.case.specialty is Specialty.DERMATOLOGY:
-        return summary.description or _("Skin lesion")
+        return category_name(summary.case.referral) or _("Skin lesion")
     kinds = "/".join(m for m in summary.modalities if m not in {"SR", "DOC", "PR", "KO"})
     if not summary.description:
         return _("{kinds} study", kinds=kinds) if kinds else _("Study")
