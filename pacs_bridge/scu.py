@@ -5,18 +5,21 @@ The one place where Lysbro is a service class user; knows no queue and no archiv
 
 from __future__ import annotations
 
+import contextlib
 import io
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pydicom.uid import UID
 from pynetdicom.ae import ApplicationEntity as NetworkEntity
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
 
 from casework.errors import LysbroError, Refused, Unavailable
 from casework.model import ApplicationEntity
@@ -57,6 +60,34 @@ def echo(node: ApplicationEntity, *, calling: str, wait: Wait | None = None) -> 
             raise Unavailable(f"{node.title} did not answer the echo.", code="no-answer")
 
 
+class _Line(AssociationSocket):
+    """A connection to a node that does not wait for ever, and is closed even when it failed."""
+
+    def connect(self, primitive: T_CONNECT) -> None:
+        """Connect; a peer that stops in the middle of a PDU is given up after a while."""
+        super().connect(primitive)
+        if self.socket is not None:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket.settimeout(self.assoc.network_timeout)
+
+    def _shutdown_socket(self) -> None:
+        if self.socket is not None:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
+
+
+class _Caller(NetworkEntity):
+    """Our side of an association that we ask for."""
+
+    def _create_socket(
+        self, assoc: Association, address: AddressInformation, tls_args: Any
+    ) -> AssociationSocket:
+        line = _Line(assoc, address=address)
+        line.tls_args = tls_args
+        return line
+
+
 @contextmanager
 def associated(
     node: ApplicationEntity,
@@ -71,7 +102,7 @@ def associated(
     """
     quiet_pynetdicom()
     wait = wait or Wait()
-    entity = NetworkEntity(ae_title=calling)
+    entity = _Caller(ae_title=calling)
     entity.connection_timeout = wait.connect_s
     entity.acse_timeout = wait.association_s
     entity.dimse_timeout = wait.answer_s

@@ -77,6 +77,7 @@ OpenHouse = Callable[..., AbstractContextManager[House]]
 @contextmanager
 def open_house(folder: Path, *, object_bytes: int = 1 << 30, **settings: Any) -> Iterator[House]:
     """Open an archive with a bridge on a free port."""
+    folder.mkdir(parents=True, exist_ok=True)
     with fresh_database(folder) as database:
         archive = Archive(
             data=folder,

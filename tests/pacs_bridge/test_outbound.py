@@ -1,0 +1,232 @@
+"""Sending: as stored, resumed where it stopped, each outcome told; to ourselves and to DCMTK."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.encaps import encapsulate
+
+from casework.access import Scope
+from casework.errors import NotFound, Refused, Unavailable
+from casework.model import ApplicationEntity, SiteKind
+from pacs_bridge import outbound, scu
+from pacs_bridge.outbound import StoredObject, run_send, send_object, send_objects
+from pacs_bridge.reply_objects import ReplyObject
+from storage.outbox import Outbox
+from tests.flows.waiting import until
+from tests.pacs_bridge.conftest import House, open_house
+from tests.pacs_bridge.making import ORIGIN, ct, part10
+
+JPEG_LS = "1.2.840.10008.1.2.4.80"
+ALL = Scope(sites=None, specialties=None, own_site="")
+PIXELS = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+
+
+def node(port: int, title: str = "LYSBRO") -> ApplicationEntity:
+    return ApplicationEntity(title, "utsira", SiteKind.HOSPITAL, host="127.0.0.1", port=port)
+
+
+def jpeg_ls(instance: str) -> bytes:
+    ds = ct(
+        instance, Rows=64, Columns=64, PixelData=encapsulate([imagecodecs.jpegls_encode(PIXELS)])
+    )
+    ds["PixelData"].is_undefined_length = True
+    ds["PixelData"].VR = "OB"
+    return part10(ds, JPEG_LS)
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Iterator[House]:
+    """Return a house with a study of three slices, one of them compressed."""
+    with open_house(tmp_path / "from") as house:
+        for n in range(2):
+            house.archive.receive_part10(
+                BytesIO(part10(ct(f"1.2.3.{n}", InstanceNumber=n))), ORIGIN
+            )
+        house.archive.receive_part10(BytesIO(jpeg_ls("1.2.3.2")), ORIGIN)
+        house.archive.settle()
+        yield house
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[House]:
+    """Return another exchange, which knows ours as HAMMER_CT."""
+    with open_house(tmp_path / "to") as house:
+        yield house
+
+
+def stored(house: House) -> list[StoredObject]:
+    return [StoredObject(house.archive, row) for row in house.index.instances_of(ALL, "1.2.1")]
+
+
+def test_study_arrives_byte_for_byte_in_the_syntaxes_it_is_stored_in(
+    filled: House, other: House
+) -> None:
+    outcomes = list(send_objects(stored(filled), node(other.port), calling="HAMMER_CT"))
+
+    assert [o.status for o in outcomes] == [0, 0, 0]
+    other.archive.settle()
+    for sent in stored(filled):
+        got = other.index.instance(ALL, sent.sop_instance_uid)
+        assert got.transfer_syntax_uid == sent.transfer_syntax_uid
+        assert other.archive.read_dataset(got) == filled.archive.read_dataset(sent.row)
+
+
+def test_job_goes_on_after_what_has_arrived(filled: House, other: House) -> None:
+    outbox = Outbox(filled.database, lambda: datetime.now(UTC))
+    filled.people.add_ae("LYSBRO", "utsira", "127.0.0.1", other.port)
+    number = outbox.enqueue_send("1.2.1", "hammer", "LYSBRO")
+    outbox.note_sent(number, "1.2.3.0")
+    job = outbox.lease_send(lease_s=60)
+    assert job is not None
+
+    went = run_send(
+        job, archive=filled.archive, index=filled.index, people=filled.people, outbox=outbox,
+        calling="HAMMER_CT",
+    )  # fmt: skip
+
+    assert went == 2
+    other.archive.settle()
+    found = {row.sop_instance_uid for row in other.index.instances_of(ALL, "1.2.1")}
+    assert found == {"1.2.3.1", "1.2.3.2"}
+
+
+def test_job_to_a_node_that_does_not_take_it_says_what_was_left(
+    filled: House, other: House
+) -> None:
+    outbox = Outbox(filled.database, lambda: datetime.now(UTC))
+    filled.people.add_ae("LYSBRO", "utsira", "127.0.0.1", other.port)
+    outbox.enqueue_send("1.2.1", "hammer", "LYSBRO")
+    job = outbox.lease_send(lease_s=60)
+    assert job is not None
+
+    with pytest.raises(Unavailable, match="did not take 3 of 3|accepted nothing"):
+        run_send(
+            job, archive=filled.archive, index=filled.index, people=filled.people, outbox=outbox,
+            calling="HAMMER_ASK",
+        )  # fmt: skip
+
+
+def test_job_without_an_address_or_a_study_says_so(filled: House) -> None:
+    outbox = Outbox(filled.database, lambda: datetime.now(UTC))
+    for study, to in (("1.2.1", "HAMMER_CT"), ("1.2.404", "LYSBRO")):
+        filled.people.add_ae("LYSBRO", "utsira", "127.0.0.1", 11)
+        outbox.enqueue_send(study, "hammer", to)
+        job = outbox.lease_send(lease_s=60)
+        assert job is not None
+        with pytest.raises(NotFound):
+            run_send(
+                job, archive=filled.archive, index=filled.index, people=filled.people,
+                outbox=outbox, calling="HAMMER_CT",
+            )  # fmt: skip
+
+
+def test_rejection_names_its_reason(other: House) -> None:
+    with pytest.raises(Refused, match="Calling AE title not recognised"):
+        scu.echo(node(other.port), calling="NOBODY")
+    scu.echo(node(other.port), calling="HAMMER_CT")
+
+
+def test_node_that_is_not_there_does_not_answer() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        with pytest.raises(Unavailable, match="does not answer"):
+            scu.echo(node(free.getsockname()[1]), calling="LYSBRO")
+
+
+def test_made_object_is_sent_once_and_again_without_harm(other: House) -> None:
+    ds = dcmread(BytesIO(part10(ct("1.2.88"))))
+    content = part10(ds)
+    made = ReplyObject(
+        dataset=content[content.index(b"\x08\x00\x05\x00CS") :], sop_class_uid=ds.SOPClassUID,
+        sop_instance_uid="1.2.88", study_uid="1.2.1", series_uid="1.2.2",
+        transfer_syntax_uid=str(ds.file_meta.TransferSyntaxUID),
+    )  # fmt: skip
+
+    send_object(made, node(other.port), calling="HAMMER_CT")
+    send_object(made, node(other.port), calling="HAMMER_CT")
+
+    other.archive.settle()
+    assert other.archive.read_dataset(other.index.instance(ALL, "1.2.88")) == made.dataset
+
+
+def test_associations_hold_no_more_than_their_contexts() -> None:
+    many = [
+        ReplyObject(b"", f"1.2.840.10008.5.1.4.1.1.{n}", f"1.2.{n}", "1", "2", JPEG_LS)
+        for n in range(100)
+    ]
+
+    batches = list(outbound._batches(many))
+
+    assert [len(contexts) for _, contexts in batches] == [126, 126, 48]
+    assert sum(len(batch) for batch, _ in batches) == 100
+
+
+Listen = Callable[..., int]
+
+
+@pytest.fixture
+def dcmtk_node(tmp_path: Path) -> Iterator[Listen]:
+    """Return a way to start DCMTK's storescp into a folder."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def listening(folder: Path, *options: str) -> int:
+        folder.mkdir()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        storescp = shutil.which("storescp")
+        assert storescp is not None
+        running.append(
+            subprocess.Popen([storescp, *options, "-aet", "PACS", "-od", str(folder), str(port)])
+        )
+        until(lambda: _can_connect(port), "storescp")
+        return port
+
+    yield listening
+    for process in running:
+        process.terminate()
+        process.wait(10)
+
+
+def _can_connect(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.peers
+def test_dcmtk_takes_what_is_stored(filled: House, dcmtk_node: Listen, tmp_path: Path) -> None:
+    port = dcmtk_node(tmp_path / "pacs", "+xa", "+B")
+
+    outcomes = list(send_objects(stored(filled), node(port, "PACS"), calling="LYSBRO"))
+
+    assert [o.has_arrived for o in outcomes] == [True, True, True]
+    assert outcomes[2].sent_in == JPEG_LS
+    files = sorted((tmp_path / "pacs").iterdir())
+    for sent, file in zip(stored(filled), files, strict=True):
+        assert file.read_bytes().endswith(filled.archive.read_dataset(sent.row))
+
+
+@pytest.mark.peers
+def test_dcmtk_that_takes_only_implicit_gets_the_same_pixels(
+    filled: House, dcmtk_node: Listen, tmp_path: Path
+) -> None:
+    port = dcmtk_node(tmp_path / "pacs", "+xi")
+
+    outcomes = list(send_objects(stored(filled), node(port, "PACS"), calling="LYSBRO"))
+
+    assert [o.sent_in for o in outcomes] == ["1.2.840.10008.1.2"] * 3
+    assert all(o.has_arrived for o in outcomes)
+    read = {ds.SOPInstanceUID: ds for ds in map(dcmread, (tmp_path / "pacs").iterdir())}
+    assert read["1.2.3.2"].PixelData == PIXELS.tobytes()
+    assert str(read["1.2.3.0"].PatientName) == "Bjørnson^Åse"
