@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from casework.errors import Invalid
-from derm_capture.anatomy_table import TABLE
+from derm_capture.anatomy_table import PLAIN, TABLE
 
 _LINE = re.compile(r"(SCT|FMA|DCM) +(\d+) +([*-])([12]) (.+) \| (.+)")
 _BLOCK = re.compile(r"\[(\w+) (\w+) ([\w-]+)\]")
@@ -75,12 +75,25 @@ LATERALITIES: Mapping[str, Code] = MappingProxyType({"L": LEFT, "R": RIGHT, "B":
 """Image Laterality (0020,0062) that is also said as a modifier of the site (CID 244)."""
 
 
+_BEGINNINGS = (  # of the standard's meaning, and how the short name says it
+    ("Skin of dorsal part of ", "{}, top"),
+    ("Skin of palmar part of ", "{}, palm side"),
+    ("Skin of plantar part of ", "{}, underside"),
+    ("Nail unit of ", "Nail of the {}"),
+    ("Skin of ", "{}"),
+)
+
+
 def _short(meaning: str) -> str:
-    name = meaning.removeprefix("Skin of part of ").removeprefix("Skin of ").removeprefix("the ")
-    return name[0].upper() + name[1:]
+    for beginning, form in _BEGINNINGS:
+        if meaning.startswith(beginning):
+            name = form.format(meaning.removeprefix(beginning).removeprefix("the "))
+            return name[0].upper() + name[1:]
+    return meaning
 
 
 def _read(table: str) -> tuple[BodySite, ...]:
+    plain = dict(line.split(None, 1) for line in PLAIN.strip().splitlines())
     sites = []
     region = view = body_part = ""
     for line in table.strip().splitlines():
@@ -97,7 +110,7 @@ def _read(table: str) -> tuple[BodySite, ...]:
                 code=code,
                 scheme=scheme,
                 meaning=meaning,
-                en=_short(meaning),
+                en=plain.get(code) or _short(meaning),
                 nb=nb,
                 body_part="" if body_part == "-" else body_part,
                 paired=sides == "2",

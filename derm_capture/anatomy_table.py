@@ -241,3 +241,83 @@ SCT 59112000  *1 Skin of anus | Endetarmsåpningen
 [general front -]
 SCT 39937001  *1 Skin | Huden, uten nærmere sted
 """
+
+PLAIN = """
+16621002  Temple
+110488009 Around the mouth
+21672008  Side of the crown
+61719002  Crown
+79951008  Back of the head
+362916000 Around the eye
+27887005  Inner corner of the eye
+37671003  Outer corner of the eye
+36141000  Cheek
+68598004  Wing of the nose
+314395006 Side of the nose
+79283007  Tip of the nose
+59532     Bridge of the nose
+86719006  In front of the ear
+24483006  Behind the ear
+79313003  Rim of the ear
+2059009   Ear lobe
+86409001  Ear canal
+312651    Red of the lower lip
+312647    Red of the upper lip
+34926004  Under the chin
+11584001  Front of the neck
+5272005   Side of the neck
+4658004   Nape
+76072005  Above the collarbone
+66288003  Below the collarbone
+181491009 Front of the trunk
+244106003 Chest
+244107007 Breastbone
+76261009  Armpit
+699914002 Lower abdomen
+315003    Navel
+39687006  Groin
+49943     Back of the trunk
+244111001 Upper back
+699893008 Between the shoulder blades
+130323    Middle of the back
+113182001 Lower back
+22180002  Buttock
+371311000 Arm
+45981001  Upper arm, front
+72939005  Upper arm, back
+181536004 Elbow
+17957002  Inside of the elbow
+70559009  Forearm, front
+41550009  Forearm, back
+281642007 Back of the hand
+52876008  Wrist, back
+24527008  Wrist, palm side
+244169007 Finger
+70887009  Palm
+26795005  Ball of the thumb
+89784008  Ball of the little finger
+770809003 Fingernail
+770810008 Thumbnail
+770805009 Toenail
+770822006 Nail of the great toe
+371304004 Leg
+61248009  Thigh, front
+73958006  Thigh, inside
+4578000   Thigh, back
+181553006 Knee
+84507004  Hollow of the knee
+25763004  Shin
+47224004  Calf
+181563003 Ankle, inside
+181564009 Ankle, outside
+130313    Top of the foot, inner part
+130309    Top of the foot, outer part
+130317    Sole, front
+52953006  Sole, inner edge
+35739000  Sole, outer edge
+699919007 Heel, inside
+699909001 Heel, outside
+60944009  External genitals
+39937001  Skin, no closer place
+"""
+"""Short English names for people, where the standard's own words are not those of a surgery."""
