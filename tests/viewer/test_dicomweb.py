@@ -261,3 +261,13 @@ def test_same_uid_of_two_sites_stays_two_objects(world, part10_slice):
     for site, number in (("hammer", "h"), ("berg", "b")):
         answer = world.client(f"referrer@{site}").get(URL, headers={"Accept": "application/dicom"})
         assert pydicom.dcmread(io.BytesIO(answer.get_data())).PatientID == number
+
+
+def test_series_read_frame_by_frame_is_one_entry_of_the_audit(stored):
+    world, _ = stored
+    client = world.client("coordinator@centre")
+    for instance in (INSTANCE, "1.2.826.0.1.2"):
+        url = f"/dicom-web/studies/{STUDY}/series/{SERIES}/instances/{instance}/frames/1"
+        assert client.get(url).status_code == 200
+    entries = [e for e in world.audit("frames-retrieved") if e.actor_name == "coordinator centre"]
+    assert [(e.subject, e.detail) for e in entries] == [(STUDY, {"series": SERIES})]

@@ -1,6 +1,7 @@
 """The pure parts of DICOMweb: multipart bodies, the JSON model, the Accept header."""
 
 import io
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
@@ -11,6 +12,7 @@ from casework.errors import Invalid
 from viewer.dicomweb import accept, dicom_json
 from viewer.dicomweb.accept import Wanted
 from viewer.dicomweb.multipart import new_boundary, read_parts, write_parts
+from viewer.dicomweb.recent import WINDOW, Recent
 
 
 class Dribble:
@@ -124,3 +126,12 @@ def test_accept(header, first):
     headers = {} if header is None else {"Accept": header}
     with Flask("test").test_request_context("/", headers=headers):
         assert accept.wanted()[0] == first
+
+
+def test_recent_forgets_after_its_window_and_stays_bounded():
+    seen, start = Recent(), datetime(2026, 1, 1, tzinfo=UTC)
+    assert seen.is_first("a", start)
+    assert not seen.is_first("a", start + WINDOW / 2)
+    assert seen.is_first("a", start + WINDOW)
+    assert all(seen.is_first(n, start) for n in range(20_000))
+    assert len(seen._seen) <= 10_000

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
-from flask import Blueprint, Response, stream_with_context
+from flask import Blueprint, Response, current_app, stream_with_context
 
 from casework.errors import Invalid, NotFound
 from storage.dicom_json import dicom_json as dataset_json
@@ -19,11 +19,14 @@ from storage.rows import InstanceRow
 from viewer.dicomweb import accept, dicom_json
 from viewer.dicomweb.accept import Wanted
 from viewer.dicomweb.multipart import chunks_of, new_boundary, write_parts
+from viewer.dicomweb.recent import Recent
 from viewer.guard import current_actor, current_scope
 from viewer.problems import NotAcceptable
 from viewer.services import services
 
 log = structlog.get_logger()
+
+_RECENT = "lysbro-dicomweb-recent"
 
 _DICOM = "application/dicom"
 _OCTETS = "application/octet-stream"
@@ -49,6 +52,10 @@ _FRAME_TYPES: Mapping[str, str] = {
 }
 """The media type of one frame of a transfer syntax (PS3.18 section 8.7.3)."""
 
+_PIXEL_TAGS = frozenset(
+    bytes.fromhex(tag) for tag in ("e07f1000", "e07f0800", "e07f0900", "7fe00010")
+)
+
 _STUDY = "/studies/<study>"
 _SERIES = _STUDY + "/series/<series>"
 _INSTANCE = _SERIES + "/instances/<instance>"
@@ -66,7 +73,10 @@ def retrieve(study: str, series: str | None = None, instance: str | None = None)
     """Return instances as stored; one alone may come without multipart."""
     rows = rows_of(study, series, instance)
     single = _whole_form(rows, accept.wanted(), may_be_single=instance is not None)
-    _note("images-retrieved", study, series, instance, len(rows))
+    if instance is None:
+        _note("images-retrieved", study, series, images=len(rows))
+    else:
+        _note_once("images-retrieved", study, series or "")
     if single:
         return Response(
             stream_with_context(chunks_of(services().archive.open_part10(rows[0]))),
@@ -88,7 +98,7 @@ def metadata(study: str, series: str | None = None, instance: str | None = None)
     if not any(accept.matches(t, w.media_type) for t in types for w in accept.wanted()):
         raise NotAcceptable("Metadata comes as application/dicom+json.", code="not-acceptable")
     rows = rows_of(study, series, instance)
-    _note("metadata-retrieved", study, series, instance, len(rows))
+    _note_once("metadata-retrieved", study, series or "")
     return Response(stream_with_context(_headers(rows)), content_type=dicom_json.MEDIA_TYPE)
 
 
@@ -98,7 +108,7 @@ def frames(study: str, series: str, instance: str, numbers: str) -> Response:
     asked = _frame_numbers(numbers, row)
     media_type = _FRAME_TYPES.get(row.transfer_syntax_uid, _OCTETS)
     single = _frame_form(row, media_type, accept.wanted(), may_be_single=len(asked) == 1)
-    _note("frames-retrieved", study, series, instance, len(asked))
+    _note_once("frames-retrieved", study, series)
     content_type = f"{media_type}; transfer-syntax={row.transfer_syntax_uid}"
     if single:
         frame = services().archive.read_frame(row, asked[0])
@@ -184,33 +194,41 @@ def _headers(rows: Sequence[InstanceRow]) -> Iterator[str]:
 
 
 def _header(row: InstanceRow) -> dict[str, Any]:
-    """Return a header as JSON; where it cannot be read whole, what the index took from it."""
-    try:
-        return dataset_json(
-            BytesSource(_before_pixels(row)),
-            transfer_syntax_uid=row.transfer_syntax_uid,
-            limits=services().archive.walk_limits,
-        )
-    except Invalid as error:
-        log.warning("header not readable", sop=row.sop_instance_uid, site=row.site, code=error.code)
-        known = {
+    """Return a header as JSON; what cannot be read in it comes from what the index took of it."""
+    known = dicom_json.to_json(
+        {
             **row.attributes,
             "SOPClassUID": row.sop_class_uid,
             "SOPInstanceUID": row.sop_instance_uid,
             "StudyInstanceUID": row.study_uid,
             "SeriesInstanceUID": row.series_uid,
         }
-        return dicom_json.to_json(known)
+    )
+    try:
+        header = dataset_json(
+            BytesSource(_before_pixels(row)),
+            transfer_syntax_uid=row.transfer_syntax_uid,
+            limits=services().archive.walk_limits,
+        )
+    except Invalid as error:
+        log.warning("header not readable", sop=row.sop_instance_uid, site=row.site, code=error.code)
+        return known
+    empty = {tag for tag, element in header.items() if "Value" not in element}
+    return header | {tag: element for tag, element in known.items() if tag in empty}
 
 
 def _before_pixels(row: InstanceRow) -> bytes:
-    """Return the data set up to its pixel data, whose tag, VR and length stand before its value."""
+    """Return the data set up to its pixel data.
+
+    Tag, VR and length stand before the value: in 12 bytes, or 8 where the VR is implicit, as it is
+    in some elements of odd files whatever their transfer syntax says.
+    """
     if row.pixel is None or row.transfer_syntax_uid == DEFLATED_LE:
         return services().archive.read_dataset(row)
-    head_bytes = 8 if row.transfer_syntax_uid == IMPLICIT_LE else 12
     with services().archive.open_part10(row) as source:
-        file = source.read(row.location.dataset_offset + row.pixel.offset - head_bytes)
-    return file[row.location.dataset_offset :]
+        file = source.read(row.location.dataset_offset + row.pixel.offset)
+    head_bytes = 12 if file[-12:-8] in _PIXEL_TAGS else 8
+    return file[row.location.dataset_offset : -head_bytes]
 
 
 def _multipart(media_type: str, parts: Iterator[tuple[str, Any]]) -> Response:
@@ -221,14 +239,20 @@ def _multipart(media_type: str, parts: Iterator[tuple[str, Any]]) -> Response:
     )
 
 
-def _note(action: str, study: str, series: str | None, instance: str | None, count: int) -> None:
+def _note_once(action: str, study: str, series: str) -> None:
+    """Note the retrieval of a series image by image once, not once for each image of it."""
+    seen: Recent = current_app.extensions.setdefault(_RECENT, Recent())
+    if seen.is_first((current_actor().id, action, study, series), services().clock()):
+        _note(action, study, series)
+
+
+def _note(action: str, study: str, series: str | None, **detail: Any) -> None:
     actor = current_actor()
-    detail = {"series": series, "instance": instance, "images": count}
     services().ledger.append(
         None,
         actor=actor,
         action=action,
         subject=study,
         site=actor.site,
-        detail={name: value for name, value in detail.items() if value is not None},
+        detail={**({"series": series} if series else {}), **detail},
     )
