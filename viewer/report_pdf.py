@@ -242,8 +242,8 @@ class _Writer:
 
 
 def _style(name: str, **settings: Any) -> ParagraphStyle:
-    usual: dict[str, Any] = {"fontName": "Lysbro", "fontSize": 9.5, "leading": 13.5, "textColor": _INK}
-    return ParagraphStyle(name, **(usual | settings))
+    usual: dict[str, Any] = {"fontName": "Lysbro", "fontSize": 9.5, "leading": 13.5}
+    return ParagraphStyle(name, **(usual | {"textColor": _INK} | settings))
 
 
 _BODY = _style("body")

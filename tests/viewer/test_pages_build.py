@@ -16,6 +16,11 @@ ROOT = Path(__file__).parents[2]
 _OUTSIDE = shutil.ignore_patterns(
     ".git", ".venv", "node_modules", "dist", ".dist-*", "lysbro-data", "__pycache__", ".*_cache"
 )
+FREE = {
+    "MIT", "ISC", "0BSD", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "Zlib", "BSL-1.0",
+    "(MIT AND Zlib)", "(WTFPL OR MIT)", "Python-2.0",
+    "CC-BY-4.0",  # caniuse-lite: browser data that a build tool reads
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -52,6 +57,17 @@ def test_a_wheel_from_a_clean_tree_holds_the_pages(
     assert not any(name.startswith("viewer/frontend/") for name in names)
     assert "viewer/templates/base.html" in names
     assert "viewer/translations/nb/common.json" in names
+
+
+def test_nothing_in_the_bundle_has_a_licence_that_binds_its_users() -> None:
+    lock = json.loads((ROOT / "viewer" / "frontend" / "package-lock.json").read_text("utf-8"))
+    bundled = {
+        path: locked.get("license", "none")
+        for path, locked in lock["packages"].items()
+        if path and not locked.get("dev") and not locked.get("devOptional")
+    }
+    bundled = {path: licence for path, licence in bundled.items() if licence not in FREE}
+    assert bundled == {}
 
 
 def test_a_build_that_fits_its_sources_is_not_made_again(tmp_path: Path) -> None:
