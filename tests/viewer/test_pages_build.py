@@ -21,6 +21,7 @@ FREE = {
     "(MIT AND Zlib)", "(WTFPL OR MIT)", "Python-2.0",
     "CC-BY-4.0",  # caniuse-lite: browser data that a build tool reads
 }  # fmt: skip
+SAID_IN_A_FILE = {"node_modules/rechoir"}  # MIT, by its LICENSE file
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_nothing_in_the_bundle_has_a_licence_that_binds_its_users() -> None:
         if path and not locked.get("dev") and not locked.get("devOptional")
     }
     bundled = {path: licence for path, licence in bundled.items() if licence not in FREE}
-    assert bundled == {}
+    assert bundled.keys() <= SAID_IN_A_FILE
 
 
 def test_a_build_that_fits_its_sources_is_not_made_again(tmp_path: Path) -> None:
