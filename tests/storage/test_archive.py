@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import os
+import resource
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -417,3 +418,53 @@ def test_two_archives_on_one_folder_do_not_meet(
     assert third.read_dataset(found(third, everything, "1.2.3.2")) == dataset("1.2.3.2")
     segments = segment_paths(one.spool.folder)
     assert len(segments) == 2
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_disk_that_is_full_costs_one_object_only(
+    archive: Archive, everything: Scope, held: bool
+) -> None:
+    receive(archive, dataset("1.2.3.1"), uid="1.2.3.1")
+    archive.settle()
+    before = spooled_bytes(archive)
+    content = dataset(pixels=bytes(100_000 if held else 2_000_000))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(NoRoom) as caught:
+            receive(archive, content)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.code == "disk-full"
+    assert spooled_bytes(archive) == before
+    receive(archive, content)
+    assert archive.read_dataset(found(archive, everything)) == content
+
+
+def test_a_record_that_the_index_cannot_take_holds_up_no_other(
+    open_archive: OpenArchive, everything: Scope, sited: Database
+) -> None:
+    with sited.begin() as conn:
+        conn.exec_driver_sql(
+            "CREATE TRIGGER unwilling BEFORE INSERT ON instances "
+            "WHEN NEW.sop_instance_uid = '1.2.3.1' BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    archive = open_archive()
+    other = open_archive()
+    receive(archive, dataset("1.2.3.1"), uid="1.2.3.1")
+    receive(other, dataset("1.2.3.2"), uid="1.2.3.2")
+    with pytest.raises(Unavailable) as caught:
+        archive.settle(timeout_s=0.1)
+    assert caught.value.code == "index-behind"
+    assert found(other, everything, "1.2.3.2").state == "current"
+    assert archive.spool_status().backlog == 1
+    with ThreadPoolExecutor(4) as pool:  # in segments of their own, so that they need not wait
+        list(
+            pool.map(lambda i: receive(archive, dataset(f"1.2.4.{i}"), uid=f"1.2.4.{i}"), range(8))
+        )
+    with sited.begin() as conn:
+        conn.exec_driver_sql("DROP TRIGGER unwilling")
+    archive.settle()
+    rows = Index(sited).instances_of(everything, "1.2.3")
+    assert len(rows) == 10
+    assert archive.spool_status().backlog == 0
