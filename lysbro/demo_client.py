@@ -24,7 +24,7 @@ CT_STORY: Mapping[str, str] = {
     "PatientID": "hammer-1007",
     "PatientBirthDate": "19550214",
     "PatientSex": "F",
-    "ReasonForTheRequestedProcedure": "Speech trouble since last night, on apixaban. Bleed or infarct?",
+    "ReasonForTheRequestedProcedure": "Speech trouble since last night, on apixaban. Bleed?",
     "StudyDescription": "CT head",
     "AccessionNumber": "H26-1007",
     "InstitutionName": "Hammer sykehus",

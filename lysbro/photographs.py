@@ -6,14 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 from casework.custody import Door, Origin
-from casework.errors import Conflict, Invalid
+from casework.errors import Invalid
 from casework.identifiers import derived_uid
-from casework.model import Actor, Case, CaseState
+from casework.model import Actor, Case
 from derm_capture import acquisition, anatomy, intake, photo, quality
 from derm_capture.context import CaptureContext, Kind, Lesion
 from lysbro.wiring import Parts
 
-_OPEN_TO_PICTURES = frozenset({CaseState.DRAFT, CaseState.WAITING})
 _REGION_NAMES = {region.key: {"en": region.en, "nb": region.nb} for region in anatomy.REGIONS}
 
 
@@ -47,13 +46,6 @@ class PhotoIntake:
         known = self._parts.casebook.capture(case.id, capture_id) if capture_id else None
         if known is not None:
             return _taken(known, study_uid, self.assess(data, kind))
-        if case.state not in _OPEN_TO_PICTURES:
-            raise Conflict(
-                f"The case is {case.state.value}: "
-                "pictures are added to a draft, or when the specialist asks.",
-                code="wrong-state",
-                state=case.state.value,
-            )
         context = CaptureContext(
             patient=case.patient,
             kind=_kind(kind),

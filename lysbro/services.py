@@ -23,6 +23,8 @@ def web_services(parts: Parts) -> Services:
         settings=WebSettings(
             https=settings.web_https,
             trusted_hosts=settings.web_trusted_hosts,
+            trusted_proxies=settings.web_trusted_proxies,
+            max_stow_bytes=settings.max_stow_bytes,
             max_upload_bytes=settings.max_upload_bytes,
             max_photo_bytes=settings.max_photo_bytes,
             metrics_public=settings.metrics_public,

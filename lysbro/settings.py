@@ -94,6 +94,13 @@ class Settings(BaseModel):
     web_trusted_hosts: tuple[str, ...] = Field(
         (), description="host names that the web answers to; empty: any"
     )
+    web_trusted_proxies: int = Field(
+        0,
+        ge=0,
+        le=5,
+        description="TLS fronts whose X-Forwarded headers are believed",
+    )
+    max_stow_bytes: Bytes = Field(4 << 30, description="largest STOW-RS request body, bytes")
     max_upload_bytes: Bytes = Field(100 << 20, description="largest request body, bytes")
     max_photo_bytes: Bytes = Field(64 << 20, description="largest photograph, bytes")
     max_photo_pixels: int = Field(80_000_000, gt=0, description="most pixels of a photograph")

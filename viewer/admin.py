@@ -62,7 +62,7 @@ def audit() -> str:
     """Show the newest audit entries that fit a search; `?check=1` walks the whole chain."""
     q = request.args.get("q", "").strip()[:100]
     ledger = services().ledger
-    _note("audit-read", q or "all")
+    _note("audit-read", "search" if q else "all")
     checked = request.args.get("check") == "1"
     return render_template(
         "admin_audit.html",

@@ -13,6 +13,7 @@ from viewer import (
     admin,
     assets,
     auth,
+    capture,
     dicomweb,
     fhir,
     health,

@@ -12,8 +12,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from casework import access, clinical, clocks
-from casework.errors import NotFound, Refused
-from casework.lifecycle import Event, possible
+from casework.errors import Refused
 from casework.model import Case, CaseState, Priority, Specialty
 from storage.rows import InstanceRow
 from viewer.guard import current_actor, current_scope
@@ -23,6 +22,7 @@ from viewer.services import required_photos, services
 bp = Blueprint("capture", __name__)
 
 _SLOTS = ("overview", "closeup", "dermoscopic")
+_OPEN = frozenset({CaseState.DRAFT, CaseState.WAITING})
 
 
 @bp.get("/capture")
@@ -36,14 +36,12 @@ def begin() -> Response | str:
 
 @bp.get("/capture/<case_id>")
 def go_on(case_id: str) -> Response | str:
-    """Show the form with a draft in it; what has been sent is on its own page."""
+    """Show the form with a draft in it, or its pictures alone when more were asked for."""
     _require_may_refer()
     dossier = services().casebook.dossier(current_scope(), case_id)
     case = dossier.case
-    if case.state is not CaseState.DRAFT or Event.SUBMIT not in possible(case.state):
+    if case.state not in _OPEN or case.specialty is not Specialty.DERMATOLOGY:
         return redirect(url_for("replies.case_page", case_id=case_id))
-    if case.site != current_actor().site:
-        raise NotFound(f"There is no case {case_id}.", code="no-such-case")
     rows = [
         row
         for study in dossier.studies
@@ -72,6 +70,7 @@ def _page(case: Case | None, rows: Sequence[InstanceRow]) -> str:
         slots=_SLOTS,
         said=_said,
         priorities=_priorities(),
+        only_pictures=case is not None and case.state is CaseState.WAITING,
         strings=("capture",),
     )
 

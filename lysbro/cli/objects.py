@@ -1,19 +1,15 @@
-"""Commands about objects: import, wrap, assess, send, verify."""
+"""Commands about objects: import, send, verify."""
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
 from casework.custody import Door, Origin
 from casework.errors import Invalid, LysbroError, NotFound
-from derm_capture import meta, photo, quality
-from derm_capture.dicomize import wrap as wrap_photo
 from lysbro import disk_import
 from lysbro.cli.context import OPERATOR, Parts, json_option, with_parts
 from lysbro.cli.output import progress, say, show, table
@@ -65,71 +61,6 @@ def import_(parts: Parts, paths: tuple[Path, ...], site_slug: str, as_json: bool
     show({"imported": kept, "refused": refused}, as_json=as_json, text="\n".join(lines))
     if refused or not kept:
         raise click.exceptions.Exit(1)
-
-
-@click.command()
-@click.argument(
-    "source", metavar="PHOTO", type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
-@click.option(
-    "--meta",
-    "meta_path",
-    required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-)
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path))
-@json_option
-def wrap(source: Path, meta_path: Path, output: Path, as_json: bool) -> None:
-    """Make a DICOM object of a photograph, offline."""
-    try:
-        described = json.loads(meta_path.read_text("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise Invalid(f"{meta_path} is not JSON: {error}") from error
-    opened = photo.open_photo(source.read_bytes(), limits=photo.PhotoLimits())
-    wrapped = wrap_photo(opened, meta.read_meta(described))
-    output.write_bytes(wrapped.part10)
-    told = {
-        "file": str(output),
-        "sop_class_uid": wrapped.sop_class_uid,
-        "sop_instance_uid": wrapped.sop_instance_uid,
-        "transfer_syntax_uid": wrapped.transfer_syntax_uid,
-    }
-    show(told, as_json=as_json, text=f"{output}: SOP instance {wrapped.sop_instance_uid}")
-
-
-@click.command()
-@click.argument(
-    "photos", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
-@json_option
-def assess(photos: tuple[Path, ...], as_json: bool) -> None:
-    """Give the quality advice for photographs."""
-    results: list[dict[str, Any]] = []
-    for path in photos:
-        try:
-            opened = photo.open_photo(path.read_bytes(), limits=photo.PhotoLimits())
-            results.append(
-                {"photo": str(path), "advice": [asdict(a) for a in quality.assess(opened)]}
-            )
-        except Invalid as error:
-            results.append(
-                {"photo": str(path), "error": {"code": error.code, "message": error.message}}
-            )
-    show(results, as_json=as_json, text="\n".join(_advice_lines(results)))
-    if any("error" in result for result in results):
-        raise click.exceptions.Exit(1)
-
-
-def _advice_lines(results: list[dict[str, Any]]) -> list[str]:
-    lines = []
-    for result in results:
-        lines.append(result["photo"])
-        if "error" in result:
-            lines.append(f"  refused: {result['error']['message']}")
-        lines += [
-            f"  {a['verdict']:8} {a['check']:12} {a['message']}" for a in result.get("advice", [])
-        ]
-    return lines
 
 
 @click.command()
@@ -189,6 +120,3 @@ def verify(parts: Parts, repair: bool, study_uid: str | None, as_json: bool) -> 
             "or ask the site to send again."
         )
         raise click.exceptions.Exit(1)
-
-
-COMMANDS = (import_, wrap, assess, send, verify)

@@ -196,6 +196,3 @@ def token_add(parts: Parts, email: str, days: int, name: str, as_json: bool) -> 
     secret = parts.people.add_token(email, days=days, name=name)
     parts.note(OPERATOR, "token-added", email)
     show({"token": secret, "user": email, "days": days}, as_json=as_json, text=secret)
-
-
-COMMANDS = (site, ae, user, token)

@@ -1,31 +1,61 @@
-"""The root command: gathers the subcommands and turns expected errors into exit status 1 with their
-sentence.
+"""The root command: finds the subcommands, and turns expected errors into exit status 1.
+
+A command's module is loaded when it is called: most need neither pixels nor the network library.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Mapping
 
 import click
 
 from casework.errors import Invalid, LysbroError
-from lysbro.cli import objects, people, run
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "demo": ("run", "demo"),
+    "serve": ("run", "serve"),
+    "status": ("run", "status"),
+    "site": ("people", "site"),
+    "ae": ("people", "ae"),
+    "user": ("people", "user"),
+    "token": ("people", "token"),
+    "import": ("objects", "import_"),
+    "send": ("objects", "send"),
+    "verify": ("objects", "verify"),
+    "wrap": ("photos", "wrap"),
+    "assess": ("photos", "assess"),
+}
+"""Each command with its module below `lysbro.cli` and its name there."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The group whose commands are loaded when they are named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, or None when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        found = getattr(importlib.import_module(f"lysbro.cli.{module}"), name)
+        return found if isinstance(found, click.Command) else None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="lysbro")
 def root() -> None:
     """Lysbro: a store-and-forward exchange for radiology and dermatology images."""
 
 
-for command in (*people.COMMANDS, *objects.COMMANDS, *run.COMMANDS):
-    root.add_command(command)
-
-
 def main() -> None:
     """Run the command line."""
     try:
-        root(standalone_mode=False)
+        sys.exit(root(standalone_mode=False))
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:

@@ -67,6 +67,3 @@ def status(parts: Parts, as_json: bool) -> None:
     """Show the spool, the store, deliveries, dead letters and when each site was last heard."""
     told: dict[str, Any] = gather(parts)
     show(told, as_json=as_json, text=in_words(told))
-
-
-COMMANDS = (serve, demo, status)

@@ -19,7 +19,11 @@ from typing import Any
 
 import pytest
 
+from casework.model import AePermission, Role, Site, SiteKind
+from lysbro.settings import load
+from lysbro.wiring import open_parts
 from tests.flows.waiting import until
+from viewer import passwords
 
 PASSWORD = "nordlys over fjorden"
 PEOPLE = (
@@ -32,6 +36,15 @@ PEOPLE = (
     ("coordinator@nordlys.example", "nordlys", "coordinator", "Marit Lund"),
     ("admin@nordlys.example", "nordlys", "admin", "Ola Drift"),
 )
+
+
+SITES = (
+    Site("nordlys", "Nordlys sentralsykehus", SiteKind.CENTRE),
+    Site("hammer", "Hammer sykehus", SiteKind.HOSPITAL),
+    Site("utsira", "Utsira sykehus", SiteKind.HOSPITAL),
+    Site("fjordgata", "Fjordgata legekontor", SiteKind.GP),
+)
+NODES = (("HAMMER_CT", "hammer"), ("UTSIRA_CT", "utsira"), ("NORDLYS_PACS", "nordlys"))
 
 
 def free_port() -> int:
@@ -164,25 +177,25 @@ def make_exchange(data: Path, **settings: str) -> Exchange:
     }
     exchange = Exchange(data, dicom_port, web_port, environment)
     data.mkdir(parents=True, exist_ok=True)
-    for slug, name, kind in (
-        ("nordlys", "Nordlys sentralsykehus", "centre"),
-        ("hammer", "Hammer sykehus", "hospital"),
-        ("utsira", "Utsira sykehus", "hospital"),
-        ("fjordgata", "Fjordgata legekontor", "gp"),
-    ):
-        exchange.must("site", "add", slug, "--name", name, "--kind", kind)
-    for title, slug in (
-        ("HAMMER_CT", "hammer"),
-        ("UTSIRA_CT", "utsira"),
-        ("NORDLYS_PACS", "nordlys"),
-    ):
-        exchange.must("ae", "add", title, "--site", slug)
-    for email, slug, role, name in PEOPLE:
-        exchange.must(
-            "user", "add", email, "--site", slug, "--role", role, "--name", name,
-            "--password-stdin", given=PASSWORD + "\n",
-        )  # fmt: skip
+    _register(exchange)
     return exchange
+
+
+def _register(exchange: Exchange) -> None:
+    hashed = passwords.hash_password(PASSWORD)
+    allowed = frozenset(AePermission) - {AePermission.REPLY}
+    with open_parts(load(environment=exchange.environment)) as parts:
+        for site in SITES:
+            parts.people.add_site(site)
+        for title, slug in NODES:
+            parts.people.add_ae(
+                title, site=slug, host="", port=0, permissions=allowed, tls_only=False
+            )
+        for email, slug, role, name in PEOPLE:
+            parts.people.add_user(
+                email, site=slug, role=Role(role), name=name, password_hash=hashed
+            )
+            exchange.tokens[email] = parts.people.add_token(email, days=1, name="flows")
 
 
 @pytest.fixture(scope="module")

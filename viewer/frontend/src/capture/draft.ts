@@ -25,6 +25,7 @@ export class Draft {
   constructor(
     private readonly form: HTMLFormElement,
     public caseId: string,
+    private readonly isSent: boolean,
   ) {
     form.addEventListener("input", () => this.touch());
     window.addEventListener("online", () => this.touch());
@@ -32,6 +33,7 @@ export class Draft {
 
   /** Notes a change; it is saved when the typing pauses. */
   touch(): void {
+    if (this.isSent) return;
     this.changed = true;
     window.clearTimeout(this.timer);
     this.timer = window.setTimeout(() => void this.save().catch(() => undefined), WAIT_MS);
@@ -46,7 +48,7 @@ export class Draft {
 
   private async keep(): Promise<void> {
     const patient = patientOf(this.form);
-    if (patient.id === "" || (this.caseId !== "" && !this.changed)) return;
+    if (this.isSent || patient.id === "" || (this.caseId !== "" && !this.changed)) return;
     const body = { patient, ...answers(this.form) };
     this.changed = false;
     try {

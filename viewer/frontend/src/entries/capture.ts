@@ -13,7 +13,8 @@ type Step = (typeof STEPS)[number] | "sent";
 
 const form = need<HTMLFormElement>("#capture");
 const saved = block<SavedDraft | null>("draft");
-const draft = new Draft(form, saved?.case_id ?? "");
+const onlyPictures = form.dataset["mode"] === "pictures";
+const draft = new Draft(form, saved?.case_id ?? "", onlyPictures);
 const slots = [...form.querySelectorAll<HTMLElement>("[data-slot]")].map(
   (element) => new Slot(element, form, draft, () => undefined),
 );
@@ -25,7 +26,8 @@ function show(step: Step, focus = true): void {
   const at = STEPS.indexOf(step as (typeof STEPS)[number]);
   reached = Math.max(reached, at);
   for (const [i, name] of STEPS.entries()) {
-    const button = need<HTMLButtonElement>(`[data-step="${name}"]`);
+    const button = document.querySelector<HTMLButtonElement>(`[data-step="${name}"]`);
+    if (button === null) continue; // pictures alone have no steps
     button.disabled = step === "sent" || i > reached;
     button.dataset["done"] = step === "sent" || i < at ? "yes" : "no";
     if (i === at) button.setAttribute("aria-current", "step");
@@ -186,11 +188,11 @@ need("#copy").addEventListener("click", () => {
 if (saved !== null) {
   restore(form, saved);
   for (const photo of saved.photos) slots.find((slot) => slot.kind === photo.kind)?.showKept(photo.sop_instance_uid);
-  need("#saved").textContent = t("Your draft is here again");
+  if (!onlyPictures) need("#saved").textContent = t("Your draft is here again");
 }
 const followsOn = takeOverPatient();
 sides();
 categories();
 reached = saved === null ? 0 : STEPS.length - 1;
-const start = saved === null ? (followsOn ? "where" : "who") : (STEPS.find((step) => lacking(step) !== null) ?? "send");
+const start: Step = onlyPictures ? "pictures" : saved === null ? (followsOn ? "where" : "who") : (STEPS.find((step) => lacking(step) !== null) ?? "send");
 show(start, false);
