@@ -114,14 +114,16 @@ class Indexer:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
+        tidied_at = time.monotonic()
         while True:
             batch, sealed, is_last = self._next()
             if batch or self._held or sealed:
                 self._take_over(batch, sealed)
             if is_last:
                 return
-            if not batch:
+            if time.monotonic() - tidied_at >= _HOUSEKEEPING_S:
                 self._attempt(self._housekeeping)
+                tidied_at = time.monotonic()
 
     def _next(self) -> tuple[list[SpoolRecord], list[tuple[str, int]], bool]:
         with self._condition:
