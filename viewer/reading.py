@@ -8,16 +8,16 @@ from flask import render_template
 from jinja2.utils import htmlsafe_json_dumps
 
 from casework import access
-from casework.clinical import QUESTIONS, REASON_CODES
+from casework.clinical import REASON_CODES
 from casework.custody import CustodyEvent
 from casework.lifecycle import Event, possible
 from casework.model import Actor, Case, CaseDossier
 from storage.index import InstanceRow, StudyRow
 from viewer import headers, reply_view
 from viewer.guard import current_actor, current_scope
-from viewer.i18n import language
 from viewer.manifest import build_manifest
 from viewer.services import services
+from viewer.words import reason_name
 
 _MOST_PRIORS = 10
 
@@ -27,6 +27,7 @@ def reading_room(dossier: CaseDossier) -> str:
     actor, case = current_actor(), dossier.case
     instances = _instances(dossier)
     _note_opened(actor, case, instances)
+    draft = dict(case.draft or {}) if case.holder_id == actor.id else {}
     headers.widen_csp("style-src", "'unsafe-inline'")  # the image library sets sizes on its canvas
     headers.widen_csp("worker-src", "'self'")
     return render_template(
@@ -37,10 +38,10 @@ def reading_room(dossier: CaseDossier) -> str:
         is_mine=case.holder_id == actor.id,
         reply=reply_view.reply_of(dossier.reports),
         priors=_priors(dossier),
-        clinical=_clinical(case),
-        reason_codes=REASON_CODES,
+        reason_codes=[(each.value, reason_name(each.value)) for each in REASON_CODES],
         manifest=htmlsafe_json_dumps(build_manifest(dossier, instances)),
-        draft=htmlsafe_json_dumps(dict(case.draft or {})),
+        draft=draft,
+        draft_block=htmlsafe_json_dumps(draft),
         strings=("reading",),
     )
 
@@ -77,24 +78,6 @@ def _may(actor: Actor, event: Event, case: Case) -> bool:
         return False
     is_readers = event in access.BY_HOLDER and actor.role in access.MAY[Event.CLAIM]
     return not is_readers or case.holder_id == actor.id
-
-
-def _clinical(case: Case) -> list[tuple[str, str]]:
-    """Return what the referrer answered, as label and words in the reader's language."""
-    is_norwegian = language() == "nb"
-    found = []
-    for question in QUESTIONS:
-        value = case.referral.clinical.get(question.key)
-        if value in (None, "", [], ()):
-            continue
-        words = {
-            option.value: option.label_nb if is_norwegian else option.label_en
-            for option in question.options
-        }
-        values = value if isinstance(value, list | tuple) else [value]
-        said = ", ".join(words.get(str(each), str(each)) for each in values)
-        found.append((question.label_nb if is_norwegian else question.label_en, said))
-    return found
 
 
 def _note_opened(actor: Actor, case: Case, instances: list[InstanceRow]) -> None:

@@ -1,0 +1,170 @@
+// What the mouse, the pen and fingers do over the image: drag by tool, wheel, pinch. Keys are elsewhere.
+import type { Point } from "./calibration.ts";
+import type { Marks } from "./marks.ts";
+import type { Pane } from "./pane.ts";
+
+export type Tool = "scroll" | "window" | "zoom" | "pan" | "length";
+
+interface Drag {
+  move: (dx: number, dy: number, at: Point) => void;
+  end: () => void;
+}
+
+const NOTCH = 50; // a wheel that turns in notches moves this far at least
+const GLIDE = 30; // a touch pad moves one image for this far
+
+export class Gestures {
+  tool: Tool = window.matchMedia("(pointer: coarse)").matches ? "scroll" : "window";
+  private readonly down = new Map<number, Point>();
+  private drag: Drag | null = null;
+  private glided = 0;
+
+  constructor(
+    private readonly view: HTMLElement,
+    private readonly pane: Pane,
+    private readonly marks: Marks,
+  ) {
+    view.addEventListener("pointerdown", (event) => this.begin(event));
+    view.addEventListener("pointermove", (event) => this.move(event));
+    view.addEventListener("pointerup", (event) => this.end(event));
+    view.addEventListener("pointercancel", (event) => this.end(event));
+    view.addEventListener("contextmenu", (event) => event.preventDefault());
+    view.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+  }
+
+  private begin(event: PointerEvent): void {
+    const at = this.placeOf(event);
+    this.down.set(event.pointerId, at);
+    this.view.setPointerCapture(event.pointerId);
+    if (this.down.size > 1) {
+      this.drag?.end();
+      this.drag = null;
+      return;
+    }
+    const end = event.target instanceof SVGElement ? event.target.dataset : {};
+    this.drag =
+      end["mark"] !== undefined ? this.moveEnd(Number(end["mark"]), end["end"] === "1" ? 1 : 0) : this.dragBy(event, at);
+    if (!(event.target instanceof SVGElement) || end["mark"] === undefined) this.view.focus({ preventScroll: true });
+    event.preventDefault();
+  }
+
+  private move(event: PointerEvent): void {
+    const before = this.down.get(event.pointerId);
+    if (before === undefined) return;
+    const at = this.placeOf(event);
+    if (this.down.size === 2) this.pinch(event.pointerId, before, at);
+    else this.drag?.move(at[0] - before[0], at[1] - before[1], at);
+    this.down.set(event.pointerId, at);
+  }
+
+  private end(event: PointerEvent): void {
+    if (!this.down.delete(event.pointerId)) return;
+    this.drag?.end();
+    this.drag = null;
+  }
+
+  private dragBy(event: PointerEvent, at: Point): Drag | null {
+    if (event.button === 2) return this.zooming(at);
+    if (event.button === 1) return this.panning();
+    switch (this.tool) {
+      case "scroll":
+        return this.scrolling();
+      case "window":
+        return this.windowing();
+      case "zoom":
+        return this.zooming(at);
+      case "pan":
+        return this.panning();
+      case "length":
+        return this.measuring(at);
+    }
+  }
+
+  private scrolling(): Drag {
+    const images = this.pane.frame?.series.frames.length ?? 1;
+    const step = Math.min(24, Math.max(3, this.view.clientHeight / images));
+    let left = 0;
+    return {
+      move: (_dx, dy) => {
+        left += dy / step;
+        const whole = Math.trunc(left);
+        left -= whole;
+        if (whole !== 0) this.pane.scroll(whole);
+      },
+      end: () => undefined,
+    };
+  }
+
+  private windowing(): Drag {
+    const begun = this.pane.window;
+    const pace = Math.max(0.002, (begun?.width ?? 400) / 300);
+    return {
+      move: (dx, dy) => {
+        const window = this.pane.window;
+        if (window === null || this.pane.pixels?.samples === 3) return;
+        this.pane.setWindow({ center: window.center + dy * pace, width: Math.max(pace, window.width + dx * pace) });
+      },
+      end: () => undefined,
+    };
+  }
+
+  private zooming(at: Point): Drag {
+    return {
+      move: (_dx, dy) => this.pane.surface?.zoomBy(Math.exp(-dy / 150), at),
+      end: () => undefined,
+    };
+  }
+
+  private panning(): Drag {
+    return { move: (dx, dy) => this.pane.surface?.panBy(dx, dy), end: () => undefined };
+  }
+
+  private measuring(at: Point): Drag | null {
+    const surface = this.pane.surface;
+    const line = surface === null ? null : this.marks.begin(surface.toImage(at));
+    if (surface === null || line === null) return null;
+    return { move: (_dx, _dy, to) => line.to(surface.toImage(to)), end: line.end };
+  }
+
+  private moveEnd(index: number, end: 0 | 1): Drag | null {
+    const surface = this.pane.surface;
+    if (surface === null) return null;
+    return {
+      move: (_dx, _dy, to) => this.marks.put(index, end, surface.toImage(to)),
+      end: () => this.marks.settled(index),
+    };
+  }
+
+  private pinch(id: number, before: Point, at: Point): void {
+    const other = [...this.down].find(([each]) => each !== id)?.[1];
+    if (other === undefined) return;
+    const was = Math.hypot(before[0] - other[0], before[1] - other[1]);
+    const is = Math.hypot(at[0] - other[0], at[1] - other[1]);
+    const middle: Point = [(at[0] + other[0]) / 2, (at[1] + other[1]) / 2];
+    if (was > 0 && is > 0) this.pane.surface?.zoomBy(is / was, middle);
+    this.pane.surface?.panBy((at[0] - before[0]) / 2, (at[1] - before[1]) / 2);
+  }
+
+  private wheel(event: WheelEvent): void {
+    event.preventDefault();
+    const by = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? event.deltaY * 40 : event.deltaY;
+    if (event.ctrlKey) {
+      this.pane.surface?.zoomBy(Math.exp(-by / 300), this.placeOf(event));
+      return;
+    }
+    if (Math.abs(by) >= NOTCH) {
+      this.glided = 0;
+      this.pane.scroll(Math.sign(by) * Math.max(1, Math.round(Math.abs(by) / 120)));
+      return;
+    }
+    this.glided += by;
+    const whole = Math.trunc(this.glided / GLIDE);
+    this.glided -= whole * GLIDE;
+    if (whole !== 0) this.pane.scroll(whole);
+  }
+
+  private placeOf(event: MouseEvent): Point {
+    const box = this.view.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  }
+}

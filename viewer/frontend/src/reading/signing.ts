@@ -1,0 +1,93 @@
+// Signing: shows once what the referrer will see and what the reader was not shown, then signs.
+import { call, Problem } from "../shared/api.ts";
+import { make, need } from "../shared/dom.ts";
+import { t } from "../shared/strings.ts";
+import type { Findings, FindingsForm } from "./findings.ts";
+import type { Manifest } from "./manifest.ts";
+import { shownText, type ShownRecord } from "./shown.ts";
+
+export class Signing {
+  private readonly dialog = need<HTMLDialogElement>("#sign-dialog");
+  private readonly problem = need("#sign-problem");
+  private isSigning = false;
+
+  constructor(
+    private readonly form: FindingsForm,
+    private readonly shown: ShownRecord,
+    private readonly manifest: Manifest,
+  ) {
+    need("#sign").addEventListener("click", () => void this.ask());
+    need("#sign-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.sign();
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !form.mayWrite) return;
+      if (document.querySelector("dialog[open]:not(#sign-dialog)") !== null) return;
+      event.preventDefault();
+      if (this.dialog.open) void this.sign();
+      else void this.ask();
+    });
+  }
+
+  /** Saves, and shows what would be signed. */
+  private async ask(): Promise<void> {
+    if (!(await this.form.flush())) return;
+    const body = this.form.body();
+    this.problem.textContent = "";
+    need("#sign-sheet").replaceChildren(...sheet(body));
+    need("#sign-shown").replaceChildren(
+      ...this.manifest.series.filter((series) => series.kind === "stack" || series.kind === "photo").map((series) => {
+        const { text, isWhole } = shownText(this.shown.of(series));
+        return make("li", isWhole ? "" : "act", `${this.shown.of(series).title}: ${text}`);
+      }),
+    );
+    this.dialog.showModal();
+    need("#sign-now").focus();
+  }
+
+  private async sign(): Promise<void> {
+    if (this.isSigning) return;
+    this.isSigning = true;
+    try {
+      await call(`/api/cases/${this.manifest.case.id}/sign`, {
+        method: "POST",
+        json: { displayed: this.shown.record() },
+      });
+      await this.form.forget();
+      location.reload();
+    } catch (error) {
+      this.isSigning = false;
+      this.problem.textContent =
+        error instanceof Problem ? error.message : t("No contact with the server. Nothing was signed; try again.");
+    }
+  }
+}
+
+/** The answer as the referrer reads it: conclusion first. */
+function sheet(body: Findings): Node[] {
+  const parts: Node[] = [make("p", "sheet-impression", body.impression.trim() || t("(no impression yet)"))];
+  if (body.diagnoses.length > 0) {
+    parts.push(make("ol", "sheet-diagnoses", ...body.diagnoses.map((each) => make("li", "", each.text))));
+  }
+  const sections: [string, string][] = [
+    [t("What to do"), body.advice],
+    [t("Follow-up"), body.follow_up],
+    [t("Come back if"), body.safety_net],
+    [t("Findings"), body.findings],
+  ];
+  for (const [title, text] of sections) {
+    if (text.trim() !== "") parts.push(make("h3", "", title), make("p", "prose", text.trim()));
+  }
+  if (body.urgency !== "none") parts.unshift(make("p", "tag tag-act", urgency(body.urgency)));
+  return parts;
+}
+
+function urgency(value: string): string {
+  const words: Record<string, string> = {
+    routine: t("Routine referral advised"),
+    priority: t("Priority: act on this soon"),
+    "cancer-pathway": t("Suspected cancer: refer to the cancer pathway now"),
+  };
+  return words[value] ?? value;
+}
