@@ -3,6 +3,7 @@ import "../styles/capture.css";
 import { call, Problem } from "../shared/api.ts";
 import { block, make, need, say } from "../shared/dom.ts";
 import { language, t } from "../shared/strings.ts";
+import { tieBodyMap } from "../capture/bodymap.ts";
 import { Draft, type SavedDraft } from "../capture/draft.ts";
 import { chosenLabel, restore, value } from "../capture/form.ts";
 import { readIdentity } from "../capture/identity.ts";
@@ -191,6 +192,7 @@ if (saved !== null) {
   if (!onlyPictures) need("#saved").textContent = t("Your draft is here again");
 }
 const followsOn = takeOverPatient();
+tieBodyMap(form, site);
 sides();
 categories();
 reached = saved === null ? 0 : STEPS.length - 1;
