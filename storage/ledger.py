@@ -65,6 +65,12 @@ class Ledger:
         with self._database.read() as conn:
             return tuple(_entry(row._mapping) for row in conn.execute(asked))
 
+    def of_case(self, case_id: str) -> tuple[AuditEntry, ...]:
+        """Return the entries of a case, oldest first."""
+        asked = select(audit).where(audit.c.case_id == case_id).order_by(audit.c.seq)
+        with self._database.read() as conn:
+            return tuple(_entry(row._mapping) for row in conn.execute(asked))
+
     def verify(self) -> int | None:
         """Return the number of the first entry that is not what the chain says, or None."""
         with self._database.read() as conn:

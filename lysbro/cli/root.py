@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "import": ("objects", "import_"),
     "send": ("objects", "send"),
     "verify": ("objects", "verify"),
+    "export": ("cases", "export"),
     "wrap": ("photos", "wrap"),
     "assess": ("photos", "assess"),
 }
