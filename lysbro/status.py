@@ -40,6 +40,17 @@ def gather(parts: Parts) -> dict[str, Any]:
             }
             for d in dead
         ],
+        "retries": [
+            {
+                "kind": r.kind,
+                "id": r.id,
+                "to": r.destination,
+                "attempts": r.attempts,
+                "next_attempt_at": r.next_attempt_at.isoformat(),
+                "reason": r.last_error,
+            }
+            for r in parts.outbox.retries()
+        ],
         "conflicts": len(parts.index.conflicts()),
         "sites": [
             {
@@ -70,6 +81,11 @@ def in_words(told: dict[str, Any]) -> str:
         + (", ".join(f"{count} {name}" for name, count in outbox.items()) or "nothing waits"),
         f"conflicts   {told['conflicts']}",
     ]
+    for job in told["retries"]:
+        lines.append(
+            f"retried     {job['kind']} {job['id']} to {job['to']} "
+            f"after {job['attempts']} attempts: {job['reason']}"
+        )
     for letter in told["dead_letters"]:
         lines.append(
             f"dead        {letter['kind']} {letter['id']} to {letter['to']} "

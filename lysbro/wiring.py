@@ -69,7 +69,13 @@ def open_parts(settings: Settings, *, intake: bool = False) -> Iterator[Parts]:
     and starts its indexer.
     """
     data = _data_folder(settings)
-    database = open_database(settings.resolved_database_url, data=data)
+    try:
+        database = open_database(settings.resolved_database_url, data=data)
+    except OSError as error:
+        raise Unavailable(
+            f"The database of {data} cannot be opened ({error.strerror}). "
+            "Give another data folder with --data or LYSBRO_DATA, or the right to write there."
+        ) from error
     try:
         database.migrate()
         store = open_store(settings.resolved_store, data)

@@ -52,6 +52,18 @@ class DeadLetter:
     study_uid: str
 
 
+@dataclass(frozen=True)
+class Retry:
+    """A job that has failed and will be tried again."""
+
+    id: int
+    kind: str
+    destination: str
+    attempts: int
+    last_error: str
+    next_attempt_at: datetime
+
+
 class Outbox:
     """The outgoing queue of one exchange."""
 
@@ -135,6 +147,18 @@ class Outbox:
     def delivery_failed(self, delivery_id: int, error: str) -> None:
         """Put a reply back in the queue for later, or give it up."""
         self._failed(delivery_id, error)
+
+    def retries(self, limit: int = 50) -> tuple[Retry, ...]:
+        """Return jobs that have failed and will be tried again, the next one first."""
+        columns = [jobs.c[name] for name in Retry.__dataclass_fields__]
+        asked = (
+            select(*columns)
+            .where(jobs.c.state == QUEUED, jobs.c.last_error != "")
+            .order_by(jobs.c.next_attempt_at, jobs.c.id)
+            .limit(limit)
+        )
+        with self._database.read() as conn:
+            return tuple(Retry(**row._mapping) for row in conn.execute(asked))
 
     def dead_letters(self) -> tuple[DeadLetter, ...]:
         """Return the jobs that were given up, oldest first."""

@@ -12,7 +12,7 @@ from casework.custody import Door, Origin
 from casework.errors import Invalid, LysbroError, NotFound
 from lysbro import disk_import
 from lysbro.cli.context import OPERATOR, Parts, json_option, with_parts
-from lysbro.cli.output import progress, say, show, table
+from lysbro.cli.output import counter, progress, say, show, table
 from storage import care
 
 
@@ -53,6 +53,8 @@ def import_(parts: Parts, paths: tuple[Path, ...], site_slug: str, as_json: bool
         detail={"kept": kept, "refused": len(refused)},
     )
     lines = [f"{kept} objects are in the archive of {site_slug}."]
+    if not kept and not refused:
+        lines = [f"There is no file to import in {', '.join(map(str, paths))}."]
     lines += (
         [f"{len(refused)} were not taken in:", table(refused, ("file", "reason"))]
         if refused
@@ -104,7 +106,10 @@ def send(parts: Parts, study_uid: str, title: str, site_slug: str | None, as_jso
 @with_parts
 def verify(parts: Parts, repair: bool, study_uid: str | None, as_json: bool) -> None:
     """Hash every object again and compare with the index, both ways."""
-    report = care.verify(parts.archive, study_uid=study_uid, repair=repair)
+    if study_uid is not None and not parts.index.sites_of_study(study_uid):
+        raise NotFound(f"There is no study {study_uid}.", code="no-such-study")
+    with counter("Verifying") as watch:
+        report = care.verify(parts.archive, study_uid=study_uid, repair=repair, progress=watch)
     told = asdict(report)
     bad = report.missing or report.corrupt
     lines = [f"{report.checked} objects checked."]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -44,11 +45,26 @@ def progress(items: Iterable[T], *, total: int | None, label: str) -> Iterator[T
     if not sys.stderr.isatty():
         yield from items
         return
+    with _bar() as bar:
+        yield from bar.track(items, total=total, description=label)
+
+
+@contextmanager
+def counter(label: str) -> Iterator[Callable[..., None]]:
+    """Give a function that is told `done` and `total`, and shows them when a person is watching."""
+    if not sys.stderr.isatty():
+        yield lambda *, done, total: None
+        return
+    with _bar() as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda *, done, total: bar.update(task, completed=done, total=total)
+
+
+def _bar() -> Progress:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield from bar.track(items, total=total, description=label)
+    return Progress(*columns, console=Console(stderr=True), transient=True)

@@ -165,6 +165,24 @@ def _password(*, from_stdin: bool) -> str:
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
+@user.command("list")
+@json_option
+@with_parts
+def user_list(parts: Parts, as_json: bool) -> None:
+    """List the people."""
+    rows = [
+        {
+            "email": row.actor.email,
+            "name": row.actor.name,
+            "site": row.actor.site,
+            "role": row.actor.role.value if row.actor.role else "",
+            "state": "disabled" if row.disabled else "active",
+        }
+        for row in parts.people.users()
+    ]
+    show(rows, as_json=as_json, text=table(rows, ("email", "name", "site", "role", "state")))
+
+
 @user.command("disable")
 @click.argument("email")
 @with_parts
@@ -196,3 +214,33 @@ def token_add(parts: Parts, email: str, days: int, name: str, as_json: bool) -> 
     secret = parts.people.add_token(email, days=days, name=name)
     parts.note(OPERATOR, "token-added", email)
     show({"token": secret, "user": email, "days": days}, as_json=as_json, text=secret)
+
+
+@token.command("list")
+@json_option
+@with_parts
+def token_list(parts: Parts, as_json: bool) -> None:
+    """List the tokens, without their secrets."""
+    rows = [
+        {
+            "id": row.id,
+            "user": row.email,
+            "name": row.name,
+            "state": "revoked" if row.revoked_at else "active",
+            "until": f"{row.expires_at:%Y-%m-%d}",
+            "last_used": f"{row.seen_at:%Y-%m-%d}" if row.seen_at else "never",
+        }
+        for row in parts.people.tokens()
+    ]
+    columns = ("id", "user", "name", "state", "until", "last_used")
+    show(rows, as_json=as_json, text=table(rows, columns))
+
+
+@token.command("revoke")
+@click.argument("token_id", metavar="ID", type=int)
+@with_parts
+def token_revoke(parts: Parts, token_id: int) -> None:
+    """End a token at once; 'lysbro token list' shows its ID."""
+    parts.people.revoke_token(token_id)
+    parts.note(OPERATOR, "token-revoked", str(token_id))
+    click.echo(f"Token {token_id} is no longer taken.")

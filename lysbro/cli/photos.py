@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from casework.errors import Invalid
+from casework.errors import Invalid, Unavailable
 from derm_capture import meta, photo, quality
 from derm_capture.dicomize import wrap as wrap_photo
 from lysbro.cli.context import json_option
@@ -36,7 +36,12 @@ def wrap(source: Path, meta_path: Path, output: Path, as_json: bool) -> None:
         raise Invalid(f"{meta_path} is not JSON: {error}") from error
     opened = photo.open_photo(source.read_bytes(), limits=photo.PhotoLimits())
     wrapped = wrap_photo(opened, meta.read_meta(described))
-    output.write_bytes(wrapped.part10)
+    try:
+        output.write_bytes(wrapped.part10)
+    except OSError as error:
+        raise Unavailable(
+            f"{output} cannot be written ({error.strerror}). Choose another place with --output."
+        ) from error
     told = {
         "file": str(output),
         "sop_class_uid": wrapped.sop_class_uid,
