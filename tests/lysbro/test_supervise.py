@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.flows.waiting import until
+
 SCRIPT = """
 import sys
 from lysbro import logs
@@ -75,8 +77,12 @@ def test_children_end_with_a_supervisor_that_is_killed() -> None:
     assert supervisor.stdout is not None
     pid = int(supervisor.stdout.readline())
     supervisor.kill()
-    supervisor.communicate(timeout=20)  # returns once the child, too, has let go of the pipe
-    assert (
-        not Path(f"/proc/{pid}/stat").exists()
-        or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]
-    )
+    supervisor.communicate(timeout=20)
+    until(lambda: is_gone(pid), "the child to end with its supervisor")
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(") ")[1].startswith("Z")
+    except OSError:
+        return True
