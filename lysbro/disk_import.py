@@ -43,10 +43,19 @@ def objects_under(paths: Iterable[Path], limits: ImportLimits) -> Iterator[Found
                 or (path.is_dir() and file.name.startswith("."))
             ):
                 continue
-            if zipfile.is_zipfile(file):
+            if _is_zip(file):
                 yield from _members(file, limits)
             else:
                 yield Found(str(file), file)
+
+
+def _is_zip(file: Path) -> bool:
+    """Tell whether a file is a ZIP, and not an object that holds one at its end."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(132)[128:] != b"DICM" and zipfile.is_zipfile(stream)
+    except OSError:
+        return False  # the intake says why it cannot be read
 
 
 def _members(path: Path, limits: ImportLimits) -> Iterator[Found]:

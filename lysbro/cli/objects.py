@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import click
 
 from casework.custody import Door, Origin
-from casework.errors import Invalid, LysbroError, NotFound
+from casework.errors import Invalid, LysbroError, NotFound, Unavailable
 from lysbro import disk_import
 from lysbro.cli.context import OPERATOR, Parts, json_option, with_parts
-from lysbro.cli.output import counter, progress, say, show, table
+from lysbro.cli.output import counter, progress, show, table
 from storage import care
 
 
@@ -27,13 +27,44 @@ def import_(parts: Parts, paths: tuple[Path, ...], site_slug: str, as_json: bool
         raise NotFound(
             f"There is no site {site_slug}. Add it with 'lysbro site add {site_slug} …'."
         )
+    done = _take_in(parts, paths, site_slug)
+    parts.note(
+        OPERATOR,
+        "imported",
+        site_slug,
+        site=site_slug,
+        detail={"kept": done.imported, "refused": len(done.refused)},
+    )
+    lines = [f"{done.imported} objects are in the archive of {site_slug}."]
+    if done == _Imported():
+        lines = [f"There is no file to import in {', '.join(map(str, paths))}."]
+    if done.refused:
+        refused = table(done.refused, ("file", "reason"))
+        lines += [f"{len(done.refused)} were not taken in:", refused]
+    if done.stopped:
+        lines.append(done.stopped)
+    show(asdict(done), as_json=as_json, text="\n".join(lines))
+    if done.refused or done.stopped or not done.imported:
+        raise click.exceptions.Exit(1)
+
+
+@dataclass
+class _Imported:
+    """What has become of the files so far."""
+
+    imported: int = 0
+    refused: list[dict[str, str]] = field(default_factory=list)
+    stopped: str = ""  # why the rest was not tried
+
+
+def _take_in(parts: Parts, paths: tuple[Path, ...], site_slug: str) -> _Imported:
     origin = Origin(
         site=site_slug,
         door=Door.IMPORT,
         actor=OPERATOR.id,
         association=f"import-{os.getpid()}-{parts.clock():%Y%m%dT%H%M%S}",
     )
-    kept, refused = 0, []
+    done = _Imported()
     parts.archive.start()
     limits = disk_import.ImportLimits(object_bytes=parts.settings.dicom_max_object_bytes)
     for found in progress(disk_import.objects_under(paths, limits), total=None, label="Importing"):
@@ -41,28 +72,14 @@ def import_(parts: Parts, paths: tuple[Path, ...], site_slug: str, as_json: bool
             if isinstance(found.content, LysbroError):
                 raise found.content
             parts.archive.receive_part10(found.content, origin)
-            kept += 1
+            done.imported += 1
         except (Invalid, NotFound) as error:
-            refused.append({"file": found.name, "reason": error.message})
+            done.refused.append({"file": found.name, "reason": error.message})
+        except Unavailable as error:
+            done.stopped = f"Stopped at {found.name}: {error.message}"
+            break
     parts.archive.settle()
-    parts.note(
-        OPERATOR,
-        "imported",
-        site_slug,
-        site=site_slug,
-        detail={"kept": kept, "refused": len(refused)},
-    )
-    lines = [f"{kept} objects are in the archive of {site_slug}."]
-    if not kept and not refused:
-        lines = [f"There is no file to import in {', '.join(map(str, paths))}."]
-    lines += (
-        [f"{len(refused)} were not taken in:", table(refused, ("file", "reason"))]
-        if refused
-        else []
-    )
-    show({"imported": kept, "refused": refused}, as_json=as_json, text="\n".join(lines))
-    if refused or not kept:
-        raise click.exceptions.Exit(1)
+    return done
 
 
 @click.command()
@@ -111,17 +128,18 @@ def verify(parts: Parts, repair: bool, study_uid: str | None, as_json: bool) -> 
     with counter("Verifying") as watch:
         report = care.verify(parts.archive, study_uid=study_uid, repair=repair, progress=watch)
     told = asdict(report)
-    bad = report.missing or report.corrupt
+    bad = (*report.missing, *report.corrupt)
     lines = [f"{report.checked} objects checked."]
     for kind in ("missing", "corrupt", "orphaned", "repaired"):
         names = told.get(kind) or ()
         lines += [f"{len(names)} {kind}:"] + [f"  {name}" for name in names] if names else []
     if not bad:
         lines.append("Every object has the hash that it was received with.")
-    show(told, as_json=as_json, text="\n".join(lines))
-    if bad:
-        say(
+    elif set(bad) - set(report.repaired):
+        lines.append(
             "Nothing was deleted. Restore what is missing from a backup of the store, "
             "or ask the site to send again."
         )
+    show(told, as_json=as_json, text="\n".join(lines))
+    if bad:
         raise click.exceptions.Exit(1)

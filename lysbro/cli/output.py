@@ -15,11 +15,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 T = TypeVar("T")
 
 
-def say(text: str) -> None:
-    """Print one line for a person."""
-    click.echo(text)
-
-
 def show(
     value: Mapping[str, Any] | Sequence[Mapping[str, Any]], *, as_json: bool, text: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""Calls `lysbro` as a user does: inside this process, which is quick, or as a process of its own."""
+"""Calls `lysbro` as a user does: inside this process, which is quick, or as one of its own."""
 
 from __future__ import annotations
 
@@ -54,9 +54,13 @@ class Desk:
             patch.setattr(sys, "argv", ["lysbro", *map(str, words)])
             patch.setattr(sys, "stdin", io.StringIO(given))
             out, err = io.StringIO(), io.StringIO()
-            with own_logs(), redirect_stdout(out), redirect_stderr(err):
-                with pytest.raises(SystemExit) as ended:
-                    main()
+            with (
+                own_logs(),
+                redirect_stdout(out),
+                redirect_stderr(err),
+                pytest.raises(SystemExit) as ended,
+            ):
+                main()
         status = ended.value.code
         return Answer(int(status or 0), out.getvalue(), err.getvalue())
 

@@ -64,7 +64,9 @@ def test_a_file_that_is_no_dicom_is_told_and_the_others_come_in(desk: Desk, slic
     assert (answer.json["imported"], sorted(kept(desk))) == (2, ["1.2.1.1", "1.2.1.2"])
     text = desk("import", slices / "notes.txt", "--site", "hammer")
     assert text.status == 1
-    assert "0 objects" in text.out and "notes.txt" in text.out and "no DICOM file" in text.out
+    assert "0 objects" in text.out
+    assert "notes.txt" in text.out
+    assert "no DICOM file" in text.out
 
 
 def test_an_object_that_ends_like_a_zip_is_still_an_object(desk: Desk, tmp_path: Path) -> None:
@@ -107,7 +109,8 @@ def test_a_full_spool_is_told(desk: Desk, slices: Path) -> None:
     assert answer.status == 1
     first, stopped = answer.out.splitlines()
     assert first == "1 objects are in the archive of hammer."
-    assert stopped.startswith(f"Stopped at {slices / '2.dcm'}: ") and "spool" in stopped
+    assert stopped.startswith(f"Stopped at {slices / '2.dcm'}: ")
+    assert "spool" in stopped
     assert list(kept(desk)) == ["1.2.1.1"]
     assert desk.audit("imported")[0].detail["kept"] == 1
 
