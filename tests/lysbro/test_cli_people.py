@@ -65,7 +65,8 @@ def test_a_node_is_added_changed_and_listed(desk: Desk) -> None:
     ]  # fmt: skip
     with desk.parts() as parts:
         ris = parts.people.ae("HAMMER_RIS")
-        assert ris is not None and ris.tls_only
+        assert ris is not None
+        assert ris.tls_only
         assert [ae.title for ae in parts.people.reply_aes("hammer")] == ["HAMMER_RIS"]
     assert [e.subject for e in desk.audit("ae-added")] == ["HAMMER_CT", "HAMMER_RIS", "HAMMER_CT"]
 
@@ -104,7 +105,8 @@ def test_a_person_is_added_listed_and_shut_out(desk: Desk) -> None:
     }  # fmt: skip
     with desk.parts() as parts:
         kept = parts.people.user_by_email("kari@nordlys.example")
-        assert kept is not None and kept.password_hash.startswith("$argon2id$")
+        assert kept is not None
+        assert kept.password_hash.startswith("$argon2id$")
     desk.must("user", "disable", "kari@nordlys.example")
     assert desk.must("user", "list", "--json").json[0]["state"] == "disabled"
     assert [e.action for e in desk.audit("user-added") + desk.audit("user-disabled")] == [
@@ -146,10 +148,12 @@ def test_a_token_works_until_it_is_revoked(desk: Desk) -> None:
     now = datetime.now(UTC)
     with desk.parts() as parts:
         actor = parts.people.actor_by_token(secret, now)
-        assert actor is not None and actor.email == "a@b.example"
+        assert actor is not None
+        assert actor.email == "a@b.example"
         assert parts.people.actor_by_token(secret, now + timedelta(days=366)) is None
     listed = desk.must("token", "list")
-    assert secret not in listed.out and "RIS" in listed.out
+    assert secret not in listed.out
+    assert "RIS" in listed.out
     (row,) = desk.must("token", "list", "--json").json
     assert (row["user"], row["name"], row["state"]) == ("a@b.example", "RIS", "active")
     desk.must("token", "revoke", row["id"])

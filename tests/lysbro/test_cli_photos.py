@@ -109,7 +109,8 @@ def test_photographs_are_judged_each_with_its_advice(empty_desk: Desk, tmp_path:
     for result in judged:
         for advice in result["advice"]:
             assert advice["verdict"] in {"good", "doubtful", "poor"}
-            assert advice["message"] and advice["message_nb"]
+            assert advice["message"]
+            assert advice["message_nb"]
     assert {a["check"] for a in judged[0]["advice"]} >= {"focus", "exposure", "resolution"}
     assert "no photograph" in refused["error"]["message"]
     text = empty_desk.must("assess", *names).out
