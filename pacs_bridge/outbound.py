@@ -18,6 +18,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 
 from casework.access import Scope
 from casework.errors import Invalid, NotFound, Unavailable
+from casework.identifiers import is_standard_uid
 from casework.model import ApplicationEntity
 from pacs_bridge.scu import StoreRequest, Wait, associated, store
 from pacs_bridge.status import Answer
@@ -201,7 +202,12 @@ def _batches(
 
 
 def _contexts_for(item: Sendable) -> dict[tuple[str, str], None]:
-    """Propose what is stored, then what it can be turned into (PS3.5 section 10)."""
+    """Propose what is stored, then what it can be turned into (PS3.5 section 10).
+
+    What is no UID cannot be proposed; the object is then told as not taken.
+    """
+    if not is_standard_uid(item.sop_class_uid) or not is_standard_uid(item.transfer_syntax_uid):
+        return {}
     syntaxes = dict.fromkeys((item.transfer_syntax_uid, EXPLICIT_LE, IMPLICIT_LE))
     return {(item.sop_class_uid, syntax): None for syntax in syntaxes}
 
@@ -222,7 +228,7 @@ def _send(association: Association, item: Sendable, message_id: int) -> Outcome:
         if fallback is None:
             return Outcome(uid, None, f"the node does not take {syntax_name(syntax)}")
         try:
-            content: BinaryIO = io.BytesIO(to_uncompressed(_part10(item), fallback))
+            content: BinaryIO = io.BytesIO(to_uncompressed(_part10(item), fallback, source=syntax))
         except Invalid as error:
             return Outcome(uid, None, error.message)
         syntax = fallback

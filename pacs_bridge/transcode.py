@@ -36,18 +36,17 @@ _Pixels = NDArray[Any]
 _Decode = Callable[[bytes], _Pixels]
 
 
-def to_uncompressed(part10: bytes, target: str) -> bytes:
+def to_uncompressed(part10: bytes, target: str, *, source: str) -> bytes:
     """Return the data set in explicit or implicit VR little endian; Invalid when it cannot be."""
     if target not in (EXPLICIT_LE, IMPLICIT_LE):
         raise ValueError(target)
-    ds = dcmread(BytesIO(part10))
-    source = str(ds.file_meta.TransferSyntaxUID)
     if source not in CONVERTIBLE:
         raise Invalid(
             f"An object in {syntax_name(source)} cannot be sent in another form.",
             code="not-convertible",
         )
     try:
+        ds = dcmread(BytesIO(part10))
         _change_pixels(ds, source)
         return _encoded(ds, implicit=target == IMPLICIT_LE)
     except (ValueError, TypeError, RuntimeError, AttributeError, KeyError, OSError) as error:

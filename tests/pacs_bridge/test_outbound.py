@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.encaps import encapsulate
+from pynetdicom.dsutils import encode
 
 from casework.access import Scope
 from casework.errors import NotFound, Refused, Unavailable
@@ -22,6 +23,13 @@ from casework.model import ApplicationEntity, SiteKind
 from pacs_bridge import outbound, scu
 from pacs_bridge.outbound import StoredObject, run_send, send_object, send_objects
 from pacs_bridge.reply_objects import ReplyObject
+from pacs_bridge.syntaxes import (
+    DEFLATED_LE,
+    ENCAPSULATED,
+    EXPLICIT_BE,
+    IMPLICIT_LE,
+    TRANSFER_SYNTAXES,
+)
 from storage.outbox import Outbox
 from tests.flows.waiting import until
 from tests.pacs_bridge.conftest import House, open_house
@@ -80,6 +88,35 @@ def test_study_arrives_byte_for_byte_in_the_syntaxes_it_is_stored_in(
         got = other.index.instance(ALL, sent.sop_instance_uid)
         assert got.transfer_syntax_uid == sent.transfer_syntax_uid
         assert other.archive.read_dataset(got) == filled.archive.read_dataset(sent.row)
+
+
+def test_every_transfer_syntax_is_taken_as_it_is(other: House) -> None:
+    made = [
+        in_syntax(uid, f"1.2.55.{number}")
+        for number, uid in enumerate(sorted(TRANSFER_SYNTAXES - {DEFLATED_LE, EXPLICIT_BE}))
+    ]
+
+    outcomes = list(send_objects(made, node(other.port), calling="HAMMER_CT"))
+
+    assert len(made) == 43
+    assert {o.has_arrived for o in outcomes} == {True}
+    other.archive.settle()
+    for sent in made:
+        row = other.index.instance(ALL, sent.sop_instance_uid)
+        assert row.transfer_syntax_uid == sent.transfer_syntax_uid
+        assert other.archive.read_dataset(row) == sent.dataset
+
+
+def in_syntax(uid: str, instance: str) -> ReplyObject:
+    """Return an object encoded for a transfer syntax; its compressed pixels are a stand-in."""
+    ds = ct(instance)
+    if uid in ENCAPSULATED:
+        ds.PixelData = encapsulate([b"not really an image of this kind"])
+        ds["PixelData"].is_undefined_length = True
+        ds["PixelData"].VR = "OB"
+    content = encode(ds, uid == IMPLICIT_LE, True)
+    assert content is not None
+    return ReplyObject(content, ds.SOPClassUID, instance, "1.2.1", "1.2.2", uid)
 
 
 def test_job_goes_on_after_what_has_arrived(filled: House, other: House) -> None:

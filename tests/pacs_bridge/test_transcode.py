@@ -20,6 +20,7 @@ from tests.pacs_bridge.making import ct, part10
 
 GREY = (np.arange(48 * 32, dtype=np.uint16).reshape(48, 32) * 7) % 4096
 COLOUR = np.stack([GREY % 251, GREY % 241, GREY % 239], axis=-1).astype(np.uint8)
+JPEG, JPEG_LS, MPEG2 = (f"1.2.840.10008.1.2.4.{n}" for n in (50, 80, 100))
 TARGETS = pytest.mark.parametrize("target", [EXPLICIT_LE, IMPLICIT_LE])
 
 
@@ -49,7 +50,7 @@ def pixels_of(data: bytes, target: str, frames: int = 1) -> np.ndarray:
 @pytest.mark.parametrize(
     ("encode", "syntax"),
     [
-        (imagecodecs.jpegls_encode, "1.2.840.10008.1.2.4.80"),
+        (imagecodecs.jpegls_encode, JPEG_LS),
         (
             lambda a: imagecodecs.jpeg2k_encode(a, level=0, codecformat="j2k"),
             "1.2.840.10008.1.2.4.90",
@@ -61,7 +62,7 @@ def pixels_of(data: bytes, target: str, frames: int = 1) -> np.ndarray:
 def test_lossless_pixels_are_the_same_after(
     encode: Callable[[np.ndarray], bytes], syntax: str, target: str
 ) -> None:
-    data = to_uncompressed(compressed(encode, syntax, frames=2), target)
+    data = to_uncompressed(compressed(encode, syntax, frames=2), target, source=syntax)
 
     assert (pixels_of(data, target, 2) == GREY).all()
 
@@ -71,7 +72,7 @@ def test_rle_is_left_as_well(target: str) -> None:
     ds = dcmread(BytesIO(part10(grey(PixelData=GREY.tobytes()))))
     ds.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
 
-    data = to_uncompressed(part10(ds, RLELossless), target)
+    data = to_uncompressed(part10(ds, RLELossless), target, source=RLELossless)
 
     assert (pixels_of(data, target) == GREY).all()
     assert read_dataset(BytesIO(data), target == IMPLICIT_LE, True).SOPInstanceUID == "1.2.3"
@@ -80,7 +81,7 @@ def test_rle_is_left_as_well(target: str) -> None:
 @TARGETS
 @pytest.mark.parametrize("syntax", [EXPLICIT_LE, ImplicitVRLittleEndian])
 def test_uncompressed_is_only_written_otherwise(syntax: str, target: str) -> None:
-    data = to_uncompressed(part10(grey(PixelData=GREY.tobytes()), syntax), target)
+    data = to_uncompressed(part10(grey(PixelData=GREY.tobytes()), syntax), target, source=syntax)
 
     assert (pixels_of(data, target) == GREY).all()
 
@@ -90,7 +91,7 @@ def test_big_endian_words_are_swapped(target: str) -> None:
     ds = grey()
     ds.add_new(0x7FE00010, "OW", GREY.astype(">u2").tobytes())
 
-    data = to_uncompressed(part10(ds, ExplicitVRBigEndian), target)
+    data = to_uncompressed(part10(ds, ExplicitVRBigEndian), target, source=ExplicitVRBigEndian)
 
     assert (pixels_of(data, target) == GREY).all()
 
@@ -104,7 +105,7 @@ def test_colour_of_jpeg_becomes_rgb() -> None:
     ds["PixelData"].is_undefined_length = True
     ds["PixelData"].VR = "OB"
 
-    data = to_uncompressed(part10(ds, "1.2.840.10008.1.2.4.50"), EXPLICIT_LE)
+    data = to_uncompressed(part10(ds, JPEG), EXPLICIT_LE, source=JPEG)
 
     read = read_dataset(BytesIO(data), False, True)
     assert read.PhotometricInterpretation == "RGB"
@@ -112,14 +113,14 @@ def test_colour_of_jpeg_becomes_rgb() -> None:
 
 
 def test_what_cannot_be_converted_is_refused_by_name() -> None:
-    film = compressed(lambda _: b"a film, as it were", "1.2.840.10008.1.2.4.100")
+    film = compressed(lambda _: b"a film, as it were", MPEG2)
 
     with pytest.raises(Invalid, match="MPEG2"):
-        to_uncompressed(film, EXPLICIT_LE)
+        to_uncompressed(film, EXPLICIT_LE, source=MPEG2)
 
 
 def test_broken_pixels_are_refused() -> None:
-    broken = compressed(lambda _: b"no image at all", "1.2.840.10008.1.2.4.80")
+    broken = compressed(lambda _: b"no image at all", JPEG_LS)
 
     with pytest.raises(Invalid, match="JPEG-LS"):
-        to_uncompressed(broken, EXPLICIT_LE)
+        to_uncompressed(broken, EXPLICIT_LE, source=JPEG_LS)
