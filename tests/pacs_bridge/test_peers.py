@@ -101,7 +101,7 @@ def test_each_level_is_found_below_the_other(house: House, series: list[Path]) -
     assert status == 0
     assert [f"[1.2.3.{n}]" in said for n in range(3)] == [True, True, True]
     status, said = dcmtk("findscu", house, "-S", "-k", "QueryRetrieveLevel=SERIES")
-    assert "IdentifierDoesNotMatchSOPClass" in said.replace(" ", "")
+    assert "DataSetDoesNotMatchSOPClass" in said.replace(" ", "")
 
 
 def test_other_site_finds_nothing_of_it(house: House, series: list[Path]) -> None:
