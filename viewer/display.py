@@ -12,7 +12,9 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
+from viewer.attributes import as_list, first
 from viewer.pixels import PARAMETRIC_MAP
+from viewer.spacing import UNKNOWN, Spacing, spacing_of
 
 _ENHANCED_ROOTS = tuple(
     f"1.2.840.10008.5.1.4.1.1.{arc}"
@@ -41,6 +43,7 @@ class Display:
     is_inverted: bool = False
     padding: float | None = None
     aspect: float = 1.0  # height of a pixel over its width
+    spacing: Spacing = UNKNOWN
 
 
 def needs_header(sop_class_uid: str, attributes: Mapping[str, Any]) -> bool:
@@ -67,6 +70,7 @@ def display_of(attributes: Mapping[str, Any]) -> Display:
         is_inverted=_is_inverted(attributes),
         padding=_number(attributes.get("PixelPaddingValue")),
         aspect=_aspect(attributes),
+        spacing=spacing_of(attributes),
     )
 
 
@@ -146,17 +150,3 @@ def _number(value: Any) -> float | None:
         return None if found is None else float(found)
     except (TypeError, ValueError):
         return None
-
-
-def first(value: Any, default: Any) -> Any:
-    """Return the first of several values, the value itself, or the default when there is none."""
-    if isinstance(value, list | tuple):
-        return value[0] if value else default
-    return default if value is None else value
-
-
-def as_list(value: Any) -> list[Any]:
-    """Return the values of an element as a list."""
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list | tuple) else [value]

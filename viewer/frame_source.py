@@ -20,9 +20,10 @@ from casework.errors import Invalid
 from storage.archive import Archive
 from storage.index import InstanceRow
 from storage.part10 import DEFLATED_LE
-from viewer.display import Display, Window, display_of, display_of_frame, first, needs_header
-from viewer.photo_bytes import embedded_profile
-from viewer.pixels import BIG_ENDIAN, Decoded, decode, shape_of
+from viewer.attributes import first
+from viewer.display import Display, Window, display_of, display_of_frame, needs_header
+from viewer.photo_bytes import as_png, embedded_profile, with_profile
+from viewer.pixels import BIG_ENDIAN, JPEG_BASELINE, Decoded, decode, shape_of
 from viewer.planes import Pixels
 
 _HEADERS_KEPT = 32
@@ -36,6 +37,15 @@ class Shown:
     is_colour: bool
     display: Display
     is_reduced: bool = False  # wider values have been brought to 16 bits
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph as a browser shows it, with its colour profile inside."""
+
+    data: bytes
+    media_type: str
+    profile: bytes
 
 
 class FrameSource:
@@ -72,14 +82,21 @@ class FrameSource:
             display = replace(display, windows=_window_of_table(header))
         return _within_16_bits(Shown(pixels, False, display))
 
-    def photograph(self, ref: InstanceRow) -> tuple[bytes, bytes]:
-        """Return the JPEG of a photograph as received, and its colour profile if any."""
+    def photograph(self, ref: InstanceRow) -> Photograph:
+        """Return a photograph as received when it is a JPEG, else without loss as a PNG."""
         shape_of(ref.attributes)
-        jpeg = self._archive.read_frame(ref, 1).data
-        profile = embedded_profile(jpeg)
-        if not profile:
-            profile = bytes(self.header(ref).get("ICCProfile") or b"")
-        return jpeg, profile
+        if ref.transfer_syntax_uid == JPEG_BASELINE:
+            jpeg = self._archive.read_frame(ref, 1).data
+            inside = embedded_profile(jpeg)
+            profile = inside or self._profile(ref)
+            return Photograph(
+                jpeg if inside else with_profile(jpeg, profile), "image/jpeg", profile
+            )
+        profile = self._profile(ref)
+        return Photograph(as_png(self.decoded(ref, 1).pixels, profile), "image/png", profile)
+
+    def _profile(self, ref: InstanceRow) -> bytes:
+        return bytes(self.header(ref).get("ICCProfile") or b"")
 
     def header(self, ref: InstanceRow) -> Dataset:
         """Return the header of an object, up to its pixels."""

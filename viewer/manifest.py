@@ -11,10 +11,11 @@ from typing import Any
 
 from casework.model import CaseDossier
 from storage.index import InstanceRow
-from viewer.display import Window, display_of, first
+from viewer.attributes import first
+from viewer.display import Window, display_of
 from viewer.hanging import Hung, default_window, hang, presets_of
 from viewer.render import can_be_shown, is_photograph
-from viewer.spacing import regions_of, spacing_of
+from viewer.spacing import regions_of
 
 _DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
 _STRUCTURED = "1.2.840.10008.5.1.4.1.1.88."
@@ -142,7 +143,8 @@ def _instance(ref: InstanceRow, kind: str) -> dict[str, Any]:
     }
     if kind not in {"stack", "photo"}:
         return found
-    spacing, display = spacing_of(attributes), display_of(attributes)
+    display = display_of(attributes)
+    spacing = display.spacing
     image_type = [str(each) for each in attributes.get("ImageType") or ()]
     return found | {
         "rows": ref.rows,
@@ -187,7 +189,9 @@ def _common(described: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         name: value
         for name, value in lead.items()
-        if name not in _OWN and all(each.get(name) == value for each in described)
+        if name not in _OWN
+        and value is not None
+        and all(each.get(name) == value for each in described)
     }
 
 

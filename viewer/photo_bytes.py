@@ -8,11 +8,13 @@ from __future__ import annotations
 import io
 import struct
 
+import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from casework.errors import Invalid, TooLarge
 from viewer.codestreams import stated_size
 from viewer.pixels import LIMITS
+from viewer.planes import Pixels
 
 _MARK = b"ICC_PROFILE\x00"
 _PART = 65_519  # bytes of a profile in one APP2 segment (ICC.1 annex B.4)
@@ -46,6 +48,15 @@ def with_profile(jpeg: bytes, profile: bytes) -> bytes:
     return jpeg[:at] + segments + jpeg[at:]
 
 
+def as_png(pixels: Pixels, profile: bytes) -> bytes:
+    """Return RGB pixels without loss, with their profile."""
+    if pixels.dtype != np.uint8:
+        pixels = (pixels >> (8 * (pixels.dtype.itemsize - 1))).astype(np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG", compress_level=1, icc_profile=profile or None)
+    return out.getvalue()
+
+
 def profile_name(profile: bytes) -> str:
     """Return what a profile calls itself, or nothing when there is none that can be read."""
     if not profile:
@@ -57,13 +68,13 @@ def profile_name(profile: bytes) -> str:
     return " ".join(text.split())[:80]
 
 
-def as_srgb(jpeg: bytes, profile: bytes, *, longest: int) -> Image.Image:
+def as_srgb(data: bytes, profile: bytes, *, longest: int) -> Image.Image:
     """Return a small copy with its colours in sRGB."""
-    size = stated_size(jpeg)
+    size = stated_size(data)
     if size is not None and size[0] * size[1] > LIMITS.max_pixels:
         raise TooLarge("The photograph is larger than is shown here.", code="image-too-large")
     try:
-        with Image.open(io.BytesIO(jpeg)) as opened:
+        with Image.open(io.BytesIO(data)) as opened:
             opened.draft("RGB", (longest, longest))
             image = ImageOps.contain(opened.convert("RGB"), (longest, longest))
     except (UnidentifiedImageError, OSError, ValueError) as error:

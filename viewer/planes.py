@@ -43,6 +43,9 @@ def from_422(flat: Pixels, *, rows: int, columns: int) -> Pixels:
 
 def from_rle(data: bytes, *, rows: int, columns: int, samples: int, bits_allocated: int) -> Pixels:
     """Return planes of bytes, most significant first, put together (PS3.5 annex G)."""
+    if bits_allocated == 1:
+        packed = _unpacked(data[int.from_bytes(data[4:8], "little") :], (rows * columns + 7) // 8)
+        return np.unpackbits(packed, bitorder="little")[: rows * columns].reshape(rows, columns)
     count = int.from_bytes(data[:4], "little")
     width = bits_allocated // 8
     if count != samples * width or count > 15:

@@ -42,6 +42,7 @@ def reading_room(dossier: CaseDossier) -> str:
         manifest=htmlsafe_json_dumps(build_manifest(dossier, instances)),
         draft=draft,
         draft_block=htmlsafe_json_dumps(draft),
+        timezone=services().settings.timezone,
         strings=("reading",),
     )
 

@@ -55,8 +55,8 @@ class Renderer:
         return True
 
     def _photo(self, ref: InstanceRow) -> bytes:
-        original, profile = self._source.photograph(ref)
-        image = as_srgb(original, profile, longest=LONGEST)
+        photograph = self._source.photograph(ref)
+        image = as_srgb(photograph.data, photograph.profile, longest=LONGEST)
         out = io.BytesIO()
         image.save(out, "JPEG", quality=QUALITY)
         return out.getvalue()
@@ -68,14 +68,13 @@ def can_be_shown(ref: InstanceRow) -> bool:
 
 
 def is_photograph(ref: InstanceRow) -> bool:
-    """Tell whether an object is a colour photograph whose own JPEG a browser can show."""
-    modality = ref.attributes.get("Modality")
-    return (
-        ref.transfer_syntax_uid == JPEG_BASELINE
-        and (ref.frames or 1) == 1
-        and ref.attributes.get("SamplesPerPixel") == 3
-        and modality in {"XC", "DMS", "GM", "ES", "OP", "OT", "DOC"}
-    )
+    """Tell whether an object is a colour photograph, which a browser shows in its own colours."""
+    attributes = ref.attributes
+    if (ref.frames or 1) != 1 or attributes.get("SamplesPerPixel") != 3:
+        return False
+    if attributes.get("Modality") in {"XC", "DMS", "GM", "ES", "OP"}:
+        return True
+    return attributes.get("Modality") in {"OT", "DOC"} and ref.transfer_syntax_uid == JPEG_BASELINE
 
 
 def preview_of(shown: Shown) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from viewer.display import as_list, first
+from viewer.attributes import as_list, first
 
 _PROJECTIONS = frozenset({"CR", "DX", "MG", "XA", "RF", "IO", "PX", "RG"})
 _CENTIMETRES = 3  # PS3.3 C.8.5.5.1.15
@@ -29,6 +29,10 @@ class Spacing:
         return self.source != "none"
 
 
+UNKNOWN = Spacing()
+"""The spacing of an image that says nothing of it."""
+
+
 @dataclass(frozen=True)
 class Region:
     """A part of an ultrasound image with a scale of its own, in pixels and millimetres a pixel."""
@@ -46,9 +50,9 @@ def spacing_of(attributes: Mapping[str, Any]) -> Spacing:
     in_patient = _pair(attributes.get("PixelSpacing"))
     at_detector = _pair(attributes.get("ImagerPixelSpacing"))
     if attributes.get("Modality") not in _PROJECTIONS:
-        return Spacing(*in_patient, "patient") if in_patient else Spacing()
+        return Spacing(*in_patient, "patient") if in_patient else UNKNOWN
     if in_patient is None:
-        return Spacing(*at_detector, "detector") if at_detector else Spacing()
+        return Spacing(*at_detector, "detector") if at_detector else UNKNOWN
     if attributes.get("PixelSpacingCalibrationType") in {"GEOMETRY", "FIDUCIAL"}:
         return Spacing(*in_patient, "calibrated")
     if at_detector is None:

@@ -20,7 +20,7 @@ from viewer.frame_source import Shown
 from viewer.guard import current_scope
 from viewer.imaging import imaging
 from viewer.manifest import kind_of
-from viewer.photo_bytes import embedded_profile, profile_name, with_profile
+from viewer.photo_bytes import profile_name
 from viewer.pixels import JPEG_BASELINE
 from viewer.planes import Pixels
 from viewer.problems import NotAcceptable
@@ -112,17 +112,15 @@ def preview(uid: str, frame: int) -> Response:
 
 
 @bp.get("/instances/<uid>/photo")
-@describe("The JPEG of a photograph with its colour profile", answers={200: "image/jpeg"})
+@describe("A photograph with its colour profile, as JPEG or PNG", answers={200: "image/jpeg"})
 def photo(uid: str) -> Response:
     """Give a photograph as it was taken in; a profile that only the object has is put into it."""
     ref = _instance(uid)
     if kind_of(ref) != "photo":
         raise NotFound("The object is no photograph.", code="no-photo")
-    jpeg, profile = imaging().source.photograph(ref)
-    if profile and not embedded_profile(jpeg):
-        jpeg = with_profile(jpeg, profile)
-    response = _bytes(jpeg, "image/jpeg", tag=_tag(ref, 1, "photo"))
-    response.headers["Lysbro-Profile"] = quote(profile_name(profile))
+    found = imaging().source.photograph(ref)
+    response = _bytes(found.data, found.media_type, tag=_tag(ref, 1, "photo"))
+    response.headers["Lysbro-Profile"] = quote(profile_name(found.profile))
     return response
 
 
@@ -216,13 +214,14 @@ def _pixels(ref: InstanceRow, frame: int) -> Response:
 def _described(shown: Shown) -> Mapping[str, str]:
     """Say how the values lie and what they mean; what the manifest could not know is here too."""
     pixels, display = shown.pixels, shown.display
-    window = display.windows[0] if display.windows else None
+    window, spacing = display.windows[0] if display.windows else None, display.spacing
     return {
         "Size": f"{pixels.shape[1]}x{pixels.shape[0]}",
         "Samples": "3" if shown.is_colour else "1",
         "Type": f"{'int' if pixels.dtype.kind == 'i' else 'uint'}{pixels.dtype.itemsize * 8}",
         "Rescale": f"{display.slope!r},{display.intercept!r}",
         "Window": f"{window.center!r},{window.width!r}" if window else "",
+        "Spacing": f"{spacing.row_mm!r},{spacing.column_mm!r},{spacing.source}",
         "Reduced": "1" if shown.is_reduced else "0",
     }
 

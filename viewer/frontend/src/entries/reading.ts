@@ -42,8 +42,8 @@ const measured = new Measured(marks, form, pane, manifest, open);
 const tools = new Tools(pane, gestures, marks, {
   step: (by) => strip.step(by),
   scroll: (by) => (wall === null ? pane.scroll(by) : wall.step(Math.sign(by))),
-  fit: () => (wall === null ? pane.surface?.fit() : wall.fit()),
-  zoom: (factor) => (wall === null ? pane.surface?.zoomBy(factor, [view.clientWidth / 2, view.clientHeight / 2]) : wall.zoom(factor)),
+  fit: () => (wall === null ? pane.placed()?.fit() : wall.fit()),
+  zoom: (factor) => (wall === null ? pane.placed()?.zoomBy(factor, [view.clientWidth / 2, view.clientHeight / 2]) : wall.zoom(factor)),
   key: () => {
     measured.toggleKey(present());
     tools.refresh();
@@ -54,6 +54,7 @@ const tools = new Tools(pane, gestures, marks, {
 });
 
 pane.onChange(() => {
+  if (view.hidden) return;
   corners.write();
   tools.refresh();
   marks.draw();
@@ -66,7 +67,7 @@ pane.onChange(() => {
   if (!viewerBegun && previews.isShown) void beginViewer();
 });
 slider.addEventListener("input", () => pane.go(pane.frame?.series.frames[Number(slider.value) - 1]));
-new ResizeObserver(() => pane.surface?.resize()).observe(view);
+new ResizeObserver(() => pane.resize()).observe(view);
 window.addEventListener("pagehide", () => store.close());
 document.addEventListener("keydown", (event) => {
   const isWriting = event.target instanceof HTMLElement && event.target.closest(".findings") !== null;
@@ -87,16 +88,20 @@ function open(series: Series): void {
   strip.mark(series);
   const isStack = series.kind === "stack";
   const isPhoto = series.kind === "photo";
+  need("#stage").dataset["kind"] = isStack || isPhoto ? series.kind : "paper";
   for (const [selector, isShown] of [["#view", isStack], ["#photos", isPhoto], ["#papers", !isStack && !isPhoto]] as const) {
     need(selector).hidden = !isShown;
   }
-  if (!isStack) slider.hidden = true;
+  if (!isStack) {
+    slider.hidden = true;
+    need("#loading").textContent = "";
+  }
   if (isPhoto) void hangPhotos();
   else wall = null;
   if (isStack) {
     pane.open(series);
     slider.hidden = series.frames.length < 2;
-    pane.surface?.resize();
+    pane.resize();
   } else if (!isPhoto) void showPapers(manifest, series);
 }
 

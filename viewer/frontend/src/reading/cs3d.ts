@@ -58,7 +58,7 @@ class CornerstoneSurface implements Surface {
   private aspect = 1;
 
   constructor(
-    element: HTMLDivElement,
+    private readonly element: HTMLDivElement,
     private readonly engine: RenderingEngine,
     readonly backend: "cpu" | "gpu",
   ) {
@@ -78,6 +78,7 @@ class CornerstoneSurface implements Surface {
     this.images.set(imageId, imageOf(imageId, pixels, this.aspect));
     if (isNew) {
       await this.viewport.setStack(frame.series.frames.map(idOf), frame.index);
+      if (this.backend === "cpu") this.resizeCanvas();
       this.viewport.resetCamera();
     } else {
       await this.viewport.setImageIdIndex(frame.index);
@@ -109,11 +110,14 @@ class CornerstoneSurface implements Surface {
   }
 
   zoomBy(factor: number, at: Point): void {
-    const { parallelScale } = this.viewport.getCamera();
+    const { parallelScale, scale } = this.viewport.getCamera();
     if (parallelScale === undefined || this.pixels === null) return;
     const most = this.pixels.rows * this.aspect * 4;
+    const wanted = Math.min(most, Math.max(4, parallelScale / factor));
     const before = this.viewport.canvasToWorld([at[0], at[1]]);
-    this.viewport.setCamera({ parallelScale: Math.min(most, Math.max(4, parallelScale / factor)) });
+    // on the processor a parallel scale is taken for CSS pixels whatever the screen's ratio; `scale` is exact
+    if (this.backend === "cpu" && scale !== undefined) this.viewport.setCamera({ scale: (scale * parallelScale) / wanted });
+    else this.viewport.setCamera({ parallelScale: wanted });
     const after = this.viewport.canvasToWorld([at[0], at[1]]);
     this.shift([before[0] - after[0], before[1] - after[1]]);
   }
@@ -143,8 +147,20 @@ class CornerstoneSurface implements Surface {
   }
 
   resize(): void {
-    this.engine.resize(true, true);
+    if (this.backend === "gpu") this.engine.resize(true, true);
+    else this.resizeCanvas();
     this.drawn();
+  }
+
+  /** The library's own resizing forgets the screen's pixel ratio on the processor. */
+  private resizeCanvas(): void {
+    const { canvas } = this.viewport;
+    const width = Math.round(this.element.clientWidth * window.devicePixelRatio);
+    const height = Math.round(this.element.clientHeight * window.devicePixelRatio);
+    if (width === 0 || height === 0 || (canvas.width === width && canvas.height === height)) return;
+    canvas.width = width;
+    canvas.height = height;
+    this.viewport.resetCamera();
   }
 
   private shift([dx, dy]: readonly [number, number]): void {

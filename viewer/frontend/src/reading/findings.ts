@@ -192,5 +192,6 @@ export class FindingsForm {
 }
 
 function clock(): string {
-  return new Date().toLocaleTimeString("nb", { hour: "2-digit", minute: "2-digit" });
+  const timeZone = need("#findings").dataset["timezone"] ?? "UTC";
+  return new Date().toLocaleTimeString("nb", { hour: "2-digit", minute: "2-digit", timeZone });
 }

@@ -110,24 +110,24 @@ export class Gestures {
 
   private zooming(at: Point): Drag {
     return {
-      move: (_dx, dy) => this.pane.surface?.zoomBy(Math.exp(-dy / 150), at),
+      move: (_dx, dy) => this.pane.placed()?.zoomBy(Math.exp(-dy / 150), at),
       end: () => undefined,
     };
   }
 
   private panning(): Drag {
-    return { move: (dx, dy) => this.pane.surface?.panBy(dx, dy), end: () => undefined };
+    return { move: (dx, dy) => this.pane.placed()?.panBy(dx, dy), end: () => undefined };
   }
 
   private measuring(at: Point): Drag | null {
-    const surface = this.pane.surface;
+    const surface = this.pane.placed();
     const line = surface === null ? null : this.marks.begin(surface.toImage(at));
     if (surface === null || line === null) return null;
     return { move: (_dx, _dy, to) => line.to(surface.toImage(to)), end: line.end };
   }
 
   private moveEnd(index: number, end: 0 | 1): Drag | null {
-    const surface = this.pane.surface;
+    const surface = this.pane.placed();
     if (surface === null) return null;
     return {
       move: (_dx, _dy, to) => this.marks.put(index, end, surface.toImage(to)),
@@ -141,15 +141,15 @@ export class Gestures {
     const was = Math.hypot(before[0] - other[0], before[1] - other[1]);
     const is = Math.hypot(at[0] - other[0], at[1] - other[1]);
     const middle: Point = [(at[0] + other[0]) / 2, (at[1] + other[1]) / 2];
-    if (was > 0 && is > 0) this.pane.surface?.zoomBy(is / was, middle);
-    this.pane.surface?.panBy((at[0] - before[0]) / 2, (at[1] - before[1]) / 2);
+    if (was > 0 && is > 0) this.pane.placed()?.zoomBy(is / was, middle);
+    this.pane.placed()?.panBy((at[0] - before[0]) / 2, (at[1] - before[1]) / 2);
   }
 
   private wheel(event: WheelEvent): void {
     event.preventDefault();
     const by = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? event.deltaY * 40 : event.deltaY;
     if (event.ctrlKey) {
-      this.pane.surface?.zoomBy(Math.exp(-by / 300), this.placeOf(event));
+      this.pane.placed()?.zoomBy(Math.exp(-by / 300), this.placeOf(event));
       return;
     }
     if (Math.abs(by) >= NOTCH) {

@@ -23,9 +23,9 @@ export interface Instance {
   readonly windows: readonly WindowLevel[];
   readonly function: string;
   readonly is_inverted: boolean;
-  readonly aspect: number;
   readonly unit: string;
-  readonly spacing: Spacing;
+  spacing: Spacing; // of some objects it is known only when a frame has come
+  aspect: number;
   readonly regions: readonly Region[];
   readonly position?: readonly number[];
   readonly orientation?: readonly number[];

@@ -42,7 +42,7 @@ export class Marks {
   /** Begins a length in the present frame; gives what moves its end. */
   begin(from: Point): { to: (point: Point) => void; end: () => void } | null {
     const frame = this.pane.frame;
-    if (frame === null || this.pane.surface === null) return null;
+    if (frame === null || this.pane.placed() === null) return null;
     const index = this.all.length;
     const made = (to: Point): Measurement => measured(frame, from, to, t("Length {n}", { n: index + 1 }));
     this.all = [...this.all, made(from)];
@@ -120,7 +120,8 @@ export class Marks {
 
   /** Draws the measurements of the present frame where they lie now. */
   draw(): void {
-    const { frame, surface } = this.pane;
+    const frame = this.pane.frame;
+    const surface = this.pane.placed();
     const held = document.activeElement instanceof SVGElement ? { ...document.activeElement.dataset } : null;
     this.svg.replaceChildren();
     if (frame === null || surface === null) return;

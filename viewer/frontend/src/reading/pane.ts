@@ -106,6 +106,11 @@ export class Pane {
     return this.drawn !== null && this.drawn.series === this.frame?.series ? this.surface : null;
   }
 
+  /** Fits the drawing to the place that it has now. */
+  resize(): void {
+    if (this.drawn !== null) this.surface?.resize();
+  }
+
   /** Fetches the rest of the series from here outwards. */
   prefetch(): void {
     const frame = this.frame;
@@ -146,6 +151,7 @@ export class Pane {
     if (this.surface === null || this.isDrawing) return;
     this.isDrawing = true;
     const isFirst = this.drawn?.series !== frame.series;
+    learnScale(frame, pixels);
     try {
       if (!windowAsSent(frame, pixels) && !this.ranges.has(frame.series.key)) {
         this.ranges.set(frame.series.key, wholeRange(pixels));
@@ -188,4 +194,11 @@ export class Pane {
   private changed(): void {
     for (const listener of this.listeners) listener();
   }
+}
+
+/** Takes over what only the frame itself could say of its scale (functional groups are not in the index). */
+function learnScale(frame: Frame, pixels: Pixels): void {
+  if (pixels.spacing === null || frame.instance.spacing[2] !== "none") return;
+  frame.instance.spacing = pixels.spacing;
+  frame.instance.aspect = pixels.spacing[0] / pixels.spacing[1];
 }

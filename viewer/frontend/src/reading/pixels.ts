@@ -1,6 +1,6 @@
 // Fetches lossless frames: a few at a time, the most wanted first, bounded in memory, given up on leaving.
 import { Problem } from "../shared/api.ts";
-import type { Frame } from "./manifest.ts";
+import type { Frame, Spacing, SpacingSource } from "./manifest.ts";
 
 export type Samples = Uint8Array | Int8Array | Uint16Array | Int16Array;
 
@@ -12,6 +12,7 @@ export interface Pixels {
   readonly slope: number;
   readonly intercept: number;
   readonly window: readonly [center: number, width: number] | null; // what the frame itself asks for
+  readonly spacing: Spacing | null; // what the frame itself says
   readonly min: number;
   readonly max: number;
   readonly isReduced: boolean;
@@ -135,6 +136,8 @@ export function described(headers: Headers, body: ArrayBuffer): Pixels {
   const [columns = 0, rows = 0] = said("Size").split("x").map(Number);
   const [slope = 1, intercept = 0] = said("Rescale").split(",").map(Number);
   const [center, width] = said("Window").split(",").map(Number);
+  const [row = 0, column = 0, source = "none"] = said("Spacing").split(",");
+  const spacing = source === "none" ? null : ([Number(row), Number(column), source as SpacingSource] as const);
   const values = typed(said("Type"), body);
   const samples = said("Samples") === "3" ? 3 : 1;
   if (values.length !== rows * columns * samples) throw new Error("The image came short.");
@@ -145,7 +148,8 @@ export function described(headers: Headers, body: ArrayBuffer): Pixels {
     else if (value > max) max = value;
   }
   const window = center !== undefined && width !== undefined && width > 0 ? ([center, width] as const) : null;
-  return { columns, rows, samples, values, slope, intercept, window, min, max, isReduced: said("Reduced") === "1" };
+  const isReduced = said("Reduced") === "1";
+  return { columns, rows, samples, values, slope, intercept, window, spacing, min, max, isReduced };
 }
 
 function typed(type: string, body: ArrayBuffer): Samples {

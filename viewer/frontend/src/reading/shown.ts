@@ -17,13 +17,17 @@ export class ShownRecord {
   private readonly seen = new Map<string, Quality>();
   onChanged: () => void = () => undefined;
 
-  constructor(private readonly manifest: Manifest) {}
+  constructor(private readonly manifest: Manifest) {
+    const kept = window.sessionStorage.getItem(this.place);
+    if (kept !== null) for (const [id, quality] of JSON.parse(kept) as [string, Quality][]) this.seen.set(id, quality);
+  }
 
   /** Notes that a frame is on the screen. */
   note(frame: Frame, quality: Quality): void {
     const before = this.seen.get(frame.id);
     if (before === quality || before === "lossless") return;
     this.seen.set(frame.id, quality);
+    window.sessionStorage.setItem(this.place, JSON.stringify([...this.seen]));
     this.onChanged();
   }
 
@@ -43,6 +47,15 @@ export class ShownRecord {
       lossless,
       preview_only: previewOnly,
     };
+  }
+
+  /** Forgets what was shown: it is signed. */
+  forget(): void {
+    window.sessionStorage.removeItem(this.place);
+  }
+
+  private get place(): string {
+    return `lysbro-shown-${this.manifest.case.id}`;
   }
 
   /** The record as it is signed. */

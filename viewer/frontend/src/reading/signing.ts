@@ -55,6 +55,7 @@ export class Signing {
         json: { displayed: this.shown.record() },
       });
       await this.form.forget();
+      this.shown.forget();
       location.reload();
     } catch (error) {
       this.isSigning = false;

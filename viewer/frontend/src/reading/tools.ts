@@ -73,8 +73,8 @@ export class Tools {
   private does(): Record<string, () => void> {
     return {
       fit: this.actions.fit,
-      rotate: () => this.pane.surface?.turn(),
-      flip: () => this.pane.surface?.mirror(),
+      rotate: () => this.pane.placed()?.turn(),
+      flip: () => this.pane.placed()?.mirror(),
       invert: () => this.pane.invert(),
       cine: () => this.cine(),
       key: this.actions.key,

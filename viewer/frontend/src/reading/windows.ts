@@ -33,7 +33,7 @@ export function presetsOf(series: Series, asSent: Window | null): Preset[] {
 
 /** The window that a frame comes with, or null when its values have to be looked at first. */
 export function windowAsSent(frame: Frame, pixels: Pixels | null): Window | null {
-  const sent = frame.instance.windows[0] ?? frame.series.window ?? pixels?.window;
+  const sent = frame.instance.windows[0] ?? pixels?.window ?? frame.series.window;
   return sent == null ? null : { center: sent[0], width: sent[1] };
 }
 
