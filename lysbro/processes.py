@@ -9,16 +9,15 @@ import fcntl
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 import structlog
 
 from casework.errors import Unavailable
 from lysbro import worker
 from lysbro.settings import Settings
-from lysbro.wiring import open_parts
+from lysbro.wiring import data_folder, open_parts
 
 log = structlog.get_logger()
 
@@ -28,9 +27,15 @@ SETTINGS_VARIABLE = "LYSBRO_PROCESS"
 @contextmanager
 def only_one(settings: Settings, role: str) -> Iterator[None]:
     """Hold the role on this data folder; raise Unavailable when another process has it."""
-    path = settings.data.resolve() / f"{role}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with Path(path).open("a+") as file:
+    path = data_folder(settings) / f"{role}.lock"
+    try:
+        file = path.open("a+")
+    except OSError as error:
+        raise Unavailable(
+            f"{path} cannot be written ({error.strerror}). "
+            "Give another data folder with --data or LYSBRO_DATA, or the right to write there."
+        ) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -39,6 +44,13 @@ def only_one(settings: Settings, role: str) -> Iterator[None]:
                 "Stop it, or choose another --data."
             ) from error
         yield
+
+
+def require_free(settings: Settings, roles: Iterable[str]) -> None:
+    """Raise Unavailable when another process has one of the roles on this data folder."""
+    for role in roles:
+        with only_one(settings, role):
+            pass
 
 
 def run_bridge(settings: Settings) -> None:

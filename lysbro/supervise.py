@@ -23,6 +23,7 @@ log = structlog.get_logger()
 _PR_SET_PDEATHSIG = 1
 _RESTART_WAIT_S = (0.2, 0.5, 1, 2, 5, 10, 30)
 _STEADY_S = 60.0
+_STARTS_WITHIN_S = 20.0  # a process that ends by itself sooner cannot run as it was told to
 
 
 def die_with_parent() -> None:
@@ -90,7 +91,7 @@ class Supervisor:
                     if (
                         child.process.returncode in {1, 2}
                         and child.falls == 0
-                        and now - child.started_at < 5
+                        and now - child.started_at < _STARTS_WITHIN_S
                     ):
                         status, self._stopping = child.process.returncode, True
                         break

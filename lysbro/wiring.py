@@ -68,7 +68,7 @@ def open_parts(settings: Settings, *, intake: bool = False) -> Iterator[Parts]:
     With `intake` the process may take objects in: it recovers what a dead process left in the spool
     and starts its indexer.
     """
-    data = _data_folder(settings)
+    data = data_folder(settings)
     try:
         database = open_database(settings.resolved_database_url, data=data)
     except OSError as error:
@@ -108,7 +108,8 @@ def open_parts(settings: Settings, *, intake: bool = False) -> Iterator[Parts]:
         database.close()
 
 
-def _data_folder(settings: Settings) -> Path:
+def data_folder(settings: Settings) -> Path:
+    """Return the data folder, made when it is not there."""
     data = settings.data.resolve()
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -56,7 +56,7 @@ def root() -> None:
 def main() -> None:
     """Run the command line."""
     try:
-        sys.exit(root(standalone_mode=False))
+        sys.exit(root(prog_name="lysbro", standalone_mode=False))
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:

@@ -11,7 +11,7 @@ import click
 from lysbro import logs
 from lysbro.cli.context import Parts, json_option, read_settings, settings_options, with_parts
 from lysbro.cli.output import show
-from lysbro.processes import ROLES
+from lysbro.processes import ROLES, require_free
 from lysbro.status import gather, in_words
 from lysbro.supervise import Child, Supervisor
 
@@ -36,6 +36,7 @@ def serve(data: Path | None, config: Path | None, only: str) -> None:
         )
         ROLES[roles[0]](settings)
         return
+    require_free(settings, roles)
     flags = [
         f"--data={settings.data.resolve()}",
         *([f"--config={config.resolve()}"] if config else []),
