@@ -7,7 +7,7 @@ PIP    := $(BIN)/pip --disable-pip-version-check
 .PHONY: demo test quick lint bench clean peers
 
 demo: $(VENV)/.run
-	@$(BIN)/lysbro demo
+	@$(BIN)/lysbro demo $(DEMO_ARGS)
 
 test: $(VENV)/.test peers
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
