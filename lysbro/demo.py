@@ -5,6 +5,7 @@ at next.
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -60,10 +61,13 @@ ACCOUNTS = (
 def run_demo(settings: Settings, *, stop_when_in: bool) -> int:
     """Run the demonstration until Ctrl-C, or until the samples are in; return the exit status."""
     console = Console(stderr=True)
+    _require_free_ports(settings)
     with open_parts(settings) as parts:
         fresh = _register(parts)
         token = parts.people.add_token("gp@fjordgata.example", days=1, name="demonstration")
     server = _start(settings)
+    # A shell starts background jobs with SIGINT ignored; both signals stop the demonstration.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         _await_ready(settings, server)
@@ -102,6 +106,21 @@ def _register(parts: Parts) -> bool:
     for email, slug, role, name, _ in ACCOUNTS:
         parts.people.add_user(email, site=slug, role=role, name=name, password_hash=hashed)
     return True
+
+
+def _require_free_ports(settings: Settings) -> None:
+    doors = (
+        ("LYSBRO_DICOM_PORT", settings.dicom_host, settings.dicom_port),
+        ("LYSBRO_WEB_PORT", settings.web_host, settings.web_port),
+    )
+    for name, host, port in doors:
+        with socket.socket() as probe:
+            probe.settimeout(2)
+            if probe.connect_ex((host, port)) == 0:
+                raise Unavailable(
+                    f"Something listens on {host}:{port} already, perhaps another Lysbro. "
+                    f"Stop it, or choose another port with {name}."
+                )
 
 
 def _start(settings: Settings) -> subprocess.Popen[bytes]:
