@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import queue
 import socket
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typing import Any, BinaryIO
 from pydicom.uid import UID
 from pynetdicom.ae import ApplicationEntity as NetworkEntity
 from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
@@ -30,6 +32,7 @@ from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NA
 
 _PIECE_BYTES = 128 << 10
 _QUEUE_PIECES = 16
+_LOOK_UP_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,14 @@ class _Line(AssociationSocket):
             self.socket.close()
 
 
+class _Answers(DIMSEServiceProvider):
+    """Leaves answers to the one who waits for them: pynetdicom's reactor could take one first."""
+
+    def get_msg(self, block: bool = False) -> Any:
+        """Return the next message to a waiting caller; nothing to the reactor."""
+        return super().get_msg(block=True) if block else (None, None)
+
+
 class _Caller(NetworkEntity):
     """Our side of an association that we ask for."""
 
@@ -114,6 +125,7 @@ def associated(
     )
     if not association.is_established:
         raise _not_associated(association, node)
+    association.dimse = _Answers(association)
     try:
         yield association
     except BaseException:
@@ -127,16 +139,10 @@ def store(association: Association, request: StoreRequest, content: BinaryIO) ->
     command = dimse.write_store_request(
         request.message_id, request.sop_class_uid, request.sop_instance_uid
     )
-    association._reactor_checkpoint.clear()  # the answer is ours, not the reactor's
-    try:
-        while not association._is_paused and association.is_alive():
-            time.sleep(0.001)
-        size = _piece_size(association)
-        for pieces, kind in ((io.BytesIO(command), 0x01), (content, 0x00)):
-            _send_pieces(association, request.context_id, pieces, kind, size)
-        _, answer = association.dimse.get_msg(block=True)
-    finally:
-        association._reactor_checkpoint.set()
+    size = _piece_size(association)
+    for pieces, kind in ((io.BytesIO(command), 0x01), (content, 0x00)):
+        _send_pieces(association, request.context_id, pieces, kind, size)
+    answer = _answer(association)
     status = getattr(answer, "Status", None)
     if status is None:
         raise Unavailable("The node gave no answer to an object.", code="no-answer")
@@ -175,6 +181,17 @@ def _send_pieces(
         if not following:
             return
         piece = following
+
+
+def _answer(association: Association) -> Any:
+    """Wait for the answer to what was sent, as long as the peer is there."""
+    deadline = time.monotonic() + (association.dimse_timeout or 0)
+    while time.monotonic() < deadline:
+        try:
+            return association.dimse.msg_queue.get(timeout=_LOOK_UP_S)[1]
+        except queue.Empty:
+            _require_line(association)
+    return None
 
 
 def _require_line(association: Association) -> None:

@@ -62,14 +62,14 @@ def _sample(folder: Path, name: str) -> Sample | None:
     except Invalid:
         return None  # no Part 10 file
     dataset = content[meta.dataset_offset :]
-    sop_class, instance = _identity(dataset, meta.transfer_syntax_uid)
+    sop_class, instance = identity(dataset, meta.transfer_syntax_uid)
     sop_class, instance = sop_class or meta.sop_class_uid, instance or meta.sop_instance_uid
     if not (sop_class and instance and meta.transfer_syntax_uid):
         return None  # nothing that could be announced in a command
     return Sample(folder / name, name, sop_class, instance, meta.transfer_syntax_uid, dataset)
 
 
-def _identity(dataset: bytes, transfer_syntax_uid: str) -> tuple[str, str]:
+def identity(dataset: bytes, transfer_syntax_uid: str) -> tuple[str, str]:
     """Return what the data set says of itself, as a sender announces it; empty where it cannot."""
     try:
         return peek_identity(

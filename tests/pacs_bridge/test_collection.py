@@ -19,7 +19,7 @@ from pacs_bridge.outbound import Outcome, send_objects
 from pacs_bridge.syntaxes import TRANSFER_SYNTAXES, syntax_name
 from storage.part10 import BytesSource, read_file_meta
 from tests.flows.waiting import until
-from tests.pacs_bridge.collection import Sample, rounds, samples
+from tests.pacs_bridge.collection import Sample, identity, rounds, samples
 from tests.pacs_bridge.conftest import House, open_house
 
 pytestmark = [
@@ -200,7 +200,7 @@ def received_by_storescp(batch: list[Sample], folder: Path) -> dict[str, bytes]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     with subprocess.Popen(
-        ["storescp", "+B", "+xa", "-od", str(folder), str(port)],
+        ["storescp", "+B", "+xa", "+uf", "-od", str(folder), str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as storescp:
@@ -215,7 +215,8 @@ def received_by_storescp(batch: list[Sample], folder: Path) -> dict[str, bytes]:
 def read_back(file: Path) -> tuple[str, bytes]:
     content = file.read_bytes()
     meta = read_file_meta(BytesSource(content))
-    return meta.sop_instance_uid, content[meta.dataset_offset :]
+    dataset = content[meta.dataset_offset :]
+    return identity(dataset, meta.transfer_syntax_uid)[1], dataset
 
 
 def can_connect(port: int) -> bool:

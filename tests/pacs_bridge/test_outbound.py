@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from io import BytesIO
@@ -15,7 +17,15 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.encaps import encapsulate
+from pydicom.uid import UID
 from pynetdicom.dsutils import encode
+from pynetdicom.pdu import A_ASSOCIATE_AC
+from pynetdicom.pdu_primitives import (
+    A_ASSOCIATE,
+    ImplementationClassUIDNotification,
+    MaximumLengthNotification,
+)
+from pynetdicom.presentation import build_context
 
 from casework.access import Scope
 from casework.errors import NotFound, Refused, Unavailable
@@ -267,3 +277,52 @@ def test_dcmtk_that_takes_only_implicit_gets_the_same_pixels(
     read = {ds.SOPInstanceUID: ds for ds in map(dcmread, (tmp_path / "pacs").iterdir())}
     assert read["1.2.3.2"].PixelData == PIXELS.tobytes()
     assert str(read["1.2.3.0"].PatientName) == "Bjørnson^Åse"
+
+
+class GoneAfter:
+    """A node that accepts, takes so many bytes of data and goes away."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection, self._listener:
+            connection.recv(1 << 16)
+            connection.sendall(accept_all(3))
+            left = self._size
+            while left > 0 and (piece := connection.recv(left)):
+                left -= len(piece)
+
+
+def accept_all(count: int) -> bytes:
+    """Return an A-ASSOCIATE-AC that accepts explicit VR little endian in so many contexts."""
+    primitive = A_ASSOCIATE()
+    primitive.application_context_name = UID("1.2.840.10008.3.1.1.1")
+    primitive.calling_ae_title, primitive.called_ae_title = "LYSBRO", "GONE"
+    primitive.result, primitive.result_source = 0, 1
+    contexts = []
+    for number in range(count):
+        context = build_context(UID("1.2.840.10008.5.1.4.1.1.2"), [UID("1.2.840.10008.1.2.1")])
+        context.context_id, context.result = 2 * number + 1, 0
+        contexts.append(context)
+    primitive.presentation_context_definition_results_list = contexts
+    length, implementation = MaximumLengthNotification(), ImplementationClassUIDNotification()
+    length.maximum_length_received = 16384
+    implementation.implementation_class_uid = UID("1.2.3.4")
+    primitive.user_information = [length, implementation]
+    return bytes(A_ASSOCIATE_AC(primitive).encode())
+
+
+def test_node_that_goes_away_in_the_middle_is_told_soon(filled: House) -> None:
+    gone = GoneAfter(100)
+    started = time.monotonic()
+
+    with pytest.raises(Unavailable):
+        list(send_objects(stored(filled), node(gone.port, "GONE"), calling="LYSBRO"))
+
+    assert time.monotonic() - started < 10
