@@ -75,7 +75,7 @@ def get_case(case_id: str) -> Response:
     dossier = services().casebook.dossier(current_scope(), case_id)
     _note(actor, "case-opened", subject=case_id, case_id=case_id)
     shape = CaseShape.of(dossier, actor, _custody(dossier))
-    return answer(shape, ETag=f'"{dossier.case.version}"')
+    return answer(shape, ETag=f'"{dossier.case.draft_version}"')
 
 
 @bp.post("/<case_id>/submit")
