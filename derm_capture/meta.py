@@ -64,7 +64,7 @@ def read_meta(described: Any) -> CaptureContext:
         site_code=site_code,
         laterality=_SIDES.get(side, ""),
         lesion=_lesion(fields, patient),
-        device=_device(fields.object("device", _DEVICE)),
+        device=_device(fields),
         capture_id=fields.text("capture_id"),
         study_uid=study_uid,
         captured_at=fields.time("captured_at"),
@@ -108,7 +108,11 @@ def _lesion(fields: _Fields, patient: Patient) -> Lesion | None:
     return Lesion(label, uid or derived_uid("lesion", patient.issuer, patient.id, label))
 
 
-def _device(fields: _Fields) -> Device:
+def _device(description: _Fields) -> Device:
+    given = description.value("device")
+    if isinstance(given, str):
+        return Device(model=given)
+    fields = description.object("device", _DEVICE)
     contact = fields.one_of("contact", _CONTACTS)
     immersion = fields.one_of("immersion", _IMMERSIONS)
     if immersion and contact != "CONTACT":

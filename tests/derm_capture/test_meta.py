@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from casework.errors import Invalid
-from derm_capture.context import Kind, Lesion
+from derm_capture.context import Device, Kind, Lesion
 from derm_capture.meta import read_meta
 from tests.derm_capture.wrapping import FOREARM
 
@@ -37,6 +37,11 @@ def test_read_when_short_then_the_rest_is_empty_and_a_lesion_label_always_is_one
     assert read_meta(short).lesion == read_meta(short).lesion
     assert read_meta(short | {"lesion": "B"}).lesion != read_meta(short).lesion
     assert read_meta(short).laterality == ""
+
+
+def test_read_when_the_device_is_a_name_then_it_is_the_model():
+    named = {"patient": PATIENT, "kind": "closeup", "site_code": FOREARM, "device": "Phone 12"}
+    assert read_meta(named).device == Device(model="Phone 12")
 
 
 def test_read_when_many_faults_then_all_are_told_by_their_field():
