@@ -122,12 +122,13 @@ def send(parts: Parts, study_uid: str, title: str, site_slug: str | None, as_jso
 @json_option
 @with_parts
 def verify(parts: Parts, repair: bool, study_uid: str | None, as_json: bool) -> None:
-    """Hash every object again and compare with the index, both ways."""
+    """Hash every object again and compare with the index, both ways; then walk the audit log."""
     if study_uid is not None and not parts.index.sites_of_study(study_uid):
         raise NotFound(f"There is no study {study_uid}.", code="no-such-study")
     with counter("Verifying") as watch:
         report = care.verify(parts.archive, study_uid=study_uid, repair=repair, progress=watch)
-    told = asdict(report)
+    broken_at = parts.ledger.verify() if study_uid is None else None
+    told = asdict(report) | {"audit_broken_at": broken_at}
     bad = (*report.missing, *report.corrupt)
     lines = [f"{report.checked} objects checked."]
     for kind in ("missing", "corrupt", "orphaned", "repaired"):
@@ -140,6 +141,11 @@ def verify(parts: Parts, repair: bool, study_uid: str | None, as_json: bool) -> 
             "Nothing was deleted. Restore what is missing from a backup of the store, "
             "or ask the site to send again."
         )
+    if broken_at is not None:
+        lines.append(
+            f"The audit log is not as it was written, from entry {broken_at} on. "
+            "Compare it with a backup of the database."
+        )
     show(told, as_json=as_json, text="\n".join(lines))
-    if bad:
+    if bad or broken_at is not None:
         raise click.exceptions.Exit(1)

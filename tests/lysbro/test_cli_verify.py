@@ -58,7 +58,19 @@ def test_all_is_well_in_the_spool_and_in_the_store(
         "6 objects checked.", "Every object has the hash that it was received with.",
     ]  # fmt: skip
     told = desk.must("verify", "--study", "1.2.1", "--json").json
-    assert told == {"checked": 6, "missing": [], "corrupt": [], "orphaned": [], "repaired": []}
+    nothing = {name: [] for name in ("missing", "corrupt", "orphaned", "repaired")}
+    assert told == {"checked": 6, "audit_broken_at": None} | nothing
+
+
+def test_an_audit_entry_that_was_changed_is_found(desk: Desk) -> None:
+    for slug in ("vik", "utsira"):
+        desk.must("site", "add", slug, "--name", slug, "--kind", "gp")
+    with desk.parts() as parts, parts.database.begin() as conn:
+        conn.exec_driver_sql("DROP TRIGGER audit_refuses_update")
+        conn.exec_driver_sql("UPDATE audit SET subject = 'another' WHERE seq = 1")
+    answer = desk("verify")
+    assert (answer.status, desk("verify", "--json").json["audit_broken_at"]) == (1, 1)
+    assert "The audit log is not as it was written, from entry 1 on." in answer.out
 
 
 def test_one_flipped_bit_is_found_and_named(desk: Desk, pack: Path) -> None:
