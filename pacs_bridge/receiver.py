@@ -15,19 +15,17 @@ from typing import Any
 import structlog
 from pydicom.uid import UID
 from pynetdicom._globals import MODE_ACCEPTOR
-from pynetdicom.acse import ACSE
 from pynetdicom.ae import ApplicationEntity as NetworkEntity
 from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
-from pynetdicom.pdu_primitives import A_ASSOCIATE, P_DATA, AsynchronousOperationsWindowNegotiation
-from pynetdicom.presentation import PresentationContext
+from pynetdicom.pdu_primitives import A_ASSOCIATE, P_DATA
 from pynetdicom.transport import AssociationServer, RequestHandler
 
-from pacs_bridge.admission import Rejection
-from pacs_bridge.front import Admitted, Front, Request
+from pacs_bridge.front import Admitted, Front
+from pacs_bridge.gate import Gate
 from pacs_bridge.guard import Door, GuardedSocket, WireLimits
 from pacs_bridge.inbox import Inbox
-from pacs_bridge.negotiation import ACCEPTED, Context, Proposed
+from pacs_bridge.negotiation import ACCEPTED, Context
 from pacs_bridge.quiet import quiet_pynetdicom
 from pacs_bridge.session import Message, Reply, Session
 from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -167,11 +165,16 @@ class _Link(Association):
         self.inbox = Inbox(self)
         self.dimse = self.inbox
         self.dul = _Dul(self)
-        self.acse = _Gate(self)
+        self.acse = Gate(self, server.front, peer_host=peer_host, admit=self._admit)
         self.acse_timeout = server.ae.acse_timeout  # again, for the timers of the new provider
         self.network_timeout = server.ae.network_timeout
         self._server = server
         self._line: GuardedSocket | None = None
+
+    def _admit(self, admitted: Admitted) -> None:
+        self.session = admitted.session
+        accepted = {c.id: c for c in admitted.contexts if c.result == ACCEPTED}
+        self.inbox.open(admitted.session, accepted)
 
     def connect(self, line: GuardedSocket) -> None:
         """Take the connection that the association goes over."""
@@ -290,70 +293,3 @@ class _Dul(DULServiceProvider):
         """Queue a primitive and wake the thread that sends it."""
         super().send_pdu(primitive)
         self._link.wake()
-
-
-class _Gate(ACSE):
-    """Answers the association request by what the front decides."""
-
-    def __init__(self, link: _Link) -> None:
-        super().__init__(link)
-        self._link = link
-
-    def _negotiate_as_acceptor(self) -> None:
-        link, primitive = self._link, self.requestor.primitive
-        if primitive is None:
-            return
-        self.requestor.ae_title = primitive.calling_ae_title
-        decision = link.server.front.decide(
-            Request(
-                called=str(primitive.called_ae_title),
-                calling=str(primitive.calling_ae_title),
-                peer_host=link.peer_host,
-                peer_port=int(self.requestor.port),
-                is_secure=False,
-                proposed=_proposed(primitive.presentation_context_definition_list),
-                service_classes={
-                    str(uid): str(item.service_class_uid)
-                    for uid, item in self.requestor.sop_class_common_extended.items()
-                },
-            ),
-        )
-        if isinstance(decision, Rejection):
-            link.is_rejected = True
-            self.send_reject(decision.result, decision.source, decision.reason)
-            link.kill()
-            return
-        self._accept(link, decision)
-
-    def _accept(self, link: _Link, admitted: Admitted) -> None:
-        contexts = [_context(context) for context in admitted.contexts]
-        link._accepted_cx = {c.context_id or 0: c for c in contexts if c.result == ACCEPTED}
-        link._rejected_cx = [c for c in contexts if c.result != ACCEPTED]
-        link.session = admitted.session
-        accepted = {c.id: c for c in admitted.contexts if c.result == ACCEPTED}
-        link.inbox.open(admitted.session, accepted)
-        if self.requestor.asynchronous_operations != (1, 1):
-            window = AsynchronousOperationsWindowNegotiation()
-            window.maximum_number_operations_invoked = 1
-            window.maximum_number_operations_performed = 1
-            self.acceptor.add_negotiation_item(window)
-        link.is_established = True
-        self.send_accept()
-
-
-def _proposed(contexts: list[PresentationContext]) -> tuple[Proposed, ...]:
-    return tuple(
-        Proposed(
-            c.context_id or 0, str(c.abstract_syntax), tuple(str(s) for s in c.transfer_syntax)
-        )
-        for c in contexts
-    )
-
-
-def _context(context: Context) -> PresentationContext:
-    answered = PresentationContext()
-    answered.context_id = context.id
-    answered.abstract_syntax = context.abstract_syntax
-    answered.transfer_syntax = [context.transfer_syntax]
-    answered.result = context.result
-    return answered

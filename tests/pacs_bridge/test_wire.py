@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from casework.access import Scope
+from casework.errors import Unavailable
 from pacs_bridge import dimse
+from tests.flows.waiting import until
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.wire import CT, ECHO, IMPLICIT, Peer, associate_request, connected, p_data
 
@@ -316,3 +321,45 @@ def test_stop_does_not_wait_for_those_who_say_nothing(tmp_path: Path) -> None:
 
         assert time.monotonic() - started < 3.0
         assert p.read_pdu()[0] == ABORT
+
+
+def test_stop_lets_the_object_under_way_arrive(tmp_path: Path) -> None:
+    data = dataset(instance="1.2.91", study="1.2.90")
+    with open_house(tmp_path) as stopping, connected(stopping.port) as peer:
+        peer.associate(STORE)
+        peer.send(p_data(1, 3, dimse.write_store_request(1, CT, "1.2.91")))
+        peer.send(p_data(1, 0, data[:20]))
+        until(lambda: stopping.meter.open_now == 1, "the association")
+        stop = threading.Thread(target=stopping.bridge.stop)
+        stop.start()
+        until(lambda: refuses(stopping), "the port to be closed")
+        peer.send(p_data(1, 2, data[20:]))
+
+        assert peer.response().Status == 0x0000
+        assert peer.read_pdu()[0] == ABORT
+        stop.join(5)
+        assert not stop.is_alive()
+        stopping.archive.settle()
+        assert stopping.archive.read_dataset(stopping.index.instance(ALL, "1.2.91")) == data
+
+
+def refuses(house: House) -> bool:
+    """Tell whether the bridge has stopped to listen."""
+    try:
+        port = house.port
+    except Unavailable:
+        return True
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_many_associations_leave_no_thread_and_no_descriptor(house: House) -> None:
+    echo_s(house.port)
+    until(lambda: house.meter.open_now == 0, "the last association to end")
+    threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    for _ in range(40):
+        echo_s(house.port)
+    until(lambda: house.meter.open_now == 0, "the last association to end")
+
+    until(lambda: threading.active_count() <= threads, "the threads to end")
+    until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors, "the descriptors to close")
