@@ -92,7 +92,7 @@ def test_the_radiologist_reads_measures_and_signs(exchange: Exchange, radiology_
         page.keyboard.press("Control+Enter")
         expect(page.locator("#sign-sheet")).to_contain_text("No bleeding.")
         page.locator("#sign-now").click()
-        expect(page.get_by_text("Signed answer")).to_be_visible(timeout=20_000)
+        expect(page.get_by_role("heading", name="Signed answer")).to_be_visible(timeout=20_000)
         assert reader.complaints == []
     status, case = exchange.call(RADIOLOGIST, "GET", f"/api/cases/{radiology_case}")
     assert (status, case["reports"][0]["version"]) == (200, 1)
@@ -200,9 +200,7 @@ def test_the_ward_finds_the_reply_reads_and_acknowledges(
 def read_and_acknowledge(page: Page, case_id: str, impression: str) -> None:
     page.locator(f'[data-case="{case_id}"] a.case-link').click()
     expect(page.locator(".answer")).to_contain_text(impression)
-    keep_picture(
-        page, f"reply-{'phone' if page.viewport_size == as_size(PHONE) else 'desk'}.png", PICTURES
-    )
+    keep_picture(page, f"reply-{page_kind(page)}.png", PICTURES)
     page.get_by_role("button", name="I have read this").click()
     expect(page.get_by_role("button", name="I have read this")).to_be_hidden()
 
@@ -285,7 +283,7 @@ def test_the_dermatologist_answers_the_gp(exchange: Exchange, skin_case: str) ->
             assert reader.axe_violations() == []
             page.locator("#sign").click()
             page.locator("#sign-now").click()
-            expect(page.get_by_text("Signed answer")).to_be_visible(timeout=20_000)
+            expect(page.get_by_role("heading", name="Signed answer")).to_be_visible(timeout=20_000)
             assert reader.complaints == []
         with signed_in(browser, exchange, GP, PHONE) as gp:
             read_and_acknowledge(gp.page, skin_case, "Benign naevus.")
@@ -301,7 +299,7 @@ def test_the_audit_has_every_step_and_its_chain_holds(
     with open_parts(load(environment=exchange.environment)) as parts:
         entries = parts.ledger.entries(limit=1000)
         actions = {e.action for e in entries if e.case_id == radiology_case}
-        assert {"case-opened", "claim", "sign", "addend", "acknowledge"} <= actions
+        assert {"case-opened", "claimed", "signed", "addended", "acknowledged"} <= actions
         assert parts.ledger.verify() is None
         said = " ".join(str(entry) for entry in entries)
     assert "Bjørnson" not in said
