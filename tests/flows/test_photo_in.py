@@ -60,6 +60,7 @@ def refer(page: Page, photograph: Path) -> str:
         if keep.is_visible():
             keep.click()
         expect(state).to_have_text("Kept", timeout=20_000)
+    page.evaluate("scrollTo(0, 0)")
     keep_picture(page, "capture-phone.png", PICTURES)
     page.get_by_role("button", name="Next: question").click()
     page.get_by_label("Your question").fill("Is this a melanoma? Grown since spring.")
