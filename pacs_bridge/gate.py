@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog
 from pynetdicom.acse import ACSE
 from pynetdicom.association import Association
-from pynetdicom.pdu_primitives import AsynchronousOperationsWindowNegotiation
+from pynetdicom.pdu_primitives import A_ASSOCIATE, AsynchronousOperationsWindowNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from pacs_bridge.admission import Rejection
 from pacs_bridge.front import Admitted, Front, Request
 from pacs_bridge.negotiation import ACCEPTED, Context, Proposed
+
+
+log = structlog.get_logger()
+
+CONGESTED = Rejection(2, 3, 1, "broken", "The part that knows who may call does not answer.")
+"""PS3.8 section 9.3.4: temporary congestion, so that the peer tries again."""
 
 
 class Gate(ACSE):
@@ -35,26 +42,33 @@ class Gate(ACSE):
         if primitive is None:
             return
         self.requestor.ae_title = primitive.calling_ae_title
-        decision = self._front.decide(
-            Request(
-                called=str(primitive.called_ae_title),
-                calling=str(primitive.calling_ae_title),
-                peer_host=self._peer_host,
-                peer_port=int(self.requestor.port),
-                is_secure=False,
-                proposed=_proposed(primitive.presentation_context_definition_list),
-                service_classes={
-                    str(uid): str(item.service_class_uid)
-                    for uid, item in self.requestor.sop_class_common_extended.items()
-                },
-            ),
-        )
+        decision = self._decide(primitive)
         if isinstance(decision, Rejection):
             self.assoc.is_rejected = True
             self.send_reject(decision.result, decision.source, decision.reason)
             self.assoc.kill()
             return
         self._accept(decision)
+
+    def _decide(self, primitive: A_ASSOCIATE) -> Admitted | Rejection:
+        try:
+            return self._front.decide(
+                Request(
+                    called=str(primitive.called_ae_title),
+                    calling=str(primitive.calling_ae_title),
+                    peer_host=self._peer_host,
+                    peer_port=int(self.requestor.port),
+                    is_secure=False,
+                    proposed=_proposed(primitive.presentation_context_definition_list),
+                    service_classes={
+                        str(uid): str(item.service_class_uid)
+                        for uid, item in self.requestor.sop_class_common_extended.items()
+                    },
+                )
+            )
+        except Exception:  # process boundary: the peer is told to come back
+            log.exception("admission broke", peer=self._peer_host)
+            return CONGESTED
 
     def _accept(self, admitted: Admitted) -> None:
         contexts = [_context(context) for context in admitted.contexts]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from casework.access import Scope
 from casework.errors import Unavailable
@@ -363,3 +364,16 @@ def test_many_associations_leave_no_thread_and_no_descriptor(house: House) -> No
 
     until(lambda: threading.active_count() <= threads, "the threads to end")
     until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors, "the descriptors to close")
+
+
+def test_caller_is_told_to_come_back_when_nobody_can_be_looked_up(tmp_path: Path) -> None:
+    with open_house(tmp_path) as broken:
+        with broken.database.begin() as conn:
+            conn.execute(text("ALTER TABLE aes RENAME TO gone"))
+        with connected(broken.port) as peer:
+            peer.send(associate_request(STORE))
+
+            assert peer.read_pdu() == (REJECT, b"\0\x02\x03\x01")
+        with broken.database.begin() as conn:
+            conn.execute(text("ALTER TABLE gone RENAME TO aes"))
+        assert echo_s(broken.port) < 2.0
