@@ -14,7 +14,6 @@ from pacs_bridge.admission import Rejection
 from pacs_bridge.front import Admitted, Front, Request
 from pacs_bridge.negotiation import ACCEPTED, Context, Proposed
 
-
 log = structlog.get_logger()
 
 CONGESTED = Rejection(2, 3, 1, "broken", "The part that knows who may call does not answer.")
