@@ -29,6 +29,7 @@ SITES = (
     Site(slug="hammer", name="Hammer sykehus", kind=SiteKind.HOSPITAL),
     Site(slug="fjordgata", name="Fjordgata legekontor", kind=SiteKind.GP),
 )
+_SAMPLE_CASES = 3  # the CT, the MR and the mole
 NODES = (("HAMMER_CT", "hammer"), ("HAMMER_MR", "hammer"))
 ACCOUNTS = (
     ("gp@fjordgata.example", "fjordgata", Role.REFERRER, "Dr. Ingrid Solbakken", "GP who refers"),
@@ -63,7 +64,8 @@ def run_demo(settings: Settings, *, stop_when_in: bool) -> int:
     console = Console(stderr=True)
     _require_free_ports(settings)
     with open_parts(settings) as parts:
-        fresh = _register(parts)
+        _register(parts)
+        complete = _cases_in(parts) >= _SAMPLE_CASES
         token = parts.people.add_token("gp@fjordgata.example", days=1, name="demonstration")
     server = _start(settings)
     # A shell starts background jobs with SIGINT ignored; both signals stop the demonstration.
@@ -71,12 +73,12 @@ def run_demo(settings: Settings, *, stop_when_in: bool) -> int:
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         _await_ready(settings, server)
-        if fresh:
-            _send_samples(settings, token, console)
-        else:
+        if complete:
             console.print("The sample cases of the last run are here already.")
+        else:
+            _send_samples(settings, token, console)
         with open_parts(settings) as parts:
-            _await_cases(parts, expected=3)
+            _await_cases(parts)
         _tell(settings)
         if stop_when_in:
             return 0
@@ -91,12 +93,16 @@ def run_demo(settings: Settings, *, stop_when_in: bool) -> int:
         )
 
 
-def _register(parts: Parts) -> bool:
-    """Register the sample sites, nodes and people; return whether this is the first run on the data
-    folder.
-    """
+def _cases_in(parts: Parts) -> int:
+    """Return how many cases have been sent; a run that was stopped may have left a draft."""
+    counts = parts.casebook.counts()
+    return counts.get("total", 0) - counts.get("draft", 0)
+
+
+def _register(parts: Parts) -> None:
+    """Register the sample sites, nodes and people, the first time."""
     if parts.people.site(SITES[0].slug) is not None:
-        return not parts.casebook.counts().get("total", 0)
+        return
     for site in SITES:
         parts.people.add_site(site)
     for title, slug in NODES:
@@ -105,7 +111,6 @@ def _register(parts: Parts) -> bool:
     hashed = passwords.hash_password(PASSWORD)
     for email, slug, role, name, _ in ACCOUNTS:
         parts.people.add_user(email, site=slug, role=role, name=name, password_hash=hashed)
-    return True
 
 
 def _require_free_ports(settings: Settings) -> None:
@@ -172,9 +177,9 @@ def _send_samples(settings: Settings, token: str, console: Console) -> None:
         )
 
 
-def _await_cases(parts: Parts, *, expected: int) -> None:
+def _await_cases(parts: Parts) -> None:
     deadline = time.monotonic() + 15
-    while parts.casebook.counts().get("total", 0) < expected:
+    while _cases_in(parts) < _SAMPLE_CASES:
         if time.monotonic() > deadline:
             raise Unavailable(
                 "The sample cases did not appear in the casebook. See demo.log in the data folder."

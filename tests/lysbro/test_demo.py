@@ -53,6 +53,27 @@ def test_the_samples_come_in_once_and_are_found_again(tmp_path: Path) -> None:
     assert status["conflicts"] == 0
 
 
+def test_a_first_run_that_was_stopped_half_way_is_finished_by_the_next(tmp_path: Path) -> None:
+    environment = surroundings(tmp_path / "data")
+    said = tmp_path / "said.txt"
+    with said.open("wb") as output:
+        demo = subprocess.Popen(
+            [sys.executable, "-m", "lysbro", "demo"], env=environment, stdout=output, stderr=output
+        )
+        until(
+            lambda: "CT images over DICOM" in said.read_text("utf-8"),
+            "the first sample to be in",
+            timeout_s=120,
+            alive=lambda: demo.poll() is None,
+        )
+        demo.terminate()
+        demo.wait(60)
+    second = lysbro(environment, "demo", "--exit")
+    assert second.returncode == 0, second.stderr
+    status = json.loads(lysbro(environment, "status", "--json").stdout)
+    assert (status["cases"]["submitted"], status["conflicts"]) == (3, 0)
+
+
 def test_ctrl_c_stops_every_process(tmp_path: Path) -> None:
     environment = surroundings(tmp_path / "data")
     said = tmp_path / "said.txt"
