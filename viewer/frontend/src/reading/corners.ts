@@ -10,6 +10,7 @@ const SAY_AFTER_MS = 400;
 
 export class Corners {
   private readonly view = need("#view");
+  private readonly surface = need("#surface");
   private readonly live = need("#live");
   private readonly loading = need("#loading");
   private readonly patient = document.querySelector(".room-who b")?.textContent?.trim() ?? "";
@@ -45,7 +46,7 @@ export class Corners {
     this.loading.textContent = this.pane.problem || this.progress(frame);
     this.loading.classList.toggle("loading-problem", this.pane.problem !== "");
     const said = this.said(frame);
-    this.view.setAttribute("aria-label", said);
+    for (const each of [this.view, this.surface]) each.setAttribute("aria-label", said);
     window.clearTimeout(this.sayTimer);
     this.sayTimer = window.setTimeout(() => (this.live.textContent = said), SAY_AFTER_MS);
   }

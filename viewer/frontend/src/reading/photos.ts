@@ -83,6 +83,7 @@ function hangOne(
     gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
     keyboardNavEnabled: false,
   } as OpenSeadragon.Options);
+  leavePageScrollable(viewer);
   viewer.addOnceHandler("tile-drawn", () => {
     first.remove();
     mark.remove();
@@ -96,6 +97,21 @@ function hangOne(
     () => (profile.textContent = t("The photograph could not be loaded.")),
   );
   return { frame, viewer, figure };
+}
+
+/** Lets one finger scroll the page while the whole photograph is in view; zoomed in, it moves the photograph. */
+function leavePageScrollable(viewer: OpenSeadragon.Viewer): void {
+  const touch = (viewer as unknown as { gestureSettingsTouch: { dragToPan: boolean; flickEnabled: boolean } })
+    .gestureSettingsTouch;
+  const adjust = (): void => {
+    const isWhole = viewer.viewport === undefined || viewer.viewport.getZoom() <= viewer.viewport.getHomeZoom() * 1.02;
+    touch.dragToPan = touch.flickEnabled = !isWhole;
+    for (const each of [viewer.canvas, viewer.container]) each.style.touchAction = isWhole ? "pan-y" : "none";
+  };
+  viewer.addHandler("open", adjust);
+  viewer.addHandler("animation-finish", adjust);
+  viewer.addHandler("zoom", adjust);
+  adjust();
 }
 
 async function fetchPhoto(address: string): Promise<{ url: string; profileName: string }> {
