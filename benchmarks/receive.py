@@ -227,12 +227,16 @@ def main(words: Sequence[str]) -> None:
     if shutil.which("dcmsend") is None or shutil.which("storescp") is None:
         raise SystemExit("DCMTK is not installed: run tools/peers.sh")
     numbers = [int(n) for n in given.associations.split(",")]
-    loads = [Load("slices of 0.5 MB", 512, given.slices, n) for n in numbers]
-    loads += [Load("objects of 10 kB", 69, given.small, n) for n in numbers]
+    loads = [Load("slices of 0.5 MB", 512, max(n, given.slices), n) for n in numbers]
+    loads += [Load("objects of 10 kB", 69, max(n, given.small), n) for n in numbers]
     with tempfile.TemporaryDirectory(prefix="lysbro-bench-", dir=given.folder) as name:
         folder = Path(name)
         prompt = measure(loads, network=NAGLE_OFF, rounds=given.rounds, folder=folder / "1")
-        single = [replace(load, count=load.count // 10) for load in loads if load.associations == 1]
+        single = [
+            replace(load, count=max(1, load.count // 10))
+            for load in loads
+            if load.associations == 1
+        ]
         installed = measure(single, network=AS_INSTALLED, rounds=given.rounds, folder=folder / "2")
         command = " ".join(["python -m benchmarks.receive", *words])
         text = document(prompt, installed, rounds=given.rounds, folder=folder, command=command)
