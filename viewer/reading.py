@@ -11,7 +11,7 @@ from casework import access
 from casework.clinical import REASON_CODES
 from casework.custody import CustodyEvent
 from casework.lifecycle import Event, possible
-from casework.model import Actor, Case, CaseDossier
+from casework.model import Actor, Case, CaseDossier, CaseState, CaseSummary
 from storage.index import InstanceRow, StudyRow
 from viewer import headers, reply_view
 from viewer.guard import current_actor, current_scope
@@ -29,7 +29,10 @@ def reading_room(dossier: CaseDossier) -> str:
     actor, case = current_actor(), dossier.case
     instances = _instances(dossier)
     _note_opened(actor, case, instances)
+    reply = reply_view.reply_of(dossier.reports)
     draft = dict(case.draft or {}) if case.holder_id == actor.id else {}
+    if reply is not None:
+        draft = {key: reply.content.get(key, []) for key in ("measurements", "key_images")}
     manifest = build_manifest(dossier, instances)
     if any(series["kind"] == "photo" for series in manifest["series"]):
         headers.widen_csp("style-src", "'unsafe-hashes'", _STYLE_OF_OPENSEADRAGON)
@@ -39,7 +42,8 @@ def reading_room(dossier: CaseDossier) -> str:
         case=case,
         may={event.value for event in Event if _may(actor, event, case)},
         is_mine=case.holder_id == actor.id,
-        reply=reply_view.reply_of(dossier.reports),
+        reply=reply,
+        next_case=_next_case(case) if reply is not None else None,
         priors=_priors(dossier),
         reason_codes=[(each.value, reason_name(each.value)) for each in REASON_CODES],
         manifest=htmlsafe_json_dumps(manifest),
@@ -74,6 +78,14 @@ def _priors(dossier: CaseDossier) -> list[StudyRow]:
         current_scope(), patient=case.patient, site=case.site, limit=_MOST_PRIORS
     )
     return [study for study in found if study.case_id and (study.site, study.study_uid) not in own]
+
+
+def _next_case(case: Case) -> CaseSummary | None:
+    """Return the case that is read next: the most pressing one that nobody holds."""
+    rows, _more = services().casebook.list_cases(
+        current_scope(), states=(CaseState.SUBMITTED,), limit=2
+    )
+    return next((row for row in rows if row.case.id != case.id), None)
 
 
 def _may(actor: Actor, event: Event, case: Case) -> bool:

@@ -21,6 +21,7 @@ const HANDLE = 5;
 
 export class Marks {
   all: Measurement[] = [];
+  locked = 0; // so many of them are signed and stay as they are
   onChange: () => void = () => undefined;
   onSaid: (text: string) => void = () => undefined;
   private readonly instances = new Map<string, Instance>();
@@ -151,9 +152,14 @@ export class Marks {
         role: "button",
         "aria-label": t("{label}, {which}: {text}. Arrow keys move it, Delete removes it.", { label: kept.label, which, text }),
       });
-      handle.dataset["mark"] = String(index);
-      handle.dataset["end"] = String(end);
-      handle.addEventListener("keydown", (event) => this.onKey(event, index, end as 0 | 1));
+      if (index < this.locked) {
+        for (const name of ["tabindex", "role", "aria-label"]) handle.removeAttribute(name);
+        handle.classList.add("mark-locked");
+      } else {
+        handle.dataset["mark"] = String(index);
+        handle.dataset["end"] = String(end);
+        handle.addEventListener("keydown", (event) => this.onKey(event, index, end as 0 | 1));
+      }
       group.append(handle);
     });
     const right = a[0] > b[0] ? a : b;

@@ -1,7 +1,7 @@
 // The lists beside the images: measurements and key images, in the draft and on the page.
-import { make, need, say } from "../shared/dom.ts";
+import { block, make, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
-import type { FindingsForm } from "./findings.ts";
+import type { Findings, FindingsForm } from "./findings.ts";
 import { titleOf, type Frame, type Manifest, type Series } from "./manifest.ts";
 import type { Marks } from "./marks.ts";
 import type { Pane } from "./pane.ts";
@@ -26,7 +26,9 @@ export class Measured {
 
   /** Shows what the draft holds. */
   restore(): void {
-    this.marks.restore(this.form?.measurements ?? []);
+    const signed = this.form === null ? (block<Partial<Findings>>("draft").measurements ?? []) : [];
+    this.marks.locked = signed.length;
+    this.marks.restore(this.form?.measurements ?? signed);
     this.list();
   }
 

@@ -124,6 +124,7 @@ export class Tools {
       i: this.actions.insert,
       q: () => document.querySelector<HTMLButtonElement>("#ask")?.click(),
       c: () => document.querySelector<HTMLButtonElement>("#claim")?.click(),
+      n: () => document.querySelector<HTMLAnchorElement>("#next-case")?.click(),
       "[": () => fold("strip"),
       "]": () => fold("findings"),
       Escape: this.actions.toImages,
