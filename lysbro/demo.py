@@ -5,7 +5,6 @@ at next.
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from rich.console import Console
 from casework.errors import Unavailable
 from casework.model import AePermission, Role, Site, SiteKind
 from lysbro import demo_client
+from lysbro.processes import ROLES, require_free
 from lysbro.settings import Settings
 from lysbro.supervise import die_with_parent
 from lysbro.wiring import Parts, open_parts
@@ -62,7 +62,7 @@ ACCOUNTS = (
 def run_demo(settings: Settings, *, stop_when_in: bool) -> int:
     """Run the demonstration until Ctrl-C, or until the samples are in; return the exit status."""
     console = Console(stderr=True)
-    _require_free_ports(settings)
+    require_free(settings, ROLES)
     with open_parts(settings) as parts:
         _register(parts)
         complete = _cases_in(parts) >= _SAMPLE_CASES
@@ -111,21 +111,6 @@ def _register(parts: Parts) -> None:
     hashed = passwords.hash_password(PASSWORD)
     for email, slug, role, name, _ in ACCOUNTS:
         parts.people.add_user(email, site=slug, role=role, name=name, password_hash=hashed)
-
-
-def _require_free_ports(settings: Settings) -> None:
-    doors = (
-        ("LYSBRO_DICOM_PORT", settings.dicom_host, settings.dicom_port),
-        ("LYSBRO_WEB_PORT", settings.web_host, settings.web_port),
-    )
-    for name, host, port in doors:
-        with socket.socket() as probe:
-            probe.settimeout(2)
-            if probe.connect_ex((host, port)) == 0:
-                raise Unavailable(
-                    f"Something listens on {host}:{port} already, perhaps another Lysbro. "
-                    f"Stop it, or choose another port with {name}."
-                )
 
 
 def _start(settings: Settings) -> subprocess.Popen[bytes]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import structlog
 
@@ -47,10 +48,31 @@ def only_one(settings: Settings, role: str) -> Iterator[None]:
 
 
 def require_free(settings: Settings, roles: Iterable[str]) -> None:
-    """Raise Unavailable when another process has one of the roles on this data folder."""
+    """Raise Unavailable when another process has one of the roles on this data folder, or its
+    port.
+    """
     for role in roles:
         with only_one(settings, role):
-            pass
+            require_free_door(settings, role)
+
+
+def require_free_door(settings: Settings, role: str) -> None:
+    """Raise Unavailable when somebody listens where the role is to listen.
+
+    The web server would share the port with another exchange, and each get some of the callers.
+    """
+    doors = {
+        "bridge": ("LYSBRO_DICOM_PORT", settings.dicom_host, settings.dicom_port),
+        "web": ("LYSBRO_WEB_PORT", settings.web_host, settings.web_port),
+    }
+    if role not in doors:
+        return
+    name, host, port = doors[role]
+    with suppress(OSError), socket.create_connection((host, port), timeout=2):
+        raise Unavailable(
+            f"Something listens on {host}:{port} already, perhaps another Lysbro. "
+            f"Stop it, or choose another port with {name}."
+        )
 
 
 def run_bridge(settings: Settings) -> None:
@@ -84,6 +106,7 @@ def run_web(settings: Settings) -> None:
     from granian.constants import Interfaces  # noqa: PLC0415
 
     with only_one(settings, "web"):
+        require_free_door(settings, "web")
         os.environ[SETTINGS_VARIABLE] = settings.model_dump_json()
         log.info("listening", what="web", host=settings.web_host, port=settings.web_port)
         Granian(
