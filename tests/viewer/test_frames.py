@@ -307,3 +307,42 @@ def test_a_photograph_keeps_its_bytes_and_its_colours(world: Any) -> None:
     assert manifest["hanging"]["layout"] == "photos"
     assert manifest["series"][0]["common"]["view"] == "CLOSEUP"
     assert reader.get(f"/api/instances/{uid}/frames/1/preview").mimetype == "image/jpeg"
+
+
+def test_what_functional_groups_say_of_a_frame_comes_with_its_pixels(world: Any) -> None:
+    def item(**values: Any) -> Dataset:
+        dataset = Dataset()
+        for keyword, value in values.items():
+            setattr(dataset, keyword, value)
+        return dataset
+
+    shared = item(
+        PixelMeasuresSequence=Sequence([item(PixelSpacing=[0.4, 0.8])]),
+        PixelValueTransformationSequence=Sequence(
+            [item(RescaleSlope=2, RescaleIntercept=-500, RescaleType="HU")]
+        ),
+    )
+    own = [
+        item(FrameVOILUTSequence=Sequence([item(WindowCenter=center, WindowWidth=300)]))
+        for center in (50, 60)
+    ]
+    store(
+        world,
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1",
+        NumberOfFrames=2,
+        PixelData=VALUES.tobytes() + (VALUES + 1).tobytes(),
+        SharedFunctionalGroupsSequence=Sequence([shared]),
+        PerFrameFunctionalGroupsSequence=Sequence(own),
+        WindowCenter=None,
+        WindowWidth=None,
+        RescaleSlope=None,
+        RescaleIntercept=None,
+    )
+    reader = world.client("radiologist@centre")
+    answer = frame_of(reader, f"/api/instances/{UID}/frames/2", Accept=PIXELS)
+    assert answer.headers["Lysbro-Rescale"] == "2.0,-500.0"
+    assert answer.headers["Lysbro-Window"] == "60.0,300.0"
+    assert answer.headers["Lysbro-Spacing"] == "0.4,0.8,patient"
+    assert answer.data == (VALUES + 1).tobytes()
+    preview = reader.get(f"/api/instances/{UID}/frames/1/preview")
+    assert imagecodecs.jpeg8_decode(preview.data).shape == (64, 96)  # square pixels
