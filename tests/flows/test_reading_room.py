@@ -343,6 +343,20 @@ def test_what_is_written_without_contact_is_saved_later(browser: Browser, room: 
         assert page.input_value("#f-impression") == "Written in a tunnel."
 
 
+def test_signing_out_leaves_nothing_in_the_browser(browser: Browser, room: Exchange) -> None:
+    with reading(browser, room, STUDIES[2], claimed=True) as person:
+        page = person.page
+        page.route("**/findings", lambda route: route.abort())
+        page.fill("#f-advice", "Not for the next one at this desk.")
+        expect(page.locator("#saved")).to_contain_text("kept on this computer")
+        person.go("/")
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/login**")
+        kept = page.evaluate("indexedDB.databases().then(all => all.map(each => each.name))")
+        assert kept == []
+        assert page.evaluate("sessionStorage.length") == 0
+
+
 def test_a_draft_that_was_changed_elsewhere_is_shown_and_nothing_is_lost(
     browser: Browser, room: Exchange
 ) -> None:
