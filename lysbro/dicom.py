@@ -29,6 +29,7 @@ def bridge_settings(settings: Settings) -> BridgeSettings:
         ae_title=settings.ae_title,
         host=settings.dicom_host,
         port=settings.dicom_port,
+        check_host=settings.dicom_check_host,
         max_pdu=settings.dicom_max_pdu,
         maximum_associations=settings.dicom_max_associations,
         maximum_per_peer=settings.dicom_max_associations_per_peer,

@@ -71,6 +71,9 @@ class Settings(BaseModel):
         "127.0.0.1", description="plain DICOM listens here; open it to a network on purpose"
     )
     dicom_port: Port = Field(11112, description="port of plain DICOM; 0 picks a free one")
+    dicom_check_host: bool = Field(
+        False, description="refuse a node that calls from another address than its own"
+    )
     dicom_max_pdu: int = Field(131072, ge=4096, le=1 << 20, description="largest PDU taken, bytes")
     dicom_max_associations: int = Field(25, ge=1, le=200, description="associations at one time")
     dicom_max_associations_per_peer: int = Field(
