@@ -61,6 +61,7 @@ class Sender:
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 5
         entity.add_requested_context(CT, ExplicitVRLittleEndian)
         association = entity.associate("127.0.0.1", self.port, ae_title="LYSBRO")
+        line = association.dul.socket.socket  # pynetdicom forgets it when its peer is killed
         study, series, number = generate_uid(), generate_uid(), 0
         while association.is_established:
             number += 1
@@ -74,6 +75,7 @@ class Sender:
             if status and status.Status == 0x0000:
                 self.acknowledged[ds.SOPInstanceUID] = data
         association.abort()
+        line.close()
 
 
 def _meta(ds: Dataset) -> Dataset:
