@@ -150,3 +150,68 @@ def test_what_is_no_photograph_is_refused_in_words(exchange: Exchange, tmp_path:
         place.locator("[data-choose]").set_input_files(note)
         expect(place.locator('.advice li[data-verdict="poor"]')).to_be_visible(timeout=20_000)
         expect(place.locator(".slot-state")).to_have_text("Not a picture that can be used")
+
+
+def begin(page: Page, number: str) -> None:
+    """Fill in who it is about and where it is; end at the pictures."""
+    page.get_by_label("National identity number").fill(number)
+    page.get_by_label("Family name").fill("Bø")
+    page.get_by_label("Family name").press("Enter")
+    page.get_by_label("Site on the body").select_option(label="Forehead")
+    page.get_by_role("button", name="Next: pictures").click()
+    expect(page.get_by_role("heading", name="Take the pictures")).to_be_visible()
+
+
+def test_the_browsers_back_leads_to_the_step_before(exchange: Exchange) -> None:
+    with chromium() as browser, signed_in(browser, exchange, GP, PHONE) as gp:
+        gp.go("/capture")
+        begin(gp.page, "fjord-80")
+        gp.page.wait_for_url("**/capture/*")
+        gp.page.go_back()
+        expect(gp.page.get_by_label("Site on the body")).to_be_visible()
+        gp.page.go_back()
+        expect(gp.page.get_by_label("Family name")).to_have_value("Bø")
+        gp.page.go_forward()
+        expect(gp.page.get_by_label("Site on the body")).to_be_visible()
+        assert gp.complaints == []
+
+
+def test_a_lost_connection_loses_neither_text_nor_picture(exchange: Exchange) -> None:
+    with chromium() as browser, signed_in(browser, exchange, GP, PHONE) as gp:
+        page = gp.page
+        gp.go("/capture")
+        begin(page, "fjord-81")
+        page.wait_for_url("**/capture/*")
+        place = page.locator('[data-slot="closeup"]')
+        page.context.set_offline(True)
+        place.locator("[data-choose]").set_input_files(SAMPLES / "closeup.png")
+        keep = place.get_by_role("button", name="Keep anyway")
+        keep.click()
+        expect(place.locator(".slot-state")).to_have_text("Not sent")
+        page.get_by_role("button", name="Who").click()
+        page.get_by_label("Given name").fill("Ola")
+        expect(page.locator("#saved")).to_contain_text("no connection")
+        page.context.set_offline(False)
+        expect(page.locator("#saved")).to_contain_text("Saved", timeout=20_000)
+        page.get_by_role("button", name="Pictures").click()
+        expect(place.locator(".slot-state")).to_have_text("Kept", timeout=20_000)
+        place.locator("[data-choose]").set_input_files(SAMPLES / "dermoscopic.jpg")
+        expect(keep.or_(place.get_by_text("2 pictures kept"))).to_be_visible(timeout=20_000)
+        case_id = page.url.rsplit("/", 1)[1]
+    status, case = exchange.call(GP, "GET", f"/api/cases/{case_id}")
+    assert (status, case["patient"]["name"]) == (200, "Bø^Ola")
+
+
+def test_a_second_lesion_keeps_the_patient_through_a_reload(
+    exchange: Exchange, located: Path
+) -> None:
+    with chromium() as browser, signed_in(browser, exchange, GP, PHONE) as gp:
+        gp.go("/capture")
+        first = refer(gp.page, located)
+        gp.page.get_by_role("button", name="Another lesion, same patient").click()
+        gp.page.wait_for_url(lambda url: "/capture/" in url and first not in url)
+        gp.page.reload()
+        expect(gp.page.get_by_role("heading", name="Where is it?")).to_be_visible()
+        gp.page.get_by_role("button", name="Who").click()
+        expect(gp.page.get_by_label("Family name")).to_have_value("Øverås <b>")
+        assert gp.complaints == []

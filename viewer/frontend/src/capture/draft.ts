@@ -29,6 +29,9 @@ export class Draft {
   ) {
     form.addEventListener("input", () => this.touch());
     window.addEventListener("online", () => this.touch());
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden && this.changed) void this.save().catch(() => undefined);
+    });
   }
 
   /** Notes a change; it is saved when the typing pauses. */
@@ -56,11 +59,12 @@ export class Draft {
         const made = await call<{ case_id: string }>("/api/referrals", {
           method: "POST",
           json: { specialty: "dermatology", ...body },
+          outlivesPage: true,
         });
         this.caseId = made.case_id;
-        history.replaceState(null, "", `/capture/${made.case_id}`);
+        history.replaceState(history.state, "", `/capture/${made.case_id}`);
       } else {
-        await call(`/api/cases/${this.caseId}/referral`, { method: "PUT", json: body });
+        await call(`/api/cases/${this.caseId}/referral`, { method: "PUT", json: body, outlivesPage: true });
       }
       this.tell(t("Saved {time}", { time: clock() }));
     } catch (error) {

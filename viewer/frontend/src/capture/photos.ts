@@ -18,7 +18,9 @@ export class Slot {
   private file: File | null = null;
   private captureId = "";
   private address = "";
-  kept = false;
+  private count = 0; // pictures of this kind that the server has
+  isSending = false;
+  private isLost = false; // was to be kept, and the connection was gone
 
   constructor(
     private readonly element: HTMLElement,
@@ -35,23 +37,31 @@ export class Slot {
       });
     }
     this.keepButton().addEventListener("click", () => void this.keep());
+    window.addEventListener("online", () => {
+      if (this.isLost) void this.keep();
+    });
   }
 
   get waits(): boolean {
-    return this.file !== null && !this.kept;
+    return this.file !== null;
+  }
+
+  get kept(): boolean {
+    return this.count > 0;
   }
 
   /** Shows a picture that the server has already. */
   showKept(instanceUid: string): void {
-    this.kept = true;
+    this.count += 1;
     this.show(`/api/instances/${instanceUid}/frames/1/preview`);
-    this.mark(t("Kept"));
+    this.markKept();
   }
 
   private async take(file: File): Promise<void> {
     this.file = file;
-    this.kept = false;
-    this.captureId = crypto.randomUUID();
+    this.isLost = false;
+    const captureId = crypto.randomUUID();
+    this.captureId = captureId;
     URL.revokeObjectURL(this.address);
     this.address = URL.createObjectURL(file);
     this.show(this.address);
@@ -63,41 +73,55 @@ export class Slot {
       body.append("photo", file, "photo");
       body.append("kind", this.kind);
       const { advice } = await call<{ advice: Advice[] }>("/api/photos/assess", { method: "POST", form: body });
+      if (captureId !== this.captureId) return; // another picture was taken meanwhile
       this.advise(advice);
       if (advice.every((each) => each.verdict === "good")) await this.keep();
       else {
         this.keepButton().hidden = false;
+        this.keepButton().textContent = t("Keep anyway");
         this.mark("");
       }
     } catch (error) {
-      this.refused(error);
+      if (captureId === this.captureId) this.refused(error);
     }
   }
 
   private async keep(): Promise<void> {
-    if (this.file === null) return;
+    const { file, captureId } = this;
+    if (file === null || this.isSending) return;
     this.keepButton().hidden = true;
+    this.isSending = true;
+    this.isLost = false;
     this.mark(t("Sending …"));
     try {
-      await this.draft.save();
-      const body = new FormData();
-      body.append("photo", this.file, "photo");
-      body.append("kind", this.kind);
-      body.append("site_code", value(this.form, "site"));
-      body.append("laterality", need("#sides", this.form).hidden ? "" : value(this.form, "laterality"));
-      body.append("lesion", value(this.form, "lesion"));
-      body.append("capture_id", this.captureId);
-      await call(`/api/cases/${this.draft.caseId}/photos`, { method: "POST", form: body });
-      this.kept = true;
-      this.file = null;
-      this.mark(t("Kept"));
+      await this.send(file, captureId);
+      this.count += 1;
+      if (captureId === this.captureId) {
+        this.file = null;
+        this.markKept();
+      }
       this.changed();
     } catch (error) {
+      this.isLost = !(error instanceof Problem);
       this.keepButton().hidden = false;
       this.keepButton().textContent = t("Send again");
       this.mark(t("Not sent"));
       say(error instanceof Problem ? error.message : t("No connection. The picture is still here: send it again."));
+    } finally {
+      this.isSending = false;
     }
+  }
+
+  private async send(file: File, captureId: string): Promise<void> {
+    await this.draft.save();
+    const body = new FormData();
+    body.append("photo", file, "photo");
+    body.append("kind", this.kind);
+    body.append("site_code", value(this.form, "site"));
+    body.append("laterality", need("#sides", this.form).hidden ? "" : value(this.form, "laterality"));
+    body.append("lesion", value(this.form, "lesion"));
+    body.append("capture_id", captureId);
+    await call(`/api/cases/${this.draft.caseId}/photos`, { method: "POST", form: body });
   }
 
   private refused(error: unknown): void {
@@ -108,7 +132,13 @@ export class Slot {
       return;
     }
     this.keepButton().hidden = false;
+    this.keepButton().textContent = t("Keep anyway");
     this.mark(t("Not judged: no connection"));
+  }
+
+  private markKept(): void {
+    this.mark(this.count === 1 ? t("Kept") : t("{n} pictures kept", { n: this.count }));
+    need("[data-take-text]", this.element).textContent = t("Take another");
   }
 
   private show(address: string): void {
@@ -133,7 +163,7 @@ export class Slot {
 
   private mark(text: string): void {
     need(".slot-state", this.element).textContent = text;
-    this.element.dataset["kept"] = this.kept ? "yes" : "no";
+    this.element.dataset["kept"] = this.kept && !this.waits ? "yes" : "no";
   }
 
   private keepButton(): HTMLButtonElement {

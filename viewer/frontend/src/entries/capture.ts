@@ -11,6 +11,7 @@ import { Slot } from "../capture/photos.ts";
 
 const STEPS = ["who", "where", "pictures", "question", "send"] as const;
 type Step = (typeof STEPS)[number] | "sent";
+const isStep = (name: unknown): name is (typeof STEPS)[number] => STEPS.some((step) => step === name);
 
 const form = need<HTMLFormElement>("#capture");
 const saved = block<SavedDraft | null>("draft");
@@ -40,6 +41,12 @@ function show(step: Step, focus = true): void {
   need(`#h-${step}`).focus({ preventScroll: true });
 }
 
+/** Goes to a step that the person asked for; the browser's Back then leads to the one before. */
+function go(step: Step): void {
+  history.pushState({ step }, "");
+  show(step);
+}
+
 /** What a step lacks before the next one makes sense, as a sentence and the field to go to. */
 function lacking(step: Step): readonly [string, HTMLElement] | null {
   const field = (id: string): HTMLElement => need(`#${id}`);
@@ -54,8 +61,8 @@ function lacking(step: Step): readonly [string, HTMLElement] | null {
     }
   }
   if (step === "pictures") {
-    const waiting = slots.find((slot) => slot.waits);
-    if (waiting) return [t("A picture is not kept yet. Keep it, or take it again."), need("[data-keep]:not([hidden])")];
+    if (slots.some((slot) => slot.isSending)) return [t("A picture is on its way. Wait a moment."), need("#next-pictures")];
+    if (slots.some((slot) => slot.waits)) return [t("A picture is not kept yet. Keep it, or take it again."), need("[data-keep]:not([hidden])")];
     if (!slots.some((slot) => slot.kept)) return [t("Take at least one picture."), need<HTMLElement>("[data-take]")];
   }
   if (step === "question" && value(form, "question") === "") return [t("Write what you want to know."), field("text")];
@@ -74,12 +81,12 @@ async function next(from: Step): Promise<void> {
   }
   draft.touch();
   const following = STEPS[STEPS.indexOf(from as (typeof STEPS)[number]) + 1];
-  if (following !== undefined) show(following);
+  if (following !== undefined) go(following);
   await draft.save().catch(() => undefined);
 }
 
 function summarise(): void {
-  const side = need("#sides").hidden ? "" : need(`[name="laterality"]:checked + span`).textContent;
+  const side = need("#sides").hidden ? "" : form.querySelector('[name="laterality"]:checked + span')?.textContent?.toLowerCase();
   const rows: (readonly [string, string])[] = [
     [t("Patient"), `${value(form, "patient.family")}, ${value(form, "patient.given")}`.replace(/, $/, "")],
     [t("Where"), [chosenLabel(site), side].filter(Boolean).join(", ")],
@@ -167,6 +174,16 @@ function takeOverPatient(): boolean {
 }
 
 form.addEventListener("submit", (event) => event.preventDefault());
+form.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.target instanceof HTMLInputElement) || event.target.type === "file") return;
+  event.preventDefault();
+  event.target.closest("[data-panel]")?.querySelector<HTMLButtonElement>("[data-next]")?.click();
+});
+window.addEventListener("popstate", (event) => {
+  const wanted = (event.state as { step?: unknown } | null)?.step;
+  if (!need('[data-panel="sent"]').hidden) location.reload(); // opens as the case that it is now
+  else if (isStep(wanted)) show(wanted);
+});
 form.addEventListener("change", categories);
 site.addEventListener("change", sides);
 need("#patient-id").addEventListener("input", fillFromNumber);
@@ -174,11 +191,11 @@ for (const panel of form.querySelectorAll<HTMLElement>("[data-panel]")) {
   const step = panel.dataset["panel"] as Step;
   panel.querySelector("[data-next]")?.addEventListener("click", () => void next(step));
   panel.querySelector("[data-back]")?.addEventListener("click", () => {
-    show(STEPS[STEPS.indexOf(step as (typeof STEPS)[number]) - 1] ?? "who");
+    go(STEPS[STEPS.indexOf(step as (typeof STEPS)[number]) - 1] ?? "who");
   });
 }
 for (const button of document.querySelectorAll<HTMLButtonElement>("[data-step]")) {
-  button.addEventListener("click", () => show(button.dataset["step"] as Step));
+  button.addEventListener("click", () => go(button.dataset["step"] as Step));
 }
 need("#submit").addEventListener("click", () => void submit());
 need("#another").addEventListener("click", another);
@@ -197,4 +214,6 @@ sides();
 categories();
 reached = saved === null ? 0 : STEPS.length - 1;
 const start: Step = onlyPictures ? "pictures" : saved === null ? (followsOn ? "where" : "who") : (STEPS.find((step) => lacking(step) !== null) ?? "send");
+history.replaceState({ step: start }, "");
 show(start, false);
+if (followsOn) draft.touch(); // kept at once, so that a reload still knows the patient

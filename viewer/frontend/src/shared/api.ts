@@ -18,6 +18,7 @@ export interface CallOptions {
   readonly form?: FormData;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  readonly outlivesPage?: boolean; // sent to its end although the page is closed
 }
 
 /** Calls the API and gives the answer's JSON (undefined when it has none); throws Problem otherwise. */
@@ -42,6 +43,7 @@ export async function send(path: string, options: CallOptions = {}): Promise<Res
     headers,
     body,
     credentials: "same-origin",
+    keepalive: options.outlivesPage ?? false,
     ...(options.signal ? { signal: options.signal } : {}),
   });
   if (response.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
