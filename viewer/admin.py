@@ -11,7 +11,9 @@ from werkzeug.wrappers import Response
 from casework.errors import Invalid, LysbroError
 from casework.model import AePermission, Role, Site, SiteKind
 from viewer import passwords
+from viewer.error_words import error_in
 from viewer.guard import current_actor, require_role
+from viewer.languages import language
 from viewer.services import services
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
@@ -184,7 +186,9 @@ def _added(
     try:
         anchor = add()
     except LysbroError as error:
-        return _people_page(wrong=what, message=error.message, given=given), 422
+        return _people_page(
+            wrong=what, message=error_in(error.message, language()), given=given
+        ), 422
     return redirect(url_for("admin.people", _anchor=anchor))
 
 

@@ -16,7 +16,8 @@ from casework.errors import Refused
 from casework.model import Case, CaseState, Priority, Specialty
 from storage.rows import InstanceRow
 from viewer.guard import current_actor, current_scope
-from viewer.i18n import _, language
+from viewer.i18n import _
+from viewer.languages import language
 from viewer.services import required_photos, services
 
 bp = Blueprint("capture", __name__)

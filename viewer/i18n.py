@@ -1,13 +1,13 @@
 """The language of the one who looks, and texts, times and sizes in it for the pages.
 
-Chosen by the cookie that the EN|NO switch sets, else by what the browser asks for. Knows no page.
+Knows no page.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from flask import Blueprint, g, has_request_context, redirect, request
+from flask import Blueprint, redirect, request
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 from werkzeug.wrappers import Response
@@ -15,26 +15,14 @@ from werkzeug.wrappers import Response
 from casework.errors import NotFound
 from viewer.auth import safe_next
 from viewer.guard import open_to_all
+from viewer.languages import COOKIE, language
 from viewer.services import services
 from viewer.texts import LANGUAGES, day_in, moment_in, pages_of, translate, zone_of
 
-COOKIE = "lysbro-language"
-
 bp = Blueprint("i18n", __name__)
-
+bp.add_app_template_global(language)
 
 _YEAR_S = 365 * 24 * 3600
-_NORWEGIAN = ("nb", "no", "nn")
-
-
-@bp.app_template_global()
-def language() -> str:
-    """Return the language of this request."""
-    if not has_request_context():
-        return "en"
-    if "language" not in g:
-        g.language = _chosen()
-    return str(g.language)
 
 
 @bp.app_template_global("_")
@@ -133,13 +121,3 @@ def choose(code: str) -> Response:
     https = services().settings.https
     response.set_cookie(COOKIE, code, max_age=_YEAR_S, httponly=True, secure=https, samesite="Lax")
     return response
-
-
-def _chosen() -> str:
-    kept = request.cookies.get(COOKIE)
-    if kept in LANGUAGES:
-        return str(kept)
-    asked = request.accept_languages.best_match(["en", *_NORWEGIAN])
-    if asked is None:
-        return services().settings.language
-    return "nb" if asked in _NORWEGIAN else "en"

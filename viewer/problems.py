@@ -28,7 +28,9 @@ from casework.errors import (
     TooLarge,
     Unavailable,
 )
+from viewer.error_words import error_in
 from viewer.guard import NotSignedIn, actor_or_none
+from viewer.languages import language
 from viewer.services import services
 
 log = structlog.get_logger()
@@ -168,9 +170,10 @@ def _defect(error: Exception) -> AnyResponse:
 
 
 def _answer(status: int, detail: str, **members: Any) -> AnyResponse:
+    said = error_in(detail, language())
     if for_machines():
-        return problem(status, detail, **members)
-    return page(status, detail)
+        return problem(status, said, **members)
+    return page(status, said)
 
 
 def page(status: int, detail: str) -> AnyResponse:

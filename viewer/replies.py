@@ -19,7 +19,8 @@ from casework.model import Actor, Case, CaseDossier, CaseState, Delivery, Report
 from storage.index import InstanceRow
 from viewer import reading, reply_view
 from viewer.guard import current_actor, current_scope
-from viewer.i18n import _, language
+from viewer.i18n import _
+from viewer.languages import language
 from viewer.render import is_photograph
 from viewer.report_pdf import render_report
 from viewer.services import services

@@ -25,7 +25,8 @@ from casework.model import (
     Specialty,
 )
 from viewer.guard import actor_or_none
-from viewer.i18n import _, _n, clock, language, span
+from viewer.i18n import _, _n, clock, span
+from viewer.languages import language
 from viewer.plain_words import certainty_text, name_text, urgency_text
 from viewer.services import services
 from viewer.texts import mark

@@ -66,12 +66,16 @@ def test_every_text_of_a_page_has_its_norwegian() -> None:
 
 
 def test_a_translation_fills_in_what_the_english_does() -> None:
+    errors = json.loads((CATALOGUES / "errors.json").read_text("utf-8"))  # may leave places out
     wrong = [
         text
         for text, said in norwegian().items()
-        if set(_PLACE.findall(text)) != set(_PLACE.findall(said))
+        if set(_PLACE.findall(text)) != set(_PLACE.findall(said)) and text not in errors
     ]
     assert wrong == []
+    assert [
+        t for t, said in errors.items() if set(_PLACE.findall(said)) - set(_PLACE.findall(t))
+    ] == []
 
 
 def test_two_pages_never_translate_one_text_in_two_ways() -> None:
