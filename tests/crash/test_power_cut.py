@@ -25,6 +25,8 @@ from storage.tables import instances
 from storage.testing import fresh_database
 from tests.storage.building import CT, ORIGIN, dataset
 
+pytestmark = pytest.mark.slow
+
 LIMITS = SpoolLimits(spool_bytes=1 << 30, reserve_bytes=0)
 
 

@@ -17,6 +17,8 @@ import pytest
 from lysbro.cli.root import COMMANDS
 from tests.lysbro.calling import Desk
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(empty_desk: Desk, name: str) -> None:

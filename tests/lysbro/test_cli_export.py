@@ -21,6 +21,8 @@ from casework.model import Actor, Patient, Priority, Referral, Role, Specialty
 from storage.mover import Mover
 from tests.lysbro.calling import PASSWORD, Desk
 
+pytestmark = pytest.mark.slow
+
 EVERYTHING = Scope(sites=None, specialties=None, own_site="")
 
 

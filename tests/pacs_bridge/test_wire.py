@@ -16,9 +16,12 @@ from sqlalchemy import text
 from casework.access import Scope
 from casework.errors import Unavailable
 from pacs_bridge import dimse
+from storage.segments import segment_paths
 from tests.flows.waiting import until
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.wire import CT, ECHO, IMPLICIT, Peer, associate_request, connected, p_data
+
+pytestmark = pytest.mark.slow
 
 ABORT, REJECT, ACCEPT = 7, 3, 2
 STORE = [(CT, IMPLICIT)]
@@ -330,7 +333,7 @@ def test_stop_lets_the_object_under_way_arrive(tmp_path: Path) -> None:
         peer.associate(STORE)
         peer.send(p_data(1, 3, dimse.write_store_request(1, CT, "1.2.91")))
         peer.send(p_data(1, 0, data[:20]))
-        until(lambda: stopping.meter.open_now == 1, "the association")
+        until(lambda: segment_paths(stopping.archive.spool.folder), "the object to be under way")
         stop = threading.Thread(target=stopping.bridge.stop)
         stop.start()
         until(lambda: refuses(stopping), "the port to be closed")

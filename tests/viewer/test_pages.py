@@ -13,6 +13,8 @@ from werkzeug.test import TestResponse
 from casework.custody import Door, Origin
 from tests.viewer.conftest import PASSWORD, World, ct_slice, part10
 
+pytestmark = pytest.mark.slow
+
 IMPRESSION = "No bleeding."
 
 
