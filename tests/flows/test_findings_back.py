@@ -84,6 +84,9 @@ def test_the_radiologist_reads_measures_and_signs(exchange: Exchange, radiology_
         page.locator("#claim").click()
         expect(page.locator("#sign")).to_be_visible(timeout=20_000)
         wait_for_lossless(page)
+        page.keyboard.press("Control+Enter")
+        expect(page.locator("#toast")).to_have_text("Write an impression before you sign.")
+        expect(page.get_by_label("Impression")).to_be_focused()
         scroll_window_and_zoom(page)
         measure_and_write(page, exchange, radiology_case)
         assert reader.axe_violations() == []

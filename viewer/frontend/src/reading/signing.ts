@@ -1,6 +1,6 @@
 // Signing: shows once what the referrer will see and what the reader was not shown, then signs.
 import { call, Problem } from "../shared/api.ts";
-import { make, need } from "../shared/dom.ts";
+import { make, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
 import type { Findings, FindingsForm } from "./findings.ts";
 import type { Manifest } from "./manifest.ts";
@@ -30,10 +30,15 @@ export class Signing {
     });
   }
 
-  /** Saves, and shows what would be signed. */
+  /** Saves, and shows what would be signed; without a conclusion says so and goes there. */
   private async ask(): Promise<void> {
     if (!(await this.form.flush())) return;
     const body = this.form.body();
+    if (body.impression.trim() === "") {
+      say(t("Write an impression before you sign."));
+      need("#f-impression").focus();
+      return;
+    }
     this.problem.textContent = "";
     need("#sign-sheet").replaceChildren(...sheet(body));
     need("#sign-shown").replaceChildren(
@@ -67,7 +72,7 @@ export class Signing {
 
 /** The answer as the referrer reads it: conclusion first. */
 function sheet(body: Findings): Node[] {
-  const parts: Node[] = [make("p", "sheet-impression", body.impression.trim() || t("(no impression yet)"))];
+  const parts: Node[] = [make("p", "sheet-impression", body.impression.trim())];
   if (body.diagnoses.length > 0) {
     parts.push(make("ol", "sheet-diagnoses", ...body.diagnoses.map((each) => make("li", "", each.text))));
   }
