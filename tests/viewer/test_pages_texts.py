@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from casework.audit import ACTIONS
+
 VIEWER = Path(__file__).parents[2] / "viewer"
 CATALOGUES = VIEWER / "translations" / "nb"
 SOURCES = VIEWER / "frontend" / "src"
@@ -123,3 +125,16 @@ def test_the_room_has_no_bright_ground() -> None:
     grounds = ("ground", "surface", "surface-2", "line", "accent-wash", "act-wash", "fine-wash")
     assert max(luminance(colours[name]) for name in grounds) < 0.2
     assert max(luminance(colour) for colour in colours.values()) < 0.7
+
+
+def test_every_deed_of_the_audit_has_its_norwegian() -> None:
+    said = json.loads((CATALOGUES / "audit.json").read_text("utf-8"))
+    noted = re.compile(r"""(?:action=|_note\(\s*(?:actor, )?)"([a-z-]+)\"""")
+    written = {
+        action
+        for package in ("casework", "storage", "viewer", "lysbro", "pacs_bridge")
+        for path in sorted((VIEWER.parent / package).rglob("*.py"))
+        for action in noted.findall(path.read_text("utf-8"))
+    }
+    assert {"signed-in", "exported", "association-rejected"} <= written
+    assert (written | set(ACTIONS.values())) - said.keys() == set()
