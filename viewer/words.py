@@ -33,6 +33,8 @@ from viewer.texts import mark
 
 bp = Blueprint("words", __name__)
 
+_WHERE = ("site", "laterality", "lesion")
+
 
 @dataclass(frozen=True)
 class Link:
@@ -163,12 +165,29 @@ def clinical_facts(referral: Referral) -> Sequence[tuple[str, str]]:
     """Return the clinical answers of a referral, each with its question, in words."""
     norwegian = language() == "nb"
     known = {question.key: question for question in QUESTIONS}
-    facts = []
+    facts = _where(referral)
     for key, value in referral.clinical.items():
+        if key in _WHERE:
+            continue
         question = known.get(key)
         label = key if question is None else question.label_nb if norwegian else question.label_en
         facts.append((label, _answer_text(question, value, norwegian=norwegian)))
     return facts
+
+
+def _where(referral: Referral) -> list[tuple[str, str]]:
+    """Return where on the body it is, in the words of the pick list, and what the lesion is called.
+
+    A code that the list does not have stays as it is.
+    """
+    code, side, lesion = (str(referral.clinical.get(key) or "") for key in _WHERE)
+    door = services().photos
+    named = {str(site["code"]): site for site in door.sites()} if code and door else {}
+    place = str(named[code]["nb" if language() == "nb" else "en"]) if code in named else code
+    sides = {"L": _("Left"), "R": _("Right")}
+    where = ", ".join(part for part in (place, sides.get(side, side).lower()) if part)
+    told = ((_("Where"), where), (_("Lesion"), lesion))
+    return [(label, said) for label, said in told if said]
 
 
 def category_name(referral: Referral) -> str:
@@ -240,6 +259,8 @@ def sex_and_age(patient: Patient) -> str:
     """Return sex and age in short, as `M 71`, or what is known of them."""
     age = age_of(patient.birth_date)
     sex = {"M": _("M"), "F": _("F"), "O": _("other")}.get(patient.sex, "")
+    if age.isdecimal() and not sex:
+        return _("{n} y", n=age)
     return " ".join(part for part in (sex, age) if part) or "–"
 
 

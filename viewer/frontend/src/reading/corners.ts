@@ -1,6 +1,6 @@
 // The text around the image: who, what, which slice, in which window, and whether it is the image or its preview.
 import { need } from "../shared/dom.ts";
-import { t } from "../shared/strings.ts";
+import { language, t } from "../shared/strings.ts";
 import { scaleText, type Point } from "./calibration.ts";
 import { titleOf, type Frame } from "./manifest.ts";
 import type { Pane } from "./pane.ts";
@@ -119,5 +119,11 @@ function thickness(frame: Frame): string {
 
 function dayOf(date: string): string {
   const [, year, month, day] = /^(\d{4})(\d{2})(\d{2})$/.exec(date) ?? [];
-  return year === undefined ? "" : `${day}.${month}.${year}`;
+  if (year === undefined) return "";
+  return new Date(`${year}-${month}-${day}T12:00:00Z`).toLocaleDateString(language === "nb" ? "nb-NO" : "en-GB", {
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+    timeZone: "UTC",
+  });
 }

@@ -46,9 +46,17 @@ export async function send(path: string, options: CallOptions = {}): Promise<Res
     keepalive: options.outlivesPage ?? false,
     ...(options.signal ? { signal: options.signal } : {}),
   });
-  if (response.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+  if (response.status === 401 || isSignIn(response)) {
+    location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+    throw new Problem(401, "", "not-signed-in");
+  }
   if (!response.ok) throw await problemOf(response);
   return response;
+}
+
+/** Tells whether a page was asked for and the sign-in page came instead. */
+function isSignIn(response: Response): boolean {
+  return response.redirected && new URL(response.url).pathname === "/login";
 }
 
 /** The token that proves that a change comes from one of our own pages. */
