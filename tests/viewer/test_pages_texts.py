@@ -138,3 +138,16 @@ def test_every_deed_of_the_audit_has_its_norwegian() -> None:
     }
     assert {"signed-in", "exported", "association-rejected"} <= written
     assert (written | set(ACTIONS.values())) - said.keys() == set()
+
+
+def test_every_script_finds_its_texts_in_what_its_page_is_given() -> None:
+    pages = {"capture": "capture", "reading": "reading", "worklist": "worklist", "reply": "case"}
+    said = {path.stem: json.loads(path.read_text("utf-8")) for path in CATALOGUES.glob("*.json")}
+    missing = {
+        text: path.name
+        for path in sorted(SOURCES.rglob("*.ts"))
+        for text in texts_of_calls(_SCRIPT_CALL, path.read_text("utf-8"))
+        for page in [pages.get(path.parent.name) or pages.get(path.stem, "common")]
+        if text not in said["common"] | said[page]
+    }
+    assert missing == {}

@@ -213,7 +213,7 @@ tieBodyMap(form, site);
 sides();
 categories();
 reached = saved === null ? 0 : STEPS.length - 1;
-const start: Step = onlyPictures ? "pictures" : saved === null ? (followsOn ? "where" : "who") : (STEPS.find((step) => lacking(step) !== null) ?? "send");
+const start: Step = onlyPictures ? (site.value === "" ? "where" : "pictures") : saved === null ? (followsOn ? "where" : "who") : (STEPS.find((step) => lacking(step) !== null) ?? "send");
 history.replaceState({ step: start }, "");
 show(start, false);
 if (followsOn) draft.touch(); // kept at once, so that a reload still knows the patient
