@@ -13,7 +13,7 @@ test: $(VENV)/.test peers
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 quick: $(VENV)/.test
-	@$(BIN)/python -m pytest -q -n 2 -m "not peers and not browser and not fixtures and not slow" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not peers and not browser and not fixtures and not slow" $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

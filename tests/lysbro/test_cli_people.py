@@ -8,6 +8,8 @@ import pytest
 
 from tests.lysbro.calling import PASSWORD, Desk
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_site_is_added_once_and_listed(empty_desk: Desk) -> None:
     words = ("site", "add", "hammer", "--name", "Hammer sykehus", "--kind", "hospital")

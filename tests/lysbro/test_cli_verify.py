@@ -12,6 +12,8 @@ from lysbro.wiring import utc_now
 from storage.mover import Mover
 from tests.lysbro.calling import Desk
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def pack(desk: Desk, slices: Path) -> Path:

@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.flows.waiting import until
+
+pytestmark = pytest.mark.slow
 
 SCRIPT = """
 import sys

@@ -45,6 +45,8 @@ from tests.flows.waiting import until
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.making import ORIGIN, ct, part10
 
+pytestmark = pytest.mark.slow
+
 JPEG_LS = "1.2.840.10008.1.2.4.80"
 ALL = Scope(sites=None, specialties=None, own_site="")
 PIXELS = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)

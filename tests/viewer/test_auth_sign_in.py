@@ -10,6 +10,8 @@ from viewer.app import create_app
 from viewer.auth import safe_next
 from viewer.services import services
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "long enough to keep 1"
 WHO = "radiologist@centre"
 JSON = {"Accept": "application/json"}

@@ -18,6 +18,8 @@ from pydicom.sequence import Sequence
 
 from tests.viewer.images import attributes_of, gradient
 
+pytestmark = pytest.mark.slow
+
 PIXELS = "application/vnd.lysbro.pixels"
 EXPLICIT = "1.2.840.10008.1.2.1"
 DECODED = {"Accept": f"application/octet-stream; transfer-syntax={EXPLICIT}"}
