@@ -156,8 +156,3 @@ def choose_for_messages(proposed: Sequence[str]) -> str | None:
 def syntax_name(uid: str) -> str:
     """Return the name of a transfer syntax, or its UID where it has none."""
     return ENCAPSULATED.get(uid) or (UID_dictionary[uid][0] if uid in UID_dictionary else uid)
-
-
-def class_name(uid: str) -> str:
-    """Return the name of a SOP class, or its UID where it has none."""
-    return STORAGE_CLASSES.get(uid) or KNOWN_PRIVATE_CLASSES.get(uid) or uid

@@ -58,14 +58,6 @@ def forget(conn: Connection, name: str) -> None:
     conn.execute(delete(segments).where(segments.c.name == name))
 
 
-def live_segments(conn: Connection) -> set[str]:
-    """Return the segments that some instance still lies in."""
-    rows = conn.execute(
-        select(instances.c.container).where(instances.c.location == IN_SPOOL).distinct()
-    )
-    return set(rows.scalars())
-
-
 def extents(conn: Connection) -> dict[str, int]:
     """Return for each segment that instances lie in how many bytes it must have."""
     end = func.max(instances.c.offset + instances.c.length)

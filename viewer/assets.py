@@ -92,11 +92,6 @@ def asset(name: str) -> Markup:
     return Markup("\n").join(tags)
 
 
-def require_built() -> None:
-    """Raise Unavailable when the pages' scripts are not there at all."""
-    Manifest(DIST).entry("base")
-
-
 @bp.get("/static/dist/<path:name>")
 @open_to_all
 def built(name: str) -> Response:

@@ -11,7 +11,7 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from casework.errors import Invalid, LysbroError
+from casework.errors import Invalid
 from storage.index import InstanceRow
 from viewer.display import Display, Window
 from viewer.frame_source import FrameSource, Shown
@@ -43,16 +43,6 @@ class Renderer:
         )
         self._cache.put(key, made)
         return made
-
-    def warm(self, ref: InstanceRow) -> bool:
-        """Make the preview of an object's first frame beforehand; tell whether it has one."""
-        if not can_be_shown(ref):
-            return False
-        try:
-            self.preview(ref, 1)
-        except LysbroError:  # whoever opens it is told why; nobody waits for this one
-            return False
-        return True
 
     def _photo(self, ref: InstanceRow) -> bytes:
         photograph = self._source.photograph(ref)

@@ -23,11 +23,6 @@ class Spacing:
     column_mm: float = 0.0
     source: str = "none"  # patient | calibrated | detector | unstated | none
 
-    @property
-    def is_known(self) -> bool:
-        """Tell whether a length can be said in millimetres at all."""
-        return self.source != "none"
-
 
 UNKNOWN = Spacing()
 """The spacing of an image that says nothing of it."""
