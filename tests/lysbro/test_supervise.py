@@ -34,13 +34,14 @@ def start(*children: str) -> subprocess.Popen[str]:
     )
 
 
+# each line in one write: two children share the pipe, and a print may write its newline apart
 WAITS = """
-import signal, sys, threading
+import os, signal, threading
 stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
-print("up", flush=True)
+os.write(1, b"up\\n")
 stop.wait()
-print("drained", flush=True)
+os.write(1, b"drained\\n")
 """
 FALLS_ONCE = """
 import os, pathlib, signal
