@@ -43,6 +43,15 @@ def test_a_draft_that_moved_on_is_not_overwritten(room):
     assert room.case(case.id).draft["impression"] == "b"
 
 
+def test_the_same_draft_again_is_no_conflict_since_its_answer_was_lost(room):
+    case = room.written()
+    saved = room.casebook.save_findings(room.elle, case.id, {"impression": "b"}, expected_version=1)
+
+    again = room.casebook.save_findings(room.elle, case.id, {"impression": "b"}, expected_version=1)
+
+    assert (again.draft, again.draft_version) == (saved.draft, 2)
+
+
 def test_findings_without_their_form_are_refused_whole(room):
     case = room.written()
     with pytest.raises(Invalid, match="conclusion"):
