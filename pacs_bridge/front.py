@@ -25,6 +25,9 @@ from storage.people import People
 
 log = structlog.get_logger()
 
+CONGESTED = Rejection(2, 3, 1, "broken", "The part that knows who may call does not answer.")
+"""PS3.8 section 9.3.4: temporary congestion, so that the peer tries again."""
+
 UNKNOWN_CALLER = Actor(id="ae:?", name="unknown caller", site="", site_kind=SiteKind.HOSPITAL)
 
 

@@ -11,13 +11,11 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE, AsynchronousOperationsWindowN
 from pynetdicom.presentation import PresentationContext
 
 from pacs_bridge.admission import Rejection
-from pacs_bridge.front import Admitted, Front, Request
+from pacs_bridge.front import CONGESTED, Admitted, Front, Request
+from pacs_bridge.link import Caller
 from pacs_bridge.negotiation import ACCEPTED, Context, Proposed
 
 log = structlog.get_logger()
-
-CONGESTED = Rejection(2, 3, 1, "broken", "The part that knows who may call does not answer.")
-"""PS3.8 section 9.3.4: temporary congestion, so that the peer tries again."""
 
 
 class Gate(ACSE):
@@ -28,12 +26,12 @@ class Gate(ACSE):
         assoc: Association,
         front: Front,
         *,
-        peer_host: str,
+        caller: Caller,
         admit: Callable[[Admitted], None],
     ) -> None:
         super().__init__(assoc)
         self._front = front
-        self._peer_host = peer_host
+        self._caller = caller
         self._admit = admit
 
     def _negotiate_as_acceptor(self) -> None:
@@ -55,9 +53,9 @@ class Gate(ACSE):
                 Request(
                     called=str(primitive.called_ae_title),
                     calling=str(primitive.calling_ae_title),
-                    peer_host=self._peer_host,
-                    peer_port=int(self.requestor.port),
-                    is_secure=False,
+                    peer_host=self._caller.host,
+                    peer_port=self._caller.port,
+                    is_secure=self._caller.is_secure,
                     proposed=_proposed(primitive.presentation_context_definition_list),
                     service_classes={
                         str(uid): str(item.service_class_uid)
@@ -66,7 +64,7 @@ class Gate(ACSE):
                 )
             )
         except Exception:  # process boundary: the peer is told to come back
-            log.exception("admission broke", peer=self._peer_host)
+            log.exception("admission broke", peer=self._caller.host)
             return CONGESTED
 
     def _accept(self, admitted: Admitted) -> None:

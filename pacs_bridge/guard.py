@@ -1,6 +1,6 @@
-"""Keeps an accepted connection within bounds: length and time of a PDU, connections of a peer.
+"""Keeps a connection that pynetdicom carries within bounds: length and time of a PDU.
 
-Wraps pynetdicom's socket, which has neither. Decides nothing about who may connect.
+Wraps its socket, which has neither, and gives back first what was read of the connection already.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ import contextlib
 import os
 import select
 import socket
-import threading
+import ssl
 import time
-from collections import Counter
-from dataclasses import dataclass
 
 import structlog
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket
+
+from pacs_bridge.limits import WireLimits
+from pacs_bridge.line import acknowledge_at_once
 
 log = structlog.get_logger()
 
@@ -25,56 +26,22 @@ _SLACK_BYTES = 1024  # some peers count a PDU's length without its items' header
 _READ_BYTES = 256 << 10
 _IDLE_WAIT_MS = 50
 _LEAST_S = 0.25  # for a request that lay here already while this machine was busy
-_SPARE_CONNECTIONS = 16  # beyond the associations, so that one too many can be told so
-
-
-@dataclass(frozen=True)
-class WireLimits:
-    """Bounds on what one connection may send, and how slowly."""
-
-    max_pdu: int = 131072
-    request_bytes: int = 131072  # of an A-ASSOCIATE-RQ
-    request_timeout_s: float = 10.0  # from accept to the whole A-ASSOCIATE-RQ
-    pdu_timeout_s: float = 30.0  # from the first to the last byte of a PDU
-    idle_timeout_s: float = 60.0
-
-
-class Door:
-    """Counts connections, in all and of each address, and turns away what is beyond reason."""
-
-    def __init__(self, *, total: int, per_peer: int) -> None:
-        self._total = total + _SPARE_CONNECTIONS
-        self._per_peer = per_peer + _SPARE_CONNECTIONS
-        self._open: Counter[str] = Counter()
-        self._lock = threading.Lock()
-
-    def enter(self, host: str) -> bool:
-        """Count a connection in; False when there is no place for it."""
-        with self._lock:
-            if self._open.total() >= self._total or self._open[host] >= self._per_peer:
-                return False
-            self._open[host] += 1
-            return True
-
-    def leave(self, host: str) -> None:
-        """Count a connection out."""
-        with self._lock:
-            self._open[host] -= 1
-            if self._open[host] <= 0:
-                del self._open[host]
-
-    def counts(self, host: str) -> tuple[int, int]:
-        """Return how many connections are open, in all and of one address."""
-        with self._lock:
-            return self._open.total(), self._open[host]
 
 
 class GuardedSocket(AssociationSocket):
     """A connection that never buffers more, nor waits longer, than its limits say."""
 
-    def __init__(self, assoc: Association, connection: socket.socket, limits: WireLimits) -> None:
+    def __init__(
+        self,
+        assoc: Association,
+        connection: socket.socket,
+        limits: WireLimits,
+        *,
+        read_already: bytes = b"",
+    ) -> None:
         super().__init__(assoc, client_socket=connection)
         self._limits = limits
+        self._read_already = memoryview(read_already)
         self._opened_at = time.monotonic()
         self._deadline = 0.0
         self._has_ended = False
@@ -82,8 +49,6 @@ class GuardedSocket(AssociationSocket):
         self._poll = select.poll()  # select() fails at descriptors of 1024 and more
         self._poll.register(connection.fileno(), select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _acknowledge_at_once(connection)
 
     def wake(self) -> None:
         """Let a waiting `ready` return, because there is something to send."""
@@ -105,6 +70,8 @@ class GuardedSocket(AssociationSocket):
         if self.socket is None or not self._is_connected:
             time.sleep(0.001)
             return False
+        if self._read_already or (isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()):
+            return True
         readable = False
         for descriptor, _ in self._poll.poll(_IDLE_WAIT_MS):
             if descriptor == self._wake:
@@ -133,7 +100,9 @@ class GuardedSocket(AssociationSocket):
         return content[:filled]
 
     def _fill(self, connection: socket.socket, view: memoryview) -> int:
-        filled = 0
+        filled = min(len(view), len(self._read_already))
+        view[:filled] = self._read_already[:filled]
+        self._read_already = self._read_already[filled:]
         while filled < len(view):
             remaining_s = self._deadline - time.monotonic()
             if remaining_s <= 0:
@@ -142,7 +111,7 @@ class GuardedSocket(AssociationSocket):
             count = connection.recv_into(view[filled : filled + _READ_BYTES])
             if not count:
                 break
-            _acknowledge_at_once(connection)
+            acknowledge_at_once(connection)
             filled += count
         return filled
 
@@ -176,8 +145,3 @@ class GuardedSocket(AssociationSocket):
             connection.settimeout(1.0)
             connection.sendall(b"\x07\x00\x00\x00\x00\x04\x00\x00\x02\x06")
         raise OSError(f"a PDU of {announced} bytes was announced")
-
-
-def _acknowledge_at_once(connection: socket.socket) -> None:
-    """Many modalities send with Nagle on, and wait for our delayed acknowledgement otherwise."""
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)

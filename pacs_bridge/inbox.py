@@ -1,6 +1,6 @@
-"""Puts messages together from the fragments that arrive, within bounds, and queues them whole.
+"""Queues the messages of an association that pynetdicom carries, whole and not too many.
 
-Stands where pynetdicom has its DIMSE provider; data sets go straight into the session's sinks.
+Stands where pynetdicom has its DIMSE provider; the assembler puts the messages together.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 
 from casework.errors import Invalid, LysbroError
-from pacs_bridge import dimse
+from pacs_bridge.messages import Assembler, Cancel, Response
 from pacs_bridge.negotiation import Context
 from pacs_bridge.session import Message, Session
-from pacs_bridge.sinks import DiscardSink
 
 log = structlog.get_logger()
 
@@ -32,24 +31,20 @@ class Inbox(DIMSEServiceProvider):
 
     def __init__(self, assoc: Association) -> None:
         super().__init__(assoc)
-        self._contexts: Mapping[int, Context] = {}
-        self._session: Session | None = None
-        self._command = bytearray()
-        self._partial: Message | None = None
+        self._assembler: Assembler | None = None
         self._whole: queue.Queue[Message] = queue.Queue()
         self._room = threading.Semaphore(READ_AHEAD)
         self._cancelled: set[int] = set()
 
     def open(self, session: Session, contexts: Mapping[int, Context]) -> None:
         """Start to take messages of an accepted association, by its accepted contexts."""
-        self._session = session
-        self._contexts = contexts
+        self._assembler = Assembler(session, contexts, room=self._wait_for_room)
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take the fragments of one P-DATA-TF; a violation aborts the association."""
         try:
             for context_id, data in primitive.presentation_data_value_list:
-                self._take(context_id, data)
+                self._take(context_id, bytes(data))
         except LysbroError as error:
             self._violated(error.code, error.message)
         except Exception:  # process boundary: the reading thread must end in an orderly way
@@ -75,56 +70,33 @@ class Inbox(DIMSEServiceProvider):
     @property
     def is_quiet(self) -> bool:
         """Tell whether no message is under way."""
-        return self._partial is None and not self._command and self._whole.empty()
+        is_partial = self._assembler is not None and not self._assembler.is_quiet
+        return not is_partial and self._whole.empty()
 
     def discard(self) -> None:
         """Leave nothing of what is not served; called when nothing is read any more."""
-        if self._partial is not None:
-            self._partial.sink.abandon()
-            self._partial = None
+        if self._assembler is not None:
+            self._assembler.discard()
         while (message := self.next_message(0)) is not None:
             message.sink.abandon()
 
     def _take(self, context_id: int, data: bytes) -> None:
-        context = self._contexts.get(context_id)
-        if context is None or self._session is None or not data:
-            raise Invalid(f"Context {context_id} was not accepted.", code="bad-context")
-        if data[0] & _IS_COMMAND:
-            self._take_command(context, self._session, data)
-        else:
-            self._take_dataset(context, data)
-
-    def _take_command(self, context: Context, session: Session, data: bytes) -> None:
-        if self._partial is not None:
-            raise Invalid("A command came in the middle of a data set.", code="bad-order")
-        self._command += data[1:]
-        if len(self._command) > dimse.MAX_COMMAND_BYTES:
-            raise Invalid("A command set is too long.", code="bad-command")
-        if not data[0] & _IS_LAST:
-            return
-        command = dimse.read_command(bytes(self._command))
-        self._command.clear()
-        if command.field == dimse.C_CANCEL_RQ:
-            if len(self._cancelled) < _MAX_CANCELS:
-                self._cancelled.add(command.responded_to)
-            return
-        _ = command.message_id  # every request has one
-        if command.field & 0x8000:
-            raise Invalid("A response came, and nothing was asked.", code="bad-order")
-        self._wait_for_room()
-        if command.has_dataset:
-            self._partial = Message(context, command, session.sink_for(context, command))
-        else:
-            self._whole.put(Message(context, command, DiscardSink()))
-
-    def _take_dataset(self, context: Context, data: bytes) -> None:
-        message = self._partial
-        if message is None or message.context != context:
-            raise Invalid("A data set came without its command.", code="bad-order")
-        message.sink.write(data[1:])
-        if data[0] & _IS_LAST:
-            self._partial = None
-            self._whole.put(message)
+        if self._assembler is None or not data:
+            raise Invalid("A fragment is empty.", code="bad-context")
+        whole = self._assembler.take(
+            context_id,
+            data[1:],
+            is_command=bool(data[0] & _IS_COMMAND),
+            is_last=bool(data[0] & _IS_LAST),
+        )
+        match whole:
+            case Message():
+                self._whole.put(whole)
+            case Cancel():
+                if len(self._cancelled) < _MAX_CANCELS:
+                    self._cancelled.add(whole.message_id)
+            case Response():
+                raise Invalid("A response came, and nothing was asked.", code="bad-order")
 
     def _wait_for_room(self) -> None:
         """Stop reading while enough is waiting; the peer's window fills, not our memory."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from casework.model import ApplicationEntity
 from pacs_bridge.admission import may_query, may_store
+from pacs_bridge.items import Extended, Role, UserInformation
 from pacs_bridge.syntaxes import (
     FIND_CLASSES,
     VERIFICATION,
@@ -14,6 +15,7 @@ from pacs_bridge.syntaxes import (
     choose_for_storage,
     is_storage_class,
 )
+from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 ACCEPTED = 0
 USER_REJECTION = 1
@@ -51,6 +53,41 @@ def negotiate(
     return tuple(
         _answer(context, entity, service_classes=service_classes, private_classes=private_classes)
         for context in proposed
+    )
+
+
+_LEVEL_2_FULL, _SIGNATURE_LEVEL_3, _NO_COERCION = 2, 3, 0
+_STORAGE_LEVELS = bytes([_LEVEL_2_FULL, 0, _SIGNATURE_LEVEL_3, 0, _NO_COERCION, 0])
+"""PS3.4 section B.3.1: everything is kept, bit for bit, and nothing is coerced."""
+
+
+def answer_items(
+    asked: UserInformation, accepted: Iterable[Context], *, max_pdu: int
+) -> UserInformation:
+    """Return the user information of an acceptance: what was asked is answered, nothing else.
+
+    A window of one operation (PS3.7 D.3.3.3); roles as SCU only, as we are the SCP (D.3.3.4);
+    what a storage SCP is, no longer than it was asked (D.3.3.5, PS3.4 B.3.1); related classes need
+    no answer (D.3.3.6); an identity is not looked at, and so not answered (D.3.3.7).
+    """
+    classes = {context.abstract_syntax for context in accepted}
+    return UserInformation(
+        maximum_length=max_pdu,
+        implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+        implementation_version=IMPLEMENTATION_VERSION_NAME,
+        window=None if asked.window is None else (1, 1),
+        roles=tuple(
+            Role(role.sop_class_uid, scu=role.scu, scp=False)
+            for role in asked.roles
+            if role.sop_class_uid in classes
+        ),
+        extended=tuple(
+            Extended(item.sop_class_uid, _STORAGE_LEVELS[: len(item.application_information)])
+            for item in asked.extended
+            if item.sop_class_uid in classes
+            and item.sop_class_uid != VERIFICATION
+            and is_storage_class(item.sop_class_uid, service_classes={}, private_classes=True)
+        ),
     )
 
 

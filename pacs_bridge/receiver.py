@@ -1,295 +1,153 @@
-"""Listens for associations and carries them by pynetdicom: PDUs, states, timers and threads.
+"""Listens for connections, gives each a thread of its own, and ends them all in time.
 
-Who is let in, what is accepted and what is answered is decided elsewhere, in values without
-pynetdicom; another receiver can stand in this one's place.
+Who is let in and what is answered is decided elsewhere. Nothing here waits for one peer: the
+handshake of TLS is done in the connection's thread.
 """
 
 from __future__ import annotations
 
 import contextlib
+import socket
+import ssl
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
 import structlog
-from pydicom.uid import UID
-from pynetdicom._globals import MODE_ACCEPTOR
-from pynetdicom.ae import ApplicationEntity as NetworkEntity
-from pynetdicom.association import Association
-from pynetdicom.dul import DULServiceProvider
-from pynetdicom.pdu_primitives import A_ASSOCIATE, P_DATA
-from pynetdicom.transport import AssociationServer, RequestHandler
 
-from pacs_bridge.front import Admitted, Front
-from pacs_bridge.gate import Gate
-from pacs_bridge.guard import Door, GuardedSocket, WireLimits
-from pacs_bridge.inbox import Inbox
-from pacs_bridge.negotiation import ACCEPTED, Context
-from pacs_bridge.quiet import quiet_pynetdicom
-from pacs_bridge.session import Message, Reply, Session
-from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from pacs_bridge.front import Front
+from pacs_bridge.handed import Handover
+from pacs_bridge.limits import Door, WireLimits
+from pacs_bridge.line import Line
+from pacs_bridge.link import Caller, Hall, Link
 
 log = structlog.get_logger()
 
-_WAIT_S = 0.02
 _BACKLOG = 128
+_LOOK_S = 0.1
+_CUT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Listening:
+    """A bound socket, and what its connections are wrapped in."""
+
+    socket: socket.socket
+    tls: ssl.SSLContext | None = None
 
 
 class Receiver:
-    """A listening port and the associations that came over it."""
+    """Listening ports and the connections that came over them."""
 
     def __init__(
-        self, front: Front, *, host: str, port: int, door: Door, limits: WireLimits
+        self, front: Front, *, listening: tuple[Listening, ...], door: Door, limits: WireLimits
     ) -> None:
-        quiet_pynetdicom()
-        entity = NetworkEntity(ae_title=front.own_title)
-        entity.acse_timeout = limits.request_timeout_s
-        entity.network_timeout = limits.idle_timeout_s
-        entity.maximum_pdu_size = limits.max_pdu
-        entity.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
-        entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-        self._server = _Server(entity, (host, port), front, door, limits)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="dicom-accept", daemon=True
-        )
+        self._listening = listening
+        self._door = door
+        self._limits = limits
+        self._draining = threading.Event()
+        handover = Handover(front, limits=limits, draining=self._draining)
+        self._hall = Hall(front, limits, self._draining, handover.carry)
+        self._open: dict[threading.Thread, socket.socket] = {}
+        self._lock = threading.Lock()
+        self._acceptors = [
+            threading.Thread(target=self._accept, args=(each,), name="dicom-accept", daemon=True)
+            for each in listening
+        ]
 
     @property
-    def port(self) -> int:
-        """Return the port that is listened on."""
-        return int(self._server.server_address[1])
+    def ports(self) -> tuple[int, ...]:
+        """Return the ports that are listened on."""
+        return tuple(int(each.socket.getsockname()[1]) for each in self._listening)
 
     def start(self) -> None:
         """Start to accept."""
-        self._thread.start()
+        for acceptor in self._acceptors:
+            acceptor.start()
 
     def stop(self, *, drain_s: float) -> None:
         """Accept no more, let messages under way finish, end every association in time."""
-        self._server.draining.set()
-        self._server.stop_accepting()
-        self._thread.join()
+        self._draining.set()
+        for acceptor in self._acceptors:
+            acceptor.join()
+        for each in self._listening:
+            each.socket.close()
         deadline = time.monotonic() + drain_s
-        for link in self._server.links():
-            link.join(max(0.0, deadline - time.monotonic()))
-        for link in self._server.links():
-            log.warning("association cut at the end", association=link.name)
-            link.cut()
-            link.join(2.0)
-
-
-class _Server(AssociationServer):
-    """Accepts connections and starts a link for each; never waits for one."""
-
-    request_queue_size = _BACKLOG
-
-    def __init__(
-        self,
-        entity: NetworkEntity,
-        address: tuple[str, int],
-        front: Front,
-        door: Door,
-        limits: WireLimits,
-    ) -> None:
-        self.front = front
-        self.door = door
-        self.limits = limits
-        self.draining = threading.Event()
-        self._links: set[_Link] = set()
-        self._lock = threading.Lock()
-        super().__init__(entity, address, entity.ae_title, [], request_handler=_Handler)
-
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Turn a connection away at once when there is no place for it."""
-        if self.door.enter(str(client_address[0])):
-            return True
-        log.warning("connection turned away", peer=str(client_address[0]))
-        return False
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say in the log that a connection could not be taken."""
-        self.door.leave(str(client_address[0]))
-        log.exception("connection broke", peer=str(client_address[0]))
-
-    def service_actions(self) -> None:
-        """Do nothing between connections."""
-
-    def stop_accepting(self) -> None:
-        """End `serve_forever` and close the listening socket."""
-        super(AssociationServer, self).shutdown()
-        self.server_close()
-
-    def joined(self, link: _Link) -> None:
-        """Take a link in."""
+        for thread in self._threads():
+            thread.join(max(0.0, deadline - time.monotonic()))
         with self._lock:
-            self._links.add(link)
+            late = dict(self._open)
+        for thread, connection in late.items():
+            log.warning("association cut at the end", association=thread.name)
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join(_CUT_S)
 
-    def left(self, link: _Link) -> None:
-        """Take a link out, with its connection."""
+    def _threads(self) -> list[threading.Thread]:
         with self._lock:
-            self._links.discard(link)
-        self.door.leave(link.peer_host)
+            return list(self._open)
 
-    def links(self) -> list[_Link]:
-        """Return the links that are open."""
+    def _accept(self, listening: Listening) -> None:
+        listening.socket.settimeout(_LOOK_S)
+        while not self._draining.is_set():
+            try:
+                connection, address = listening.socket.accept()
+            except TimeoutError:
+                continue
+            except OSError as error:  # no descriptors left, or the peer is gone already
+                log.warning("connection not taken", reason=error.strerror)
+                self._draining.wait(_LOOK_S)
+                continue
+            caller = Caller(str(address[0]), int(address[1]))
+            if not self._door.enter(caller.host):
+                log.warning("connection turned away", peer=caller.host)
+                connection.close()
+                continue
+            self._begin(connection, caller, listening.tls)
+
+    def _begin(self, connection: socket.socket, caller: Caller, tls: ssl.SSLContext | None) -> None:
+        thread = threading.Thread(
+            target=self._carry,
+            args=(connection, caller, tls),
+            name=f"dicom-{caller.host}:{caller.port}",
+            daemon=True,
+        )
         with self._lock:
-            return list(self._links)
-
-
-class _Handler(RequestHandler):
-    """Makes a link of an accepted connection."""
-
-    server: _Server
-
-    def handle(self) -> None:
-        """Start the link's threads."""
-        link = _Link(self.server, str(self.client_address[0]))
-        link.connect(GuardedSocket(link, self.request, self.server.limits))
-        link.acceptor.maximum_length = self.server.limits.max_pdu
-        link.acceptor.ae_title = self.server.ae_title
-        link.acceptor.address_info = self.local
-        link.acceptor.implementation_class_uid = self.ae.implementation_class_uid
-        link.acceptor.implementation_version_name = self.ae.implementation_version_name
-        link.requestor.address_info = self.remote
-        self.server.joined(link)
-        link.start()
-
-
-class _Link(Association):
-    """One association: pynetdicom's states, our admission, our messages."""
-
-    def __init__(self, server: _Server, peer_host: str) -> None:
-        super().__init__(server.ae, MODE_ACCEPTOR)
-        self.peer_host = peer_host
-        self.server = server
-        self.session: Session | None = None
-        self.inbox = Inbox(self)
-        self.dimse = self.inbox
-        self.dul = _Dul(self)
-        self.acse = Gate(self, server.front, peer_host=peer_host, admit=self._admit)
-        self.acse_timeout = server.ae.acse_timeout  # again, for the timers of the new provider
-        self.network_timeout = server.ae.network_timeout
-        self._server = server
-        self._line: GuardedSocket | None = None
-
-    def _admit(self, admitted: Admitted) -> None:
-        self.session = admitted.session
-        accepted = {c.id: c for c in admitted.contexts if c.result == ACCEPTED}
-        self.inbox.open(admitted.session, accepted)
-
-    def connect(self, line: GuardedSocket) -> None:
-        """Take the connection that the association goes over."""
-        self._line = line
-        self.dul.socket = line
-
-    def wake(self) -> None:
-        """Let the thread that reads and sends look up at once."""
-        if self._line is not None:
-            self._line.wake()
-
-    def run_reactor(self) -> None:
-        """Serve the association from its request to its end, and leave nothing behind."""
+            self._open[thread] = connection
         try:
-            self.dul.start()
-            self._dul_ready.wait()
-            request = self._wait_for_request()
-            if request is not None:
-                self.requestor.primitive = request
-                self.acse.negotiate_association()
-            if self.is_established:
-                self._run_reactor()
-        except Exception:  # process boundary: one association must not end the others
-            log.exception("association broke", peer=self.peer_host)
+            thread.start()
+        except RuntimeError:  # no thread is to be had
+            log.exception("connection broke", peer=caller.host)
+            connection.close()
+            self._left(thread, caller)
+
+    def _carry(self, connection: socket.socket, caller: Caller, tls: ssl.SSLContext | None) -> None:
+        try:
+            line = Line(connection, send_timeout_s=self._limits.pdu_timeout_s)
+            Link(self._hall, line, caller).run()
+        except OSError as error:
+            log.info("connection ended early", peer=caller.host, reason=error.strerror)
+            connection.close()
         finally:
-            self.cut()
-            self.dul.join(5.0)
-            self.inbox.discard()
-            if self._line is not None:
-                self._line.dispose()
-            self.server.left(self)
-            self.server.front.ended(self.session)
+            self._left(threading.current_thread(), caller)
 
-    def _wait_for_request(self) -> A_ASSOCIATE | None:
-        """Return the association request, or None when none comes in time or the peer goes."""
-        deadline = time.monotonic() + self.server.limits.request_timeout_s
-        while time.monotonic() < deadline and not self.server.draining.is_set():
-            primitive: Any = self.dul.receive_pdu(wait=True, timeout=_WAIT_S)
-            if primitive is not None:
-                return primitive if isinstance(primitive, A_ASSOCIATE) else None
-            if self._line is None or self._line.has_ended:
-                return None
-        return None
-
-    def cut(self) -> None:
-        """Close the connection, whatever is under way."""
-        self._kill = True
-        self.dul.kill_dul()
-        if self._line is not None:
-            self._line.close()
-            self._line.wake()
-
-    def _run_reactor(self) -> None:
-        """Serve message after message until the peer leaves, is idle too long, or we stop."""
-        while not self._kill:
-            message = self.inbox.next_message(_WAIT_S)
-            if message is not None:
-                self._serve(message)
-            if self._is_over():
-                self.kill()
-                return
-
-    def _is_over(self) -> bool:
-        if self.acse.is_release_requested():
-            self.acse.send_release(is_response=True)
-            self.is_released = True
-        elif self.acse.is_aborted() or not self.dul.is_alive():
-            self.is_aborted = True
-        elif self.dul.idle_timer_expired() or (
-            self.server.draining.is_set() and self.inbox.is_quiet
-        ):
-            self.acse.send_abort(0x00)
-            self.is_aborted = True
-        else:
-            return False
-        self.is_established = False
-        return True
-
-    def _serve(self, message: Message) -> None:
-        if self.session is None:
-            return
-        message_id = message.command.message_id
-        answers = self.session.answers(message, lambda: self.inbox.is_cancelled(message_id))
-        with contextlib.closing(answers):  # type: ignore[type-var]
-            for reply in answers:
-                if self._kill or not self.dul.is_alive():
-                    break
-                for fragment in self._fragments(message.context, reply):
-                    self.dul.send_pdu(fragment)
-        self.inbox.served(message)
-        self.dul._idle_timer.restart()
-
-    def _fragments(self, context: Context, reply: Reply) -> Iterator[P_DATA]:
-        """Cut a reply to the peer's maximum length (PS3.8 annex D.1), 0 meaning any."""
-        own = self.server.limits.max_pdu
-        size = max(1, min(self.requestor.maximum_length or own, own) - 6)
-        for content, kind in ((reply.command, 0x01), (reply.dataset, 0x00)):
-            for start in range(0, len(content), size):
-                last = 0x02 if start + size >= len(content) else 0x00
-                primitive = P_DATA()
-                value = bytes([kind | last]) + content[start : start + size]
-                primitive.presentation_data_value_list.append((context.id, value))
-                yield primitive
+    def _left(self, thread: threading.Thread, caller: Caller) -> None:
+        with self._lock:
+            self._open.pop(thread, None)
+        self._door.leave(caller.host)
 
 
-class _Dul(DULServiceProvider):
-    """pynetdicom's upper layer, waked when there is something to send rather than polling."""
-
-    def __init__(self, link: _Link) -> None:
-        super().__init__(link)
-        self.daemon = True
-        self._run_loop_delay = 0.0
-        self._link = link
-
-    def send_pdu(self, primitive: Any) -> None:
-        """Queue a primitive and wake the thread that sends it."""
-        super().send_pdu(primitive)
-        self._link.wake()
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Return a socket that listens; `shared` lets other processes listen on the port as well."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listening.bind((host, port))
+        listening.listen(_BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    return listening

@@ -10,9 +10,9 @@ from casework.errors import Unavailable
 from pacs_bridge.admission import Limits
 from pacs_bridge.desk import Desk
 from pacs_bridge.front import Front
-from pacs_bridge.guard import Door, WireLimits
+from pacs_bridge.limits import Door, WireLimits
 from pacs_bridge.meter import Meter, NoMeter
-from pacs_bridge.receiver import Receiver
+from pacs_bridge.receiver import Listening, Receiver, listen
 from storage.archive import Archive
 from storage.index import Index
 from storage.ledger import Ledger
@@ -78,7 +78,7 @@ class Bridge:
         """Return the port that is listened on."""
         if self._receiver is None:
             raise Unavailable("The bridge does not listen. Start it first.")
-        return self._receiver.port
+        return self._receiver.ports[0]
 
     def start(self) -> None:
         """Start to listen; raise Unavailable when the address cannot be had."""
@@ -86,8 +86,7 @@ class Bridge:
         try:
             self._receiver = Receiver(
                 self._front,
-                host=settings.host,
-                port=settings.port,
+                listening=(Listening(listen(settings.host, settings.port)),),
                 door=Door(total=settings.maximum_associations, per_peer=settings.maximum_per_peer),
                 limits=WireLimits(
                     max_pdu=settings.max_pdu,

@@ -42,6 +42,15 @@ class Reply:
     dataset: bytes = b""
 
 
+@dataclass(frozen=True)
+class OutgoingRequest:
+    """Something that we ask of the peer over its own association."""
+
+    context: Context
+    command: bytes
+    dataset: bytes = b""
+
+
 class Session:
     """What one requester sends over one association, served in turn."""
 
@@ -60,6 +69,13 @@ class Session:
         if command.field == dimse.C_STORE_RQ and command.affected_class == context.abstract_syntax:
             return StoreSink(self._desk, self._origin, context, command)
         return MemorySink() if command.field == dimse.C_FIND_RQ else DiscardSink()
+
+    def due(self) -> OutgoingRequest | None:
+        """Return what is to be asked of the peer now, if anything."""
+        return None
+
+    def answered(self, command: Command) -> None:
+        """Take the peer's answer to what it was asked."""
 
     def answers(self, message: Message, is_cancelled: Callable[[], bool]) -> Iterator[Reply]:
         """Give the responses to a message, one at a time, the last one last."""

@@ -14,6 +14,7 @@ from pacs_bridge.identifier import MAX_IDENTIFIER_BYTES
 from pacs_bridge.negotiation import Context
 from pacs_bridge.status import Answer, answer_to_error, answer_to_receipt
 from storage.archive import Intake
+from storage.disk import Buffer
 
 log = structlog.get_logger()
 
@@ -23,7 +24,7 @@ _PATIENCE_BYTES = 64 << 20  # read beyond a refusal, to be able to answer; then 
 class Sink(Protocol):
     """Takes the bytes of one data set."""
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: Buffer) -> None:
         """Take the next bytes; raise TooLarge when nobody should send on."""
 
     def abandon(self) -> None:
@@ -50,7 +51,7 @@ class StoreSink:
         except Exception as error:  # noqa: BLE001 - process boundary: the peer gets a status
             self._fail(error)
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: Buffer) -> None:
         """Write the next bytes; after a failure only count them."""
         self._size += len(chunk)
         if self._intake is None:
@@ -113,7 +114,7 @@ class DiscardSink:
     def __init__(self) -> None:
         self._size = 0
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: Buffer) -> None:
         """Count the next bytes."""
         self._size += len(chunk)
         if self._size > _PATIENCE_BYTES:
@@ -131,7 +132,7 @@ class MemorySink:
         self._chunks: list[bytes] = []
         self._size = 0
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: Buffer) -> None:
         """Hold the next bytes."""
         self._size += len(chunk)
         if self._size > self._limit_bytes:

@@ -14,6 +14,7 @@ VERIFICATION = "1.2.840.10008.1.1"
 PATIENT_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.1.1"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 FIND_CLASSES = frozenset({PATIENT_ROOT_FIND, STUDY_ROOT_FIND})
+QUERY_RETRIEVE_ROOT = "1.2.840.10008.5.1.4.1.2."
 STORAGE_SERVICE = "1.2.840.10008.4.2"
 
 IMPLICIT_LE = "1.2.840.10008.1.2"
@@ -146,6 +147,11 @@ def choose_for_storage(proposed: Sequence[str]) -> str | None:
     if known[0] == proposed[0] and known[0] in ENCAPSULATED:
         return known[0]
     return next((plain for plain in UNCOMPRESSED if plain in known), known[0])
+
+
+def is_query_class(abstract_syntax: str) -> bool:
+    """Tell whether a SOP class is of the query/retrieve service (PS3.4 annex C)."""
+    return abstract_syntax.startswith(QUERY_RETRIEVE_ROOT)
 
 
 def choose_for_messages(proposed: Sequence[str]) -> str | None:
