@@ -134,8 +134,7 @@ class Intake:
             raise
         self._is_open = False
         segment = self._segment
-        segment.end = record.end
-        segment.records += 1
+        segment.took(record.end)
         self._spool.add_to_gauge(record.length + self._header_bytes)
         self._acknowledged(record)
         self._spool.give_back(segment)

@@ -20,7 +20,7 @@ import structlog
 from casework.errors import NoRoom, NotFound, Unavailable
 from storage.commit import GroupCommit, read_only
 from storage.disk import free_bytes, sync_folder
-from storage.segments import Segment, segment_paths
+from storage.segments import LONGEST_ROOM_BYTES, Segment, segment_paths
 from storage.source import read_exactly
 
 log = structlog.get_logger()
@@ -97,11 +97,17 @@ class Spool:
             )
 
     def depth_bytes(self) -> int:
-        """Return the bytes of all segments, a moment old at most."""
+        """Return the bytes of all segments, a moment old at most.
+
+        Of this process's own what is used; of another's its size, up to 4 MiB of room included.
+        """
         with self._lock:
             now = time.monotonic()
             if now - self._gauge_at > _GAUGE_AGE_S:
-                self._gauge = sum(_size(path) for path in segment_paths(self.folder))
+                used = {s.name: s.end for s in (*self._lent, *self._free)}
+                self._gauge = sum(
+                    used.get(path.name) or _size(path) for path in segment_paths(self.folder)
+                )
                 self._gauge_at = now
             return self._gauge
 
@@ -118,12 +124,14 @@ class Spool:
             segment = self._free.pop() if self._free else None
             if segment is not None:
                 self._lent.add(segment)
-                return segment
-        segment = Segment.create(
-            self.folder, node=self.node, at=self.clock(), durable=self.is_durable
-        )
-        with self._lock:
-            self._lent.add(segment)
+        if segment is None:
+            segment = Segment.create(
+                self.folder, node=self.node, at=self.clock(), durable=self.is_durable
+            )
+            with self._lock:
+                self._lent.add(segment)
+        elif self.is_durable:
+            self._make_room(segment)
         return segment
 
     def give_back(self, segment: Segment) -> None:
@@ -199,6 +207,18 @@ class Spool:
         """Remove a segment that holds nothing any more that is not elsewhere."""
         (self.folder / segment).unlink(missing_ok=True)
         sync_folder(self.folder)
+
+    def _make_room(self, segment: Segment) -> None:
+        """Write ahead of small records, where the disk has more free than is kept back."""
+        if not segment.wants_room:
+            return
+        if free_bytes(self.folder) < self.reserve_bytes + 2 * LONGEST_ROOM_BYTES:
+            return
+        try:
+            segment.make_room()
+        except OSError as error:
+            self.break_off(segment, f"writing ahead in {segment.name} failed ({error.strerror})")
+            raise read_only(self.failure) from error
 
     def _is_due(self, segment: Segment) -> bool:
         if segment.end >= self.limits.segment_bytes:
