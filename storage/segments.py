@@ -139,11 +139,18 @@ class Segment:
         os.fdatasync(self.descriptor)
 
     def seal(self, *, durable: bool) -> int:
-        """Write the last record, give the room back, close the file, and return its final size."""
+        """Write the last record, give the room back, close the file, and return its final size.
+
+        When writing fails it may be tried again; when syncing fails the segment is broken.
+        """
         end = self.write_at([encode_seal(nonce=self.nonce, synced_to=self.end)], self.end)
         os.ftruncate(self.descriptor, end)
         if durable:
-            self.sync()
+            try:
+                self.sync()
+            except OSError:
+                self.is_broken = True
+                raise
         self.close()
         return end
 
