@@ -25,6 +25,8 @@ def gather(parts: Parts) -> dict[str, Any]:
             "limit_bytes": spool.limit_bytes,
             "instances": spool.instances,
             "oldest_age_s": _age_s(spool.oldest_at, now),
+            "read_only": spool.failure,
+            "fallback": spool.fallback,
         },
         "store": {"place": parts.store.describe()},
         "index": dict(parts.index.counts()),
@@ -81,6 +83,10 @@ def in_words(told: dict[str, Any]) -> str:
         + (", ".join(f"{count} {name}" for name, count in outbox.items()) or "nothing waits"),
         f"conflicts   {told['conflicts']}",
     ]
+    if spool["fallback"]:
+        lines.insert(0, f"ALARM       success is answered after the spool: {spool['fallback']}")
+    if spool["read_only"]:
+        lines.insert(0, f"ALARM       nothing is taken in: {spool['read_only']}")
     for job in told["retries"]:
         lines.append(
             f"retried     {job['kind']} {job['id']} to {job['to']} "

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from casework.custody import Origin, Receipt
 from casework.errors import Invalid, Unavailable
+from storage.commit import read_only
 from storage.database import Database
 from storage.indexer import Indexer
 from storage.intake import Intake
@@ -42,7 +43,8 @@ class SpoolStatus:
     instances: int
     oldest_at: datetime | None
     backlog: int = 0  # acknowledged by this process and not yet in the index
-    failure: str = ""  # why nothing is taken in; empty while all is well
+    failure: str = ""  # why a process takes nothing in; empty while all is well
+    fallback: str = ""  # why `store` durability is `disk` for now; empty while it is not
 
 
 def utc_now() -> datetime:
@@ -104,6 +106,7 @@ class Archive:
         if self._is_started:
             self._indexer.stop(timeout_s=_DRAIN_S)
             self._is_started = False
+        self.spool.let_go()
 
     def begin(
         self,
@@ -184,7 +187,8 @@ class Archive:
         return self._reader.read_frame(ref, frame)
 
     def spool_status(self) -> SpoolStatus:
-        """Return how full the spool is."""
+        """Return how full the spool is, and what any process on this data folder has to tell."""
+        told = {n.kind: n.reason for n in reversed(self.spool.notices.standing())}
         with self.database.read() as conn:
             count, oldest_at = spooled(conn)
         return SpoolStatus(
@@ -193,8 +197,15 @@ class Archive:
             instances=count,
             oldest_at=oldest_at,
             backlog=self._indexer.backlog,
-            failure=self.spool.failure,
+            failure=self.spool.failure or told.get("read-only", ""),
+            fallback=told.get("fallback", ""),
         )
+
+    def require_sound(self) -> None:
+        """Raise Unavailable when the index does not answer, or when something takes nothing in."""
+        failure = self.spool_status().failure
+        if failure:
+            raise read_only(failure)
 
     def _receive_stream(self, stream: BinaryIO, origin: Origin) -> Receipt:
         head = _read_up_to(stream, _HEAD)

@@ -12,8 +12,9 @@ from types import TracebackType
 from typing import Self
 
 from casework.custody import Origin, Receipt
-from casework.errors import Invalid, LysbroError, NoRoom, TooLarge, Unavailable
+from casework.errors import Invalid, LysbroError, TooLarge, Unavailable
 from casework.identifiers import is_receivable_uid
+from storage.commit import no_room
 from storage.disk import Buffer, is_out_of_room
 from storage.filemeta import build_file_meta
 from storage.header import Header
@@ -134,8 +135,7 @@ class Intake:
             raise
         self._is_open = False
         segment = self._segment
-        segment.end = record.end
-        segment.records += 1
+        segment.took(record.end)
         self._spool.add_to_gauge(record.length + self._header_bytes)
         self._acknowledged(record)
         self._spool.give_back(segment)
@@ -230,10 +230,7 @@ def _receipt(record: SpoolRecord) -> Receipt:
 
 def _disk_said_no(error: OSError) -> Unavailable:
     if is_out_of_room(error):
-        return NoRoom(
-            "The disk of the spool is full; nothing was kept. Make room on it, then send again.",
-            code="disk-full",
-        )
+        return no_room()
     return Unavailable(
         f"The disk of the spool did not take the object ({error.strerror}); nothing was kept. "
         "Look at that disk.",

@@ -95,6 +95,17 @@ class Damage:
     end: int
 
 
+@dataclass(frozen=True)
+class Unused:
+    """The zeros at the end of a segment: room for records that were never written."""
+
+    offset: int
+    end: int
+
+
+Part = Entry | Seal | Damage | Unused
+
+
 def encode_segment_header(header: SegmentHeader) -> bytes:
     """Return the first bytes of a segment, always of the same length."""
     node = header.node.encode()[:128]
@@ -189,14 +200,20 @@ def encode_seal(*, nonce: bytes, synced_to: int) -> bytes:
     return fixed + _CRC.pack(zlib.crc32(fixed))
 
 
-def scan(descriptor: int, *, nonce: bytes, size: int) -> Iterator[Entry | Seal | Damage]:
+def scan(descriptor: int, *, nonce: bytes, size: int) -> Iterator[Part]:
     """Yield what a segment holds, in order; after damage goes on at the next readable record."""
     position = SEGMENT_HEADER_BYTES
     while position < size:
         found = _record_at(descriptor, position, nonce=nonce, size=size)
         if found is None:
             following = _next_record(descriptor, position + 1, nonce=nonce, size=size)
-            yield Damage(position, following)
+            written_to = following
+            if following == size:  # the last zeros are room, whatever was torn before them
+                written_to = _after_last_written(descriptor, position, size)
+            if written_to > position:
+                yield Damage(position, written_to)
+            if following > written_to:
+                yield Unused(written_to, following)
             position = following
             continue
         yield found
@@ -289,6 +306,18 @@ def _next_record(descriptor: int, start: int, *, nonce: bytes, size: int) -> int
             return position + at
         position += at + 1
     return size
+
+
+def _after_last_written(descriptor: int, start: int, end: int) -> int:
+    """Return the offset after the last byte of a stretch that is not zero, or its start."""
+    position = end
+    while position > start:
+        begin = max(start, position - _CHUNK)
+        written = read_exactly(descriptor, begin, position - begin).rstrip(b"\x00")
+        if written:
+            return begin + len(written)
+        position = begin
+    return start
 
 
 def _microseconds(at: datetime) -> int:

@@ -19,6 +19,7 @@ import structlog
 from casework.errors import LysbroError, Unavailable
 from storage.archive import Archive
 from storage.custodian import lines_of
+from storage.disk import free_bytes
 from storage.locate import (
     Pack,
     Packed,
@@ -126,14 +127,19 @@ class Mover:
         return packed, packs, rotten, ""
 
     def _parts(self, series: ReadySeries) -> Iterator[list[InstanceRow]]:
-        """Yield a series' instances in parts that make packs of a handy size."""
+        """Yield a series' instances in parts that make packs of a handy size.
+
+        On a disk that is nearly full smaller ones: the pack lies there thrice for a moment, in the
+        spool, while it is made, and in a store on the same disk; only what is moved makes room.
+        """
+        pack_bytes = min(self._pack_bytes, free_bytes(self._folder) // 3)
         part: list[InstanceRow] = []
         size = 0
         for instance in series.instances:
             if instance.pk in self._rotten:
                 continue
             length = instance.location.length
-            if part and (size + length > self._pack_bytes or len(part) >= self._pack_members):
+            if part and (size + length > pack_bytes or len(part) >= self._pack_members):
                 yield part
                 part, size = [], 0
             part.append(instance)

@@ -23,6 +23,7 @@ from storage.journal import (
     Damage,
     Entry,
     Seal,
+    Unused,
     encode_fields,
     encode_record_header,
     encode_seal,
@@ -175,6 +176,7 @@ def sort_segment(descriptor: int, *, nonce: bytes, size: int, indexed: int) -> S
     """Read a segment and tell torn from rotten by the highest offset known to be synced."""
     entries: list[Entry] = []
     damage: list[tuple[int, int]] = []
+    unused_from = size
     found = SortedSegment(watermark=max(indexed, SEGMENT_HEADER_BYTES))
     for part in scan(descriptor, nonce=nonce, size=size):
         match part:
@@ -186,6 +188,8 @@ def sort_segment(descriptor: int, *, nonce: bytes, size: int, indexed: int) -> S
                 found.watermark = max(found.watermark, part.synced_to, part.end)
             case Damage():
                 damage.append((part.offset, part.end))
+            case Unused():
+                unused_from = part.offset
     for entry in entries:
         if entry.end <= indexed:
             continue  # it has its row; `lysbro verify` looks at its hash
@@ -199,7 +203,18 @@ def sort_segment(descriptor: int, *, nonce: bytes, size: int, indexed: int) -> S
             found.rotten.append((start, min(end, found.watermark)))
         if end > found.watermark:
             found.torn.append((max(start, found.watermark), end))
+    _mark_emptied(found, unused_from)
     return found
+
+
+def _mark_emptied(found: SortedSegment, unused_from: int) -> None:
+    """Note as rot what was acknowledged where there are only zeros now."""
+    if unused_from >= found.watermark:
+        return
+    start = unused_from
+    if found.rotten and found.rotten[-1][1] == start:
+        start, _ = found.rotten.pop()
+    found.rotten.append((start, found.watermark))
 
 
 def _index_in_place(
@@ -259,8 +274,7 @@ def _append_anew(
         target.is_broken = True
         spool.give_back(target)
         raise
-    target.end = end
-    target.records += 1
+    target.took(end)
     copy = Entry(target.end, payload_at, end, told)
     record = _record(copy, header, target.name)
     spool.give_back(target)

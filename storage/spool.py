@@ -10,6 +10,7 @@ import platform
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,8 +20,9 @@ import structlog
 
 from casework.errors import NoRoom, NotFound, Unavailable
 from storage.commit import GroupCommit, read_only
-from storage.disk import free_bytes, sync_folder
-from storage.segments import Segment, segment_paths
+from storage.disk import free_bytes, is_out_of_room, sync_folder
+from storage.notices import Notices
+from storage.segments import LONGEST_ROOM_BYTES, Segment, segment_paths
 from storage.source import read_exactly
 
 log = structlog.get_logger()
@@ -65,11 +67,13 @@ class Spool:
         self._lock = threading.Lock()
         self._free: list[Segment] = []
         self._lent: set[Segment] = set()
+        self._abandoned: list[Segment] = []
         self._is_closed = False
         self._failure = ""
         self._gauge = 0
         self._gauge_at = float("-inf")
         self._make_folders()
+        self.notices = Notices(folder / "notices")
         self.reserve_bytes = _reserve(folder, limits)
 
     @property
@@ -97,11 +101,17 @@ class Spool:
             )
 
     def depth_bytes(self) -> int:
-        """Return the bytes of all segments, a moment old at most."""
+        """Return the bytes of all segments, a moment old at most.
+
+        Of this process's own what is used; of another's its size, up to 4 MiB of room included.
+        """
         with self._lock:
             now = time.monotonic()
             if now - self._gauge_at > _GAUGE_AGE_S:
-                self._gauge = sum(_size(path) for path in segment_paths(self.folder))
+                used = {s.name: s.end for s in (*self._lent, *self._free)}
+                self._gauge = sum(
+                    used.get(path.name) or _size(path) for path in segment_paths(self.folder)
+                )
                 self._gauge_at = now
             return self._gauge
 
@@ -118,12 +128,14 @@ class Spool:
             segment = self._free.pop() if self._free else None
             if segment is not None:
                 self._lent.add(segment)
-                return segment
-        segment = Segment.create(
-            self.folder, node=self.node, at=self.clock(), durable=self.is_durable
-        )
-        with self._lock:
-            self._lent.add(segment)
+        if segment is None:
+            segment = Segment.create(
+                self.folder, node=self.node, at=self.clock(), durable=self.is_durable
+            )
+            with self._lock:
+                self._lent.add(segment)
+        elif self.is_durable:
+            self._make_room(segment)
         return segment
 
     def give_back(self, segment: Segment) -> None:
@@ -140,14 +152,20 @@ class Spool:
         """Never write a segment again and take nothing in from now on: its disk has failed."""
         with self._lock:
             self._lent.discard(segment)
-            self._failure = self._failure or reason
+        self._fail(reason)
         segment.is_broken = True
         self._retire(segment)
 
     def make_durable(self, segment: Segment, end: int) -> None:
-        """Return when a segment is on stable storage up to `end`."""
-        if self.is_durable:
+        """Return when a segment is on stable storage up to `end`; else it is broken."""
+        if not self.is_durable:
+            return
+        try:
             self._commit.make_durable(segment, end)
+        except Unavailable:
+            if self._commit.failure:
+                self._fail(self._commit.failure)
+            raise
 
     def seal_due(self) -> None:
         """Seal idle segments that are old, so that the mover can release them."""
@@ -169,6 +187,18 @@ class Spool:
         with self._lock:
             self._is_closed = True
         self.seal_idle()
+
+    def let_go(self) -> None:
+        """Give up the locks of what was never sealed: the next start may look at it.
+
+        Only once nothing of it waits for the index any more: the next start moves records.
+        """
+        with self._lock:
+            left = self._abandoned + self._free
+            self._abandoned, self._free = [], []
+        for segment in left:
+            segment.close()
+        self.notices.close()
 
     def read(self, segment: str, offset: int, length: int) -> bytes:
         """Return a stretch of a segment in one read, or raise NotFound when it is released."""
@@ -200,17 +230,37 @@ class Spool:
         (self.folder / segment).unlink(missing_ok=True)
         sync_folder(self.folder)
 
+    def _make_room(self, segment: Segment) -> None:
+        """Write ahead of small records, where the disk has more free than is kept back."""
+        if not segment.wants_room:
+            return
+        if free_bytes(self.folder) < self.reserve_bytes + 2 * LONGEST_ROOM_BYTES:
+            return
+        try:
+            segment.make_room()
+        except OSError as error:
+            self.break_off(segment, f"writing ahead in {segment.name} failed ({error.strerror})")
+            raise read_only(self.failure) from error
+
     def _is_due(self, segment: Segment) -> bool:
         if segment.end >= self.limits.segment_bytes:
             return True
         age = self.clock() - segment.started_at
         return segment.records > 0 and age >= timedelta(seconds=self.limits.segment_age_s)
 
+    def _fail(self, reason: str) -> None:
+        """Take nothing in from now on, and say so to whoever asks."""
+        with self._lock:
+            is_new = not self._failure
+            self._failure = self._failure or reason
+        if is_new:
+            log.error("read_only", reason=reason, code="read-only")
+            self.notices.put_up("read-only", reason, at=self.clock())
+
     def _retire(self, segment: Segment) -> None:
         """Seal a sound segment; leave one whose disk failed to the next start as it is."""
         if segment.is_broken:
-            segment.close()
-            log.error("segment_abandoned", segment=segment.name, synced_to=segment.synced_to)
+            self._abandon(segment)
             return
         if segment.records == 0:
             segment.path.unlink(missing_ok=True)
@@ -219,11 +269,29 @@ class Spool:
         try:
             end = segment.seal(durable=self.is_durable)
         except OSError as error:
-            with self._lock:
-                self._failure = self._failure or f"sealing {segment.name} failed ({error})"
-            log.error("sealing_failed", segment=segment.name, reason=str(error))
+            self._not_sealed(segment, error)
             return
         self.on_seal(segment.name, end)
+
+    def _not_sealed(self, segment: Segment, error: OSError) -> None:
+        """Try again later when the disk was full; else the disk has failed."""
+        log.error("sealing_failed", segment=segment.name, reason=str(error))
+        if is_out_of_room(error) and not segment.is_broken:
+            with suppress(OSError):
+                segment.cut_back()
+                with self._lock:
+                    self._free.append(segment)
+                return
+        if not is_out_of_room(error):
+            self._fail(f"sealing {segment.name} failed ({error.strerror or error})")
+        self._abandon(segment)
+
+    def _abandon(self, segment: Segment) -> None:
+        """Never write a segment again; its lock is kept, as its records may wait for the index."""
+        segment.is_broken = True
+        with self._lock:
+            self._abandoned.append(segment)
+        log.error("segment_abandoned", segment=segment.name, synced_to=segment.synced_to)
 
     def _make_folders(self) -> None:
         for folder in (self.folder, self.aside):

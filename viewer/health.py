@@ -32,7 +32,7 @@ def ready() -> tuple[Response, int]:
     known = services()
     checks: dict[str, Callable[[], object]] = {
         "database": known.people.sites,
-        "spool": known.archive.spool_status,
+        "spool": known.archive.require_sound,
         **known.checks,
     }
     failing = [name for name, check in checks.items() if not _answers(name, check)]

@@ -61,6 +61,8 @@ class _StatusCollector(Collector):
             "spool_limit_bytes": spool.limit_bytes,
             "spool_instances": spool.instances,
             "spool_oldest_age_seconds": age_s,
+            "spool_read_only": float(bool(spool.failure)),
+            "spool_fallback": float(bool(spool.fallback)),
         }
         told = {name: v for name, v in self._services.status().items() if name != "spool"}
         figures |= dict(_numbers("", told))

@@ -1,12 +1,11 @@
 """A power cut drops what was never synced: nothing that was acknowledged is among it.
 
-The disk is played: of each segment only what lay in it at its last sync is left, and of the bytes
-written since then any part, or nothing, or noise.
+The disk is played: of each segment what lay in it at its last sync is left, and of the blocks that
+were written since then any part, or nothing, or noise.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -30,20 +29,23 @@ pytestmark = pytest.mark.slow
 LIMITS = SpoolLimits(spool_bytes=1 << 30, reserve_bytes=0)
 
 
+BLOCK = 4096
+
+
 class Disk:
-    """Remembers how much of each segment is on stable storage."""
+    """Remembers what of each segment is on stable storage: its bytes at the last sync."""
 
     def __init__(self, *, is_honest: bool = True) -> None:
-        self.synced: dict[str, int] = {}
+        self.synced: dict[str, bytes] = {}
         self._is_honest = is_honest
         self._lock = threading.Lock()
 
     def sync(self, segment: Segment) -> None:
-        size = os.fstat(segment.descriptor).st_size
+        content = segment.path.read_bytes()
         if self._is_honest:
             segment.sync()
             with self._lock:
-                self.synced[segment.name] = max(self.synced.get(segment.name, 0), size)
+                self.synced[segment.name] = content
 
     def cut_power(self, spool: Path, after: Path, *, seed: int) -> None:
         """Write what a disk may hold after the cut into another folder."""
@@ -51,12 +53,15 @@ class Disk:
         after.mkdir(parents=True)
         for path in segment_paths(spool):
             data = path.read_bytes()
-            kept = data[: self.synced.get(path.name, SEGMENT_HEADER_BYTES)]
-            rest = data[len(kept) :]
-            rest = rest[: chosen.randint(0, len(rest))]
-            if chosen.random() < 0.5:  # blocks reach the disk in any order
-                rest = bytes(len(rest)) if chosen.random() < 0.5 else chosen.randbytes(len(rest))
-            (after / path.name).write_bytes(kept + rest)
+            kept = self.synced.get(path.name, data[:SEGMENT_HEADER_BYTES])
+            size = chosen.randint(len(kept), max(len(kept), len(data)))
+            found = bytearray(kept.ljust(size, b"\x00"))
+            for at in range(0, size, BLOCK):  # blocks reach the disk in any order
+                become = chosen.choice(("old", "new", "noise"))
+                for i in range(at, min(at + BLOCK, size)) if become != "old" else ():
+                    if found[i] != data[i]:
+                        found[i] = data[i] if become == "new" else chosen.randrange(256)
+            (after / path.name).write_bytes(found)
 
 
 def receive_many(folder: Path, disk: Disk, *, seed: int) -> list[Receipt]:
@@ -96,12 +101,12 @@ def receive_many(folder: Path, disk: Disk, *, seed: int) -> list[Receipt]:
     return receipts
 
 
-def found_after_the_cut(folder: Path) -> dict[str, str]:
+def found_after_the_cut(folder: Path, *, is_honest: bool = True) -> dict[str, str]:
     """Start on what the disk holds, with a new database, and return the sound objects."""
     with fresh_database(folder) as database:
         archive = Archive(data=folder, database=database, store=MemoryStore(), limits=LIMITS)
         report = archive.start()
-        assert report.rotten == 0
+        assert report.rotten == 0 or not is_honest
         archive.settle(timeout_s=30)
         with database.read() as conn:
             rows = [instance_row(row) for row in conn.execute(instances.select())]
@@ -121,4 +126,4 @@ def test_nothing_that_was_acknowledged_is_lost_in_a_power_cut(tmp_path: Path, ru
 
 def test_the_harness_finds_a_disk_that_does_not_sync(tmp_path: Path) -> None:
     receipts = receive_many(tmp_path, Disk(is_honest=False), seed=0)
-    assert len(found_after_the_cut(tmp_path / "after")) < len(receipts)
+    assert len(found_after_the_cut(tmp_path / "after", is_honest=False)) < len(receipts)

@@ -59,7 +59,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[SpoolR
         take(spool, dataset(f"1.2.3.{i}", pixels=None, number=i), f"1.2.3.{i}") for i in range(3)
     ]
     (path,) = segment_paths(folder)
-    data = path.read_bytes()
+    data = path.read_bytes()[: records[-1].end]  # without the room ahead
     spool.close()
     return data, records
 
@@ -89,7 +89,8 @@ def test_a_tail_torn_at_any_byte_is_known_as_torn(
         found, good = looked_at(tmp_path / "s", data[:cut])
         assert uids(good) == ["1.2.3.0", "1.2.3.1"], cut
         assert found.rotten == []
-        assert found.torn == ([(start, cut)] if cut > start else [])
+        written = start + len(data[start:cut].rstrip(b"\x00"))  # zeros at the end are room
+        assert found.torn == ([(start, written)] if cut > start else [])
     found, good = looked_at(tmp_path / "s", data)
     assert uids(found.settled) == ["1.2.3.0", "1.2.3.1"]
     assert uids(found.afresh) == ["1.2.3.2"]
@@ -105,7 +106,9 @@ def test_a_last_record_damaged_at_any_byte_is_torn(
         found, good = looked_at(tmp_path / "s", bytes(damaged))
         assert uids(good) == ["1.2.3.0", "1.2.3.1"], at
         assert found.rotten == []
-        assert found.torn == [(records[1].end, len(data))]
+        ((start, end),) = found.torn
+        assert start == records[1].end
+        assert end in (len(data), len(data.rstrip(b"\x00")))  # the last zeros may pass for room
 
 
 def test_an_acknowledged_record_damaged_at_any_byte_is_rot_and_hides_no_other(
@@ -121,14 +124,37 @@ def test_an_acknowledged_record_damaged_at_any_byte_is_rot_and_hides_no_other(
         assert found.torn == []
 
 
-def test_blocks_that_a_power_cut_left_empty_are_torn(
+def test_blocks_that_a_power_cut_left_empty_are_room_and_no_damage(
     killed: tuple[bytes, list[SpoolRecord]], tmp_path: Path
 ) -> None:
     data, records = killed
-    emptied = data[: records[1].end] + bytes(len(data) - records[1].end)
-    found, good = looked_at(tmp_path / "s", emptied)
-    assert uids(good) == ["1.2.3.0", "1.2.3.1"]
-    assert found.torn == [(records[1].end, len(data))]
+    for room in (1, 511, 70_000, 3 << 20):
+        found, good = looked_at(tmp_path / "s", data[: records[1].end] + bytes(room))
+        assert uids(good) == ["1.2.3.0", "1.2.3.1"]
+        assert (found.torn, found.rotten) == ([], [])
+
+
+def test_room_after_a_torn_record_is_not_set_aside_with_it(
+    killed: tuple[bytes, list[SpoolRecord]], tmp_path: Path
+) -> None:
+    data, records = killed
+    for torn in (data[:-30], data[: records[1].end + 40]):  # with its header, and without
+        found, good = looked_at(tmp_path / "s", torn + bytes(3 << 20))
+        assert uids(good) == ["1.2.3.0", "1.2.3.1"]
+        ((start, end),) = found.torn
+        assert start == records[1].end
+        assert end <= records[2].end
+
+
+def test_zeros_where_something_was_acknowledged_are_rot(
+    killed: tuple[bytes, list[SpoolRecord]], tmp_path: Path
+) -> None:
+    data, records = killed
+    emptied = data[: records[1].end] + bytes(100_000)
+    found, good = looked_at(tmp_path / "s", emptied, indexed=records[2].end)
+    assert good == []
+    assert found.rotten == [(records[1].end, records[2].end)]
+    assert found.torn == []
 
 
 def test_what_is_indexed_was_acknowledged(

@@ -29,6 +29,18 @@ def test_part_that_does_not_answer_is_named(shared_world):
     assert answer.get_json() == {"status": "not ready", "failing": ["store"]}
 
 
+def test_a_bridge_that_takes_nothing_in_is_not_ready_and_an_alarm(world):
+    notices, client = world.parts.archive.spool.notices, world.anonymous()
+    assert "lysbro_spool_read_only 0.0" in client.get("/metrics").text
+    notices.put_up("read-only", "syncing x.seg failed (Input/output error)", at=world.parts.clock())
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.get_json() == {"status": "not ready", "failing": ["spool"]}
+    assert "lysbro_spool_read_only 1.0" in client.get("/metrics").text
+    notices.take_down("read-only")
+    assert client.get("/readyz").status_code == 200
+
+
 def test_metrics_count_requests_and_the_spool(shared_world):
     client = shared_world.anonymous()
     client.get("/healthz")
