@@ -9,6 +9,7 @@ import fcntl
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -79,7 +80,12 @@ def run_bridge(settings: Settings) -> None:
     """Receive and answer DICOM until told to stop."""
     from lysbro.dicom import open_bridge  # noqa: PLC0415 - the web process does not load the network library
 
-    with only_one(settings, "bridge"), open_parts(settings, intake=True) as parts:
+    os.environ[SETTINGS_VARIABLE] = settings.model_dump_json()
+    follower = [sys.executable, "-m", "lysbro.following"]
+    with (
+        only_one(settings, "bridge"),
+        open_parts(settings, intake=True, follower=follower) as parts,
+    ):
         stop = _stop_event()
         with open_bridge(parts) as port:
             log.info(

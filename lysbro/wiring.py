@@ -6,7 +6,7 @@ The one place where they meet.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -62,11 +62,13 @@ class Parts:
 
 
 @contextmanager
-def open_parts(settings: Settings, *, intake: bool = False) -> Iterator[Parts]:
+def open_parts(
+    settings: Settings, *, intake: bool = False, follower: Sequence[str] = ()
+) -> Iterator[Parts]:
     """Open the parts, migrate the database when it is behind, and close them at the end.
 
     With `intake` the process may take objects in: it recovers what a dead process left in the spool
-    and starts its indexer.
+    and starts its indexer: a thread, or the process whose command is given as `follower`.
     """
     data = data_folder(settings)
     try:
@@ -86,6 +88,7 @@ def open_parts(settings: Settings, *, intake: bool = False) -> Iterator[Parts]:
             limits=_spool_limits(settings, data),
             clock=utc_now,
             durability=settings.durability,
+            follower=follower,
         )
         if intake:
             archive.start()

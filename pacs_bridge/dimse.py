@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from casework.errors import Invalid
 
@@ -20,6 +21,7 @@ NO_DATASET = 0x0101
 MAX_COMMAND_BYTES = 64 << 10
 MAX_ELEMENTS = 128
 
+_HEAD = struct.Struct("<HHL")
 _GROUP_LENGTH = 0x0000
 _AFFECTED_CLASS = 0x0002
 _REQUESTED_CLASS = 0x0003
@@ -40,12 +42,12 @@ class Command:
 
     elements: Mapping[int, bytes]
 
-    @property
+    @cached_property
     def field(self) -> int:
         """Return Command Field (0000,0100)."""
         return self._number(_FIELD)
 
-    @property
+    @cached_property
     def message_id(self) -> int:
         """Return Message ID (0000,0110)."""
         return self._number(_MESSAGE_ID)
@@ -60,12 +62,12 @@ class Command:
         """Tell whether a data set follows (0000,0800)."""
         return self._number(_DATASET_TYPE) != NO_DATASET
 
-    @property
+    @cached_property
     def affected_class(self) -> str:
         """Return the SOP class that the command is about, affected or requested."""
         return self._uid(_AFFECTED_CLASS) or self._uid(_REQUESTED_CLASS)
 
-    @property
+    @cached_property
     def affected_instance(self) -> str:
         """Return the SOP instance that the command is about, affected or requested."""
         return self._uid(_AFFECTED_INSTANCE) or self._uid(_REQUESTED_INSTANCE)
@@ -86,12 +88,13 @@ def read_command(encoded: bytes) -> Command:
     """Return the command set, or raise Invalid when the bytes are none."""
     elements: dict[int, bytes] = {}
     position = 0
-    while position < len(encoded):
-        if position + 8 > len(encoded) or len(elements) >= MAX_ELEMENTS:
+    end = len(encoded)
+    while position < end:
+        if position + 8 > end or len(elements) >= MAX_ELEMENTS:
             raise Invalid("The command set is cut off or endless.", code="bad-command")
-        group, element, length = struct.unpack_from("<HHL", encoded, position)
+        group, element, length = _HEAD.unpack_from(encoded, position)
         position += 8
-        if group != 0 or length > len(encoded) - position:
+        if group != 0 or length > end - position:
             raise Invalid("The command set is not one of DIMSE.", code="bad-command")
         elements[element] = encoded[position : position + length]
         position += length
@@ -142,7 +145,7 @@ def write_elements(elements: Mapping[int, bytes]) -> bytes:
 
 
 def _element(number: int, value: bytes) -> bytes:
-    return struct.pack("<HHL", 0, number, len(value)) + value
+    return _HEAD.pack(0, number, len(value)) + value
 
 
 def _us(value: int) -> bytes:

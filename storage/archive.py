@@ -6,7 +6,7 @@ A durable record of the spool is the promise; its row in the index follows withi
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from casework.custody import Origin, Receipt
 from casework.errors import Invalid, Unavailable
 from storage.commit import read_only
 from storage.database import Database
+from storage.index_process import IndexProcess
 from storage.indexer import Indexer
 from storage.intake import Intake
 from storage.objects import ObjectStore
@@ -55,7 +56,7 @@ def utc_now() -> datetime:
 class Archive:
     """Takes objects in, keeps the promise, reads them back. One for each process."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it is made of, each by its name
         self,
         *,
         data: Path,
@@ -66,7 +67,9 @@ class Archive:
         durability: Durability = "disk",
         walk_limits: WalkLimits | None = None,
         sync: Callable[[Segment], None] = Segment.sync,
+        follower: Sequence[str] = (),
     ) -> None:
+        """`follower` is the command of the process that indexes; empty: a thread of this one."""
         self.data = data
         self.database = database
         self.store = store
@@ -76,9 +79,13 @@ class Archive:
             data / "spool", limits=limits, clock=clock, durability=durability, sync=sync
         )
         self._reader = Reader(self.spool, store, database, walk_limits=self.walk_limits)
-        self._indexer = Indexer(
-            database, node=self.spool.node, clock=clock, housekeeping=self.spool.seal_due
-        )
+        self._indexer: Indexer | IndexProcess
+        if follower:
+            self._indexer = IndexProcess(follower, housekeeping=self.spool.seal_due)
+        else:
+            self._indexer = Indexer(
+                database, node=self.spool.node, clock=clock, housekeeping=self.spool.seal_due
+            )
         self.spool.on_seal = self._indexer.note_sealed
         self._is_started = False
 

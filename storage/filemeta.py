@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 from casework.errors import Invalid
 from casework.identifiers import derived_uid
@@ -36,18 +37,24 @@ def build_file_meta(
     *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source_ae: str = ""
 ) -> bytes:
     """Return preamble, prefix and group 0002; the preamble is always zero (CVE-2019-11687)."""
-    elements = [
-        _element(0x0001, b"OB", b"\x00\x01"),
-        _element(0x0002, b"UI", sop_class_uid.encode("ascii")),
-        _element(0x0003, b"UI", sop_instance_uid.encode("ascii")),
-        _element(0x0010, b"UI", transfer_syntax_uid.encode("ascii")),
-        _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID.encode("ascii")),
-        _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME.encode("ascii")),
-    ]
-    if source_ae:
-        elements.append(_element(0x0016, b"AE", source_ae.encode("ascii", errors="replace")))
-    group = b"".join(elements)
+    before, after = _around_instance(sop_class_uid, transfer_syntax_uid, source_ae)
+    group = before + _element(0x0003, b"UI", sop_instance_uid.encode("ascii")) + after
     return _PREAMBLE + _element(0x0000, b"UL", struct.pack("<L", len(group))) + group
+
+
+@lru_cache(maxsize=256)
+def _around_instance(
+    sop_class_uid: str, transfer_syntax_uid: str, source_ae: str
+) -> tuple[bytes, bytes]:
+    """Return the elements before and after the SOP Instance UID: the same for a whole series."""
+    before = _element(0x0001, b"OB", b"\x00\x01")
+    before += _element(0x0002, b"UI", sop_class_uid.encode("ascii"))
+    after = _element(0x0010, b"UI", transfer_syntax_uid.encode("ascii"))
+    after += _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID.encode("ascii"))
+    after += _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME.encode("ascii"))
+    if source_ae:
+        after += _element(0x0016, b"AE", source_ae.encode("ascii", errors="replace"))
+    return before, after
 
 
 def read_file_meta(source: Source) -> FileMeta:

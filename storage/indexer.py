@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -42,7 +42,9 @@ class Indexer:
         node: str,
         clock: Callable[[], datetime],
         housekeeping: Callable[[], None],
+        on_indexed: Callable[[Mapping[str, int]], None] | None = None,
     ) -> None:
+        self._on_indexed = on_indexed
         self._database = database
         self._node = node
         self._clock = clock
@@ -191,10 +193,14 @@ class Indexer:
         with self._database.begin() as conn:
             register(conn, records)
             advance(conn, through, node=self._node, now=self._clock())
+        if self._on_indexed is not None:
+            self._on_indexed(through)
 
     def _commit_sealed(self, segment: str, end: int) -> None:
         with self._database.begin() as conn:
             mark_sealed(conn, segment, end=end, node=self._node, now=self._clock())
+        if self._on_indexed is not None:
+            self._on_indexed({segment: end})
 
     def _attempt(self, act: Callable[[], None]) -> bool:
         try:

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from casework.custody import Door, Origin
@@ -140,16 +141,19 @@ def encode_fields(
     origin: Origin, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
 ) -> bytes:
     """Return the part of a record header that is known before its object has come in."""
-    values: dict[str, str] = {f.name: str(getattr(origin, f.name)) for f in fields(Origin)}
-    values |= {
-        "sop_class_uid": sop_class_uid,
-        "sop_instance_uid": sop_instance_uid,
-        "transfer_syntax_uid": transfer_syntax_uid,
-    }
-    encoded = json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
+    common = _common_fields(origin, sop_class_uid, transfer_syntax_uid)
+    encoded = common + b',"sop_instance_uid":' + json.dumps(sop_instance_uid).encode() + b"}"
     if len(encoded) > _MAX_FIELDS_BYTES:
         raise ValueError("the origin of an object does not fit into a record header")
     return encoded
+
+
+@lru_cache(maxsize=256)
+def _common_fields(origin: Origin, sop_class_uid: str, transfer_syntax_uid: str) -> bytes:
+    """Return the fields that the objects of one association share, as JSON without its end."""
+    values: dict[str, str] = {f.name: str(getattr(origin, f.name)) for f in fields(Origin)}
+    values |= {"sop_class_uid": sop_class_uid, "transfer_syntax_uid": transfer_syntax_uid}
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()[:-1]
 
 
 def encode_record_header(
@@ -200,9 +204,11 @@ def encode_seal(*, nonce: bytes, synced_to: int) -> bytes:
     return fixed + _CRC.pack(zlib.crc32(fixed))
 
 
-def scan(descriptor: int, *, nonce: bytes, size: int) -> Iterator[Part]:
+def scan(
+    descriptor: int, *, nonce: bytes, size: int, start: int = SEGMENT_HEADER_BYTES
+) -> Iterator[Part]:
     """Yield what a segment holds, in order; after damage goes on at the next readable record."""
-    position = SEGMENT_HEADER_BYTES
+    position = start
     while position < size:
         found = _record_at(descriptor, position, nonce=nonce, size=size)
         if found is None:

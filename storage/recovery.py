@@ -14,10 +14,9 @@ from pathlib import Path
 
 import structlog
 
-from casework.errors import Invalid
 from storage.database import Database
+from storage.derived import header_of, record_of
 from storage.disk import sync_folder, write_all, write_all_at
-from storage.header import Header
 from storage.journal import (
     SEGMENT_HEADER_BYTES,
     Damage,
@@ -30,12 +29,11 @@ from storage.journal import (
     payload_is_whole,
     scan,
 )
-from storage.part10 import walk
 from storage.positions import Position, advance, extents, mark_sealed, positions
 from storage.records import SpoolRecord
 from storage.register import register
 from storage.segments import adopt_orphan, read_segment_header, remove_unborn, segment_paths
-from storage.source import FileSource, read_exactly
+from storage.source import read_exactly
 from storage.spool import Spool
 from storage.walker import WalkLimits
 
@@ -227,9 +225,9 @@ def _index_in_place(
     """Give rows to records that were acknowledged and not indexed; return how many."""
     records = []
     for entry in entries:
-        header = _header_of(descriptor, entry, walk_limits)
+        header = header_of(descriptor, entry, walk_limits)
         if header is not None:
-            records.append(_record(entry, header, segment))
+            records.append(record_of(entry, header, segment))
     for start in range(0, len(records), _BATCH):
         with database.begin() as conn:
             register(conn, records[start : start + _BATCH])
@@ -240,7 +238,7 @@ def _append_anew(
     spool: Spool, descriptor: int, entry: Entry, walk_limits: WalkLimits
 ) -> SpoolRecord | None:
     """Write a record again into a segment of our own and sync it there."""
-    header = _header_of(descriptor, entry, walk_limits)
+    header = header_of(descriptor, entry, walk_limits)
     if header is None:
         return None
     told = entry.header
@@ -276,39 +274,9 @@ def _append_anew(
         raise
     target.took(end)
     copy = Entry(target.end, payload_at, end, told)
-    record = _record(copy, header, target.name)
+    record = record_of(copy, header, target.name)
     spool.give_back(target)
     return record
-
-
-def _header_of(descriptor: int, entry: Entry, walk_limits: WalkLimits) -> Header | None:
-    told = entry.header
-    source = FileSource(
-        descriptor, offset=entry.payload_offset + told.dataset_offset, size=told.size_bytes
-    )
-    try:
-        return walk(source, transfer_syntax_uid=told.transfer_syntax_uid, limits=walk_limits)
-    except Invalid as error:
-        # whole by its hash, so it was judged sound when it came: the judgement has changed since
-        log.error("record_not_adopted", sop=told.sop_instance_uid, reason=error.code)
-        return None
-
-
-def _record(entry: Entry, header: Header, segment: str) -> SpoolRecord:
-    told = entry.header
-    return SpoolRecord(
-        origin=told.origin,
-        header=header,
-        received_at=told.received_at,
-        sha256=told.sha256,
-        size_bytes=told.size_bytes,
-        segment=segment,
-        offset=entry.payload_offset,
-        length=told.payload_bytes,
-        dataset_offset=told.dataset_offset,
-        end=entry.end,
-        adopted=True,
-    )
 
 
 def _set_aside(spool: Spool, descriptor: int, segment: str, torn: list[tuple[int, int]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from storage.charset import decode_text, encodings_of
@@ -35,6 +36,12 @@ def plain_value(
     raw = element.value
     if not raw:
         return None
+    if len(raw) > _REMEMBERED_BYTES:
+        return _plain(raw, vr, tuple(encodings), little_endian)
+    return _remembered(raw, vr, tuple(encodings), little_endian)
+
+
+def _plain(raw: bytes, vr: str, encodings: tuple[str, ...], little_endian: bool) -> Any | None:
     if vr in BINARY_FORMATS:
         found = numbers(raw, vr, little_endian=little_endian)
         return _one_or_list(found) if all(map(math.isfinite, found)) else None
@@ -83,6 +90,11 @@ def plain_node(
         elif element.value is None or element.value.strip(b" \x00\\"):
             warnings.append(f"{keyword} cannot be read as {vr}")
     return plain
+
+
+_REMEMBERED_BYTES = 64
+_remembered = lru_cache(maxsize=2048)(_plain)
+"""Most elements of a slice are those of the slice before it; nobody changes the lists."""
 
 
 def numbers(raw: bytes, vr: str, *, little_endian: bool) -> list[int | float]:

@@ -137,6 +137,7 @@ def walk_structure(  # noqa: PLR0912, PLR0915 - one loop on purpose: it runs for
     """
     order = "<" if little_endian else ">"
     tag_and_length = Struct(order + "HHL").unpack_from
+    short_element = Struct(order + "HH2sH").unpack_from
     length_16 = Struct(order + "H").unpack_from
     length_32 = Struct(order + "L").unpack_from
     size = source.size
@@ -170,14 +171,32 @@ def walk_structure(  # noqa: PLR0912, PLR0915 - one loop on purpose: it runs for
             if high - low < min(12, size - low):
                 _fail_length(position, end, size)
         at = position - low
+        if not level.implicit and not level.items_only:
+            # the common element: explicit, short, whole in the window, and nothing structural
+            group, number, vr, length = short_element(window, at)
+            after = position + 8 + length
+            if vr in SHORT_VRS and after <= end and after <= high and 2 < group < 0x7FE0:
+                tag = group << 16 | number
+                if stop_after is not None and tag > stop_after and not stack:
+                    break
+                elements += 1
+                wants = level.wanted
+                if (
+                    wants is not None
+                    and (tag in wants or wants is EVERYTHING)
+                    and level.node is not None
+                ):
+                    kept = bytes(window[at + 8 : at + 8 + length])
+                    level.node[tag] = Element(vr, kept if length <= max_value else None)
+                if elements > limits.max_elements:
+                    _fail_elements(limits.max_elements)
+                position = after
+                continue
         group, number, length = tag_and_length(window, at)
         tag = group << 16 | number
         elements += 1
         if elements > limits.max_elements:
-            raise Invalid(
-                f"The data set has more than {limits.max_elements} elements. It was not taken.",
-                code="bad-structure",
-            )
+            _fail_elements(limits.max_elements)
 
         if level.items_only:
             position += 8
@@ -374,6 +393,12 @@ def _is_sequence(source: Source, tag: int, value: int, order: str) -> bool:
 def _once(warnings: list[str], text: str) -> None:
     if text not in warnings:
         warnings.append(text)
+
+
+def _fail_elements(most: int) -> NoReturn:
+    raise Invalid(
+        f"The data set has more than {most} elements. It was not taken.", code="bad-structure"
+    )
 
 
 def _fail_length(needed: int, end: int, size: int) -> NoReturn:

@@ -1,0 +1,52 @@
+"""The process beside the bridge that indexes what the bridge has acknowledged.
+
+It gives way to the bridge: an answer is waited for, a row may come a moment later.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sys
+
+from lysbro import logs
+from lysbro.processes import SETTINGS_VARIABLE
+from lysbro.settings import Settings
+from lysbro.supervise import die_with_parent
+from lysbro.wiring import data_folder, utc_now
+from storage.database import open_database
+from storage.follower import follow
+
+_GIVE_WAY = 5  # niceness
+
+
+def main() -> None:
+    """Follow the journal of the bridge until the bridge closes the pipe."""
+    settings = Settings.model_validate_json(os.environ[SETTINGS_VARIABLE])
+    logs.configure(level=settings.log_level, as_json=settings.log_format == "json", process="index")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # the bridge ends it, once all is indexed
+    os.nice(_GIVE_WAY)
+    data = data_folder(settings)
+    database = open_database(settings.resolved_database_url, data=data)
+    try:
+        follow(
+            data / "spool",
+            database,
+            node=platform.node() or "node",
+            clock=utc_now,
+            told=sys.stdin.buffer,
+            tell=_tell,
+        )
+    finally:
+        database.close()
+
+
+def _tell(segment: str, end: int) -> None:
+    os.write(sys.stdout.fileno(), f"{segment} {end}\n".encode())
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    main()
