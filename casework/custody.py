@@ -25,6 +25,7 @@ class CustodyEvent(StrEnum):
     CONFLICTED = "conflicted"
     PACKED = "packed"
     VERIFIED = "verified"
+    COMMITTED = "committed"
     SENT = "sent"
     OPENED = "opened"
     EXPORTED = "exported"

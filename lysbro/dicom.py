@@ -39,4 +39,5 @@ def bridge_settings(settings: Settings) -> BridgeSettings:
         max_object_bytes=settings.dicom_max_object_bytes,
         maximum_matches=settings.dicom_max_matches,
         private_classes=settings.dicom_private_classes,
+        commitment_wait_s=settings.commitment_wait,
     )

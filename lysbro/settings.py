@@ -88,6 +88,11 @@ class Settings(BaseModel):
         True, description="accept storage SOP classes that the standard does not list"
     )
 
+    commitment_wait: Annotated[float, Field(ge=0)] = Field(
+        3600,
+        description="seconds that storage commitment waits for an object that has not arrived",
+    )
+
     web_host: Host = Field("127.0.0.1", description="the web application listens here")
     web_port: Port = Field(8080, description="port of the web application")
     web_threads: int = Field(8, ge=1, le=64, description="requests served at one time")

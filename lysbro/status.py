@@ -32,6 +32,7 @@ def gather(parts: Parts) -> dict[str, Any]:
         "index": dict(parts.index.counts()),
         "cases": dict(parts.casebook.counts()),
         "outbox": dict(parts.outbox.counts()),
+        "commitments": dict(parts.commitments.counts()),
         "dead_letters": [
             {
                 "kind": d.kind,
@@ -81,6 +82,8 @@ def in_words(told: dict[str, Any]) -> str:
         + (", ".join(f"{count} {name}" for name, count in told["cases"].items()) or "none"),
         "outbox      "
         + (", ".join(f"{count} {name}" for name, count in outbox.items()) or "nothing waits"),
+        "commitments "
+        + ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in told["commitments"].items()),
         f"conflicts   {told['conflicts']}",
     ]
     if spool["fallback"]:

@@ -18,6 +18,7 @@ from casework.model import Actor
 from lysbro.settings import Settings
 from storage.archive import Archive, SpoolLimits
 from storage.casebook import Casebook
+from storage.commitments import Commitments
 from storage.database import Database, open_database
 from storage.index import Index
 from storage.ledger import Ledger
@@ -44,6 +45,7 @@ class Parts:
     casebook: Casebook
     ledger: Ledger
     outbox: Outbox
+    commitments: Commitments
     clock: Callable[[], datetime]
 
     def note(
@@ -103,6 +105,7 @@ def open_parts(
                 casebook=Casebook(database, utc_now, settings.timezone),
                 ledger=Ledger(database),
                 outbox=Outbox(database, utc_now),
+                commitments=Commitments(database, utc_now),
                 clock=utc_now,
             )
         finally:

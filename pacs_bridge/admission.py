@@ -82,6 +82,11 @@ def may_query(entity: ApplicationEntity) -> bool:
     return AePermission.QUERY in entity.permissions
 
 
+def may_commit(entity: ApplicationEntity) -> bool:
+    """Tell whether an entity's storage commitment contexts are accepted."""
+    return AePermission.COMMIT in entity.permissions
+
+
 def _not_recognised(reason: int, code: str, message: str) -> Rejection:
     return Rejection(PERMANENT, SERVICE_USER, reason, code, message)
 

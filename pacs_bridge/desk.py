@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pacs_bridge.meter import Meter
 from storage.archive import Archive
+from storage.commitments import Commitments
 from storage.index import Index
 from storage.ledger import Ledger
 
@@ -21,3 +22,5 @@ class Desk:
     maximum_matches: int
     max_object_bytes: int
     meter: Meter
+    commitments: Commitments
+    commitment_wait_s: float = 3600.0

@@ -16,6 +16,8 @@ C_STORE_RQ, C_STORE_RSP = 0x0001, 0x8001
 C_FIND_RQ, C_FIND_RSP = 0x0020, 0x8020
 C_ECHO_RQ, C_ECHO_RSP = 0x0030, 0x8030
 C_CANCEL_RQ = 0x0FFF
+N_EVENT_REPORT_RQ, N_EVENT_REPORT_RSP = 0x0100, 0x8100
+N_ACTION_RQ, N_ACTION_RSP = 0x0130, 0x8130
 NO_DATASET = 0x0101
 
 MAX_COMMAND_BYTES = 64 << 10
@@ -34,6 +36,8 @@ _STATUS = 0x0900
 _COMMENT = 0x0902
 _AFFECTED_INSTANCE = 0x1000
 _REQUESTED_INSTANCE = 0x1001
+_EVENT_TYPE = 0x1002
+_ACTION_TYPE = 0x1008
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,21 @@ class Command:
     def responded_to(self) -> int:
         """Return Message ID Being Responded To (0000,0120)."""
         return self._number(_RESPONDED_TO)
+
+    @property
+    def status(self) -> int:
+        """Return Status (0000,0900) of a response."""
+        return self._number(_STATUS)
+
+    @property
+    def event_type(self) -> int:
+        """Return Event Type ID (0000,1002) of an N-EVENT-REPORT."""
+        return self._number(_EVENT_TYPE)
+
+    @property
+    def action_type(self) -> int:
+        """Return Action Type ID (0000,1008) of an N-ACTION."""
+        return self._number(_ACTION_TYPE)
 
     @property
     def has_dataset(self) -> bool:
@@ -134,6 +153,22 @@ def write_store_request(message_id: int, sop_class_uid: str, sop_instance_uid: s
             _PRIORITY: _us(0),
             _DATASET_TYPE: _us(0x0001),
             _AFFECTED_INSTANCE: _even(sop_instance_uid.encode("ascii"), b"\0"),
+        }
+    )
+
+
+def write_event_report(
+    message_id: int, sop_class_uid: str, sop_instance_uid: str, *, event_type: int
+) -> bytes:
+    """Return the command set of an N-EVENT-REPORT request with its data set (PS3.7 10.3.1.1)."""
+    return write_elements(
+        {
+            _AFFECTED_CLASS: _even(sop_class_uid.encode("ascii"), b"\0"),
+            _FIELD: _us(N_EVENT_REPORT_RQ),
+            _MESSAGE_ID: _us(message_id),
+            _DATASET_TYPE: _us(0x0001),
+            _AFFECTED_INSTANCE: _even(sop_instance_uid.encode("ascii"), b"\0"),
+            _EVENT_TYPE: _us(event_type),
         }
     )
 

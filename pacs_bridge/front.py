@@ -134,6 +134,7 @@ class Front:
         """Count an association out."""
         if session is None:
             return
+        session.ended()
         with self._lock:
             self._open.pop(session.id, None)
             open_now = len(self._open)

@@ -89,9 +89,7 @@ class Assembler:
         if command.field == dimse.C_CANCEL_RQ:
             return Cancel(command.responded_to)
         if command.field & 0x8000:
-            if command.has_dataset:
-                raise Invalid("A response has a data set that none has.", code="bad-order")
-            return Response(command)
+            return self._take_response(context, command)
         _ = command.message_id  # every request has one
         if self._room is not None:
             self._room()
@@ -102,7 +100,7 @@ class Assembler:
 
     def _take_dataset(
         self, context: Context, data: bytes | memoryview, *, is_last: bool
-    ) -> Message | None:
+    ) -> Whole | None:
         message = self._partial
         if message is None or message.context is not context:
             raise Invalid("A data set came without its command.", code="bad-order")
@@ -110,4 +108,10 @@ class Assembler:
         if not is_last:
             return None
         self._partial = None
-        return message
+        return Response(message.command) if message.command.field & 0x8000 else message
+
+    def _take_response(self, context: Context, command: Command) -> Response | None:
+        if not command.has_dataset:
+            return Response(command)
+        self._partial = Message(context, command, DiscardSink())  # what it holds says nothing
+        return None

@@ -10,7 +10,7 @@ import io
 import queue
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -19,7 +19,7 @@ from pydicom.uid import UID
 from pynetdicom.ae import ApplicationEntity as NetworkEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.pdu_primitives import P_DATA, SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
 
@@ -52,6 +52,17 @@ class StoreRequest:
     sop_instance_uid: str
     context_id: int
     message_id: int
+
+
+@dataclass(frozen=True)
+class EventReport:
+    """One N-EVENT-REPORT: about which instance, and what has happened to it."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    event_type: int
+    context_id: int
+    message_id: int = 1
 
 
 def echo(node: ApplicationEntity, *, calling: str, wait: Wait | None = None) -> None:
@@ -106,6 +117,7 @@ def associated(
     *,
     calling: str,
     wait: Wait | None = None,
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
 ) -> Iterator[Association]:
     """Give an association with a node, released at the end, aborted on the way of an error.
 
@@ -121,7 +133,12 @@ def associated(
     entity.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
     entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     association = entity.associate(
-        node.host, node.port, contexts=contexts, ae_title=node.title, max_pdu=131072
+        node.host,
+        node.port,
+        contexts=contexts,
+        ae_title=node.title,
+        max_pdu=131072,
+        ext_neg=list(roles),
     )
     if not association.is_established:
         raise _not_associated(association, node)
@@ -139,13 +156,27 @@ def store(association: Association, request: StoreRequest, content: BinaryIO) ->
     command = dimse.write_store_request(
         request.message_id, request.sop_class_uid, request.sop_instance_uid
     )
+    return _exchange(association, request.context_id, command, content, what="an object")
+
+
+def event_report(association: Association, event: EventReport, content: bytes) -> tuple[int, str]:
+    """Send one report and return the peer's status and comment; Unavailable when none comes."""
+    command = dimse.write_event_report(
+        event.message_id, event.sop_class_uid, event.sop_instance_uid, event_type=event.event_type
+    )
+    return _exchange(association, event.context_id, command, io.BytesIO(content), what="a report")
+
+
+def _exchange(
+    association: Association, context_id: int, command: bytes, content: BinaryIO, *, what: str
+) -> tuple[int, str]:
     size = _piece_size(association)
     for pieces, kind in ((io.BytesIO(command), 0x01), (content, 0x00)):
-        _send_pieces(association, request.context_id, pieces, kind, size)
+        _send_pieces(association, context_id, pieces, kind, size)
     answer = _answer(association)
     status = getattr(answer, "Status", None)
     if status is None:
-        raise Unavailable("The node gave no answer to an object.", code="no-answer")
+        raise Unavailable(f"The node gave no answer to {what}.", code="no-answer")
     return int(status), str(getattr(answer, "ErrorComment", "") or "")
 
 
@@ -196,4 +227,4 @@ def _answer(association: Association) -> Any:
 
 def _require_line(association: Association) -> None:
     if not association.dul.is_alive() or association.acse.is_aborted():
-        raise Unavailable("The node went away in the middle of an object.", code="aborted")
+        raise Unavailable("The node went away before it answered.", code="aborted")

@@ -14,6 +14,7 @@ from pacs_bridge.limits import Door, WireLimits
 from pacs_bridge.meter import Meter, NoMeter
 from pacs_bridge.receiver import Listening, Receiver, listen
 from storage.archive import Archive
+from storage.commitments import Commitments
 from storage.index import Index
 from storage.ledger import Ledger
 from storage.people import People
@@ -38,6 +39,7 @@ class BridgeSettings:
     maximum_matches: int = 2000
     private_classes: bool = True
     check_host: bool = False
+    commitment_wait_s: float = 3600.0
     drain_s: float = 20.0
 
 
@@ -64,6 +66,8 @@ class Bridge:
             maximum_matches=settings.maximum_matches,
             max_object_bytes=settings.max_object_bytes,
             meter=meter or NoMeter(),
+            commitments=Commitments(archive.database, archive.clock),
+            commitment_wait_s=settings.commitment_wait_s,
         )
         self._front = Front(
             desk,

@@ -14,13 +14,15 @@ from casework.custody import Origin
 from casework.errors import LysbroError
 from casework.model import Actor, ApplicationEntity
 from pacs_bridge import dimse, query, status
+from pacs_bridge.commitment import MAX_REQUEST_BYTES
+from pacs_bridge.commitment_service import CommitmentService
 from pacs_bridge.desk import Desk
 from pacs_bridge.dimse import Command
 from pacs_bridge.negotiation import Context
 from pacs_bridge.query import FindRequest
 from pacs_bridge.sinks import DiscardSink, MemorySink, Sink, StoreSink
 from pacs_bridge.status import Answer, answer_to_error
-from pacs_bridge.syntaxes import FIND_CLASSES, VERIFICATION
+from pacs_bridge.syntaxes import COMMITMENT, FIND_CLASSES, VERIFICATION
 
 log = structlog.get_logger()
 
@@ -44,11 +46,11 @@ class Reply:
 
 @dataclass(frozen=True)
 class OutgoingRequest:
-    """Something that we ask of the peer over its own association."""
+    """A request of ours to send over the association: its context, command set and data set."""
 
     context: Context
     command: bytes
-    dataset: bytes = b""
+    dataset: bytes
 
 
 class Session:
@@ -58,6 +60,7 @@ class Session:
         self._desk = desk
         self._entity = entity
         self._origin = origin
+        self._commitment = CommitmentService(desk, actor_of(entity), origin)
 
     @property
     def id(self) -> str:
@@ -68,19 +71,16 @@ class Session:
         """Return what takes the data set of a message, before its first byte has come."""
         if command.field == dimse.C_STORE_RQ and command.affected_class == context.abstract_syntax:
             return StoreSink(self._desk, self._origin, context, command)
+        if command.field == dimse.N_ACTION_RQ and context.abstract_syntax == COMMITMENT:
+            return MemorySink(MAX_REQUEST_BYTES)
         return MemorySink() if command.field == dimse.C_FIND_RQ else DiscardSink()
-
-    def due(self) -> OutgoingRequest | None:
-        """Return what is to be asked of the peer now, if anything."""
-        return None
-
-    def answered(self, command: Command) -> None:
-        """Take the peer's answer to what it was asked."""
 
     def answers(self, message: Message, is_cancelled: Callable[[], bool]) -> Iterator[Reply]:
         """Give the responses to a message, one at a time, the last one last."""
         field, context = message.command.field, message.context
-        if message.command.affected_class != context.abstract_syntax:
+        if field == dimse.N_ACTION_RQ and context.abstract_syntax == COMMITMENT:
+            yield self._reply(message, self._commitment_answer(message))
+        elif message.command.affected_class != context.abstract_syntax:
             yield self._reply(message, Answer(status.CLASS_NOT_SUPPORTED, "Other class in context"))
         elif field == dimse.C_ECHO_RQ and context.abstract_syntax == VERIFICATION:
             yield self._reply(message, Answer(status.SUCCESS))
@@ -95,6 +95,39 @@ class Session:
             yield self._reply(message, Answer(status.CANNOT_UNDERSTAND, "There is no data set"))
         else:
             yield self._reply(message, Answer(status.UNRECOGNISED_OPERATION))
+
+    def due(self) -> OutgoingRequest | None:
+        """Return a request of ours that waits for this association, or None.
+
+        To be asked about twice a second while nothing else is under way; it costs a question to the
+        database only while this requester waits for a report.
+        """
+        report = self._commitment.due()
+        if report is None:
+            return None
+        return OutgoingRequest(report.context, report.command, report.dataset)
+
+    def answered(self, command: Command) -> None:
+        """Take the response to what `due` returned; its data set, if any, says nothing."""
+        try:
+            self._commitment.answered(command)
+        except Exception as error:  # process boundary: the lease ends, and it is reported again
+            log.error("answer broke", association=self.id, exc_info=error)
+
+    def ended(self) -> None:
+        """Leave to others what waits for this association, which has ended."""
+        try:
+            self._commitment.ended()
+        except Exception as error:  # process boundary: it waits until its grace has passed
+            log.error("ending broke", association=self.id, exc_info=error)
+
+    def _commitment_answer(self, message: Message) -> Answer:
+        context, command = message.context, message.command
+        if command.affected_class != context.abstract_syntax:
+            return Answer(status.NO_SUCH_CLASS, "Other class in context")
+        sink = message.sink
+        information = sink.content if isinstance(sink, MemorySink) else None
+        return self._commitment.requested(context, command, information)
 
     def _find(
         self, message: Message, identifier: bytes, is_cancelled: Callable[[], bool]

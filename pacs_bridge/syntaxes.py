@@ -15,6 +15,8 @@ PATIENT_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.1.1"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 FIND_CLASSES = frozenset({PATIENT_ROOT_FIND, STUDY_ROOT_FIND})
 QUERY_RETRIEVE_ROOT = "1.2.840.10008.5.1.4.1.2."
+COMMITMENT = "1.2.840.10008.1.20.1"
+COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"  # well-known (PS3.4 J.3.5)
 STORAGE_SERVICE = "1.2.840.10008.4.2"
 
 IMPLICIT_LE = "1.2.840.10008.1.2"
@@ -131,6 +133,16 @@ def is_storage_class(
         uid in KNOWN_PRIVATE_CLASSES
         or uid.startswith(_STORAGE_ROOT)
         or service_classes.get(uid) == STORAGE_SERVICE
+    )
+
+
+def is_class_taken(uid: str) -> bool:
+    """Tell whether objects of a class may have been taken; only the standard's own are ruled out.
+
+    A private class may have been declared as storage by the one who sent its objects.
+    """
+    return not uid.startswith("1.2.840.10008.") or is_storage_class(
+        uid, service_classes={}, private_classes=True
     )
 
 

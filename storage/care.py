@@ -28,6 +28,9 @@ from storage.tables import IN_SPOOL, instances, packs
 
 log = structlog.get_logger()
 
+MISSING, CORRUPT, UNREADABLE = "missing", "corrupt", "unreadable"
+"""What can be wrong with the bytes of an instance that are read back."""
+
 _PAGE = 500
 _CHUNK = 1 << 20
 
@@ -68,14 +71,14 @@ def verify(
     bad: list[tuple[InstanceRow, str]] = []
     keys = _keys(archive, study_uid)
     for instance in _instances(archive, keys):
-        fault = _fault(archive, instance)
+        fault = fault_of(archive, instance)
         checked += 1
         if fault:
             bad.append((instance, fault))
         if progress is not None:
             progress(done=checked, total=len(keys))
-    missing = [_name(i) for i, fault in bad if fault == "missing"]
-    corrupt = [_name(i) for i, fault in bad if fault == "corrupt"]
+    missing = [_name(i) for i, fault in bad if fault == MISSING]
+    corrupt = [_name(i) for i, fault in bad if fault != MISSING]
     orphaned: list[str] = []
     if study_uid is None:
         lost, rotten, orphaned = _compare_packs(archive)
@@ -93,8 +96,8 @@ def verify(
     return VerifyReport(checked, tuple(missing), tuple(corrupt), tuple(orphaned), tuple(repaired))
 
 
-def _fault(archive: Archive, instance: InstanceRow) -> str:
-    """Return `missing`, `corrupt`, or nothing, from the bytes read back."""
+def fault_of(archive: Archive, instance: InstanceRow) -> str:
+    """Read an instance back where it lies and return what is wrong with it, or nothing."""
     digest = new_digest(instance.transfer_syntax_uid)
     size = 0
     try:
@@ -104,11 +107,11 @@ def _fault(archive: Archive, instance: InstanceRow) -> str:
                 digest.update(chunk)
                 size += len(chunk)
     except NotFound:
-        return "missing"
+        return MISSING
     except (OSError, Unavailable):
-        return "corrupt"
+        return UNREADABLE
     if digest.hexdigest() != instance.sha256 or size != instance.size_bytes:
-        return "corrupt"
+        return CORRUPT
     return ""
 
 

@@ -27,6 +27,7 @@ from sqlalchemy import (
     text,
 )
 
+from casework.commitment import Result
 from casework.model import CaseState, Priority, Role, SiteKind, Specialty
 from storage.tables import BigKey, UtcDateTime, metadata
 
@@ -268,6 +269,68 @@ sent_instances = Table(
     Column("job_id", ForeignKey("jobs.id"), primary_key=True),
     Column("sop_instance_uid", String(64), primary_key=True),
     Column("at", UtcDateTime, nullable=False),
+)
+
+commitments = Table(
+    "commitments",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("site", String(32), nullable=False),
+    Column("ae_title", String(16), nullable=False),
+    Column("transaction_uid", String(64), nullable=False),
+    Column("use", Integer, nullable=False, server_default="0"),
+    Column("asked_sha256", String(64), nullable=False),
+    Column("association", String(32), nullable=False, server_default=""),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("wait_until", UtcDateTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", UtcDateTime),
+    Column("leased_until", UtcDateTime),
+    Column("last_error", Text, nullable=False, server_default=""),
+    Column("judged_at", UtcDateTime),
+    Column("reported_at", UtcDateTime),
+    UniqueConstraint(
+        "site",
+        "ae_title",
+        "transaction_uid",
+        "use",
+        name="each_use_of_a_transaction_uid_by_a_node_has_its_own_number",
+    ),
+    _one_of(
+        "state",
+        ("waiting", "judged", "reported", "given_up"),
+        name="a_commitment_is_in_a_state_that_is_known",
+    ),
+    CheckConstraint(
+        "(state IN ('waiting', 'judged')) = (next_attempt_at IS NOT NULL)",
+        name="an_open_commitment_has_the_time_of_its_next_step",
+    ),
+)
+"""Requests for storage commitment; `use` 0 is the transaction, others took its UID again."""
+Index("ix_commitments_due", commitments.c.state, commitments.c.next_attempt_at)
+Index("ix_commitments_association", commitments.c.association, commitments.c.state)
+
+commitment_items = Table(
+    "commitment_items",
+    metadata,
+    Column("commitment_id", ForeignKey("commitments.id"), primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("sop_class_uid", String(64), nullable=False),
+    Column("sop_instance_uid", String(64), nullable=False),
+    Column("result", String(16), nullable=False),
+    Column("reason", Integer),
+    _one_of("result", Result, name="an_instance_of_a_commitment_has_a_result_that_is_known"),
+    CheckConstraint(
+        "(result = 'failed') = (reason IS NOT NULL)", name="what_is_not_committed_has_a_reason"
+    ),
+)
+Index("ix_commitment_items_result", commitment_items.c.commitment_id, commitment_items.c.result)
+Index(
+    "ix_commitment_items_urgent",
+    commitment_items.c.sop_instance_uid,
+    sqlite_where=text("result = 'packing'"),
+    postgresql_where=text("result = 'packing'"),
 )
 
 captures = Table(

@@ -16,6 +16,7 @@ from storage import custodian
 from storage.database import chunks, insert_if_absent
 from storage.rows import InstanceRow, instance_row
 from storage.tables import IN_PACK, IN_SPOOL, instances, packs, studies
+from storage.urgent import series_asked_for
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,10 @@ class LiveRecord:
 def series_ready_to_pack(
     conn: Connection, *, now: datetime, quiet_s: float, large_bytes: int | None, limit: int
 ) -> list[ReadySeries]:
-    """Return series in the spool that have been quiet, or have grown large, the oldest first."""
+    """Return series in the spool that a commitment asks for, have been quiet, or have grown large.
+
+    Those that are asked for come first, then the oldest.
+    """
     last_at = func.max(instances.c.received_at)
     ready = last_at <= now - timedelta(seconds=quiet_s)
     if large_bytes is not None:
@@ -76,10 +80,9 @@ def series_ready_to_pack(
         .order_by(last_at, *keys)
         .limit(limit)
     ).all()
-    return [
-        ReadySeries(site, study_uid, series_uid, _spooled(conn, site, study_uid, series_uid))
-        for site, study_uid, series_uid in found
-    ]
+    urgent = series_asked_for(conn, limit=limit)
+    ready_keys = dict.fromkeys([*urgent, *((row[0], row[1], row[2]) for row in found)])
+    return [ReadySeries(*key, _spooled(conn, *key)) for key in list(ready_keys)[:limit]]
 
 
 def located(conn: Connection, pack: Pack, members: Sequence[Packed], *, now: datetime) -> int:

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "token": ("people", "token"),
     "import": ("objects", "import_"),
     "send": ("objects", "send"),
+    "commitments": ("commitments", "commitments"),
     "verify": ("objects", "verify"),
     "export": ("cases", "export"),
     "wrap": ("photos", "wrap"),

@@ -33,6 +33,7 @@ AES = (
     ("HAMMER_TLS", "hammer", {P.STORE}, True),
     ("UTSIRA_CT", "utsira", {P.STORE, P.QUERY}, False),
     ("NORDLYS_PACS", "nordlys", {P.QUERY}, False),
+    ("HAMMER_MR", "hammer", {P.STORE, P.COMMIT}, False),
 )
 
 

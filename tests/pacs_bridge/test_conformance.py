@@ -7,14 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from casework.commitment import Failure
 from pacs_bridge import status
+from pacs_bridge.commitment import MAX_REFERENCES
+from pacs_bridge.commitment_service import REQUEST_STATUSES
 from pacs_bridge.service import BridgeSettings
 from pacs_bridge.syntaxes import (
+    COMMITMENT,
+    COMMITMENT_INSTANCE,
     FIND_CLASSES,
     KNOWN_PRIVATE_CLASSES,
     STORAGE_CLASSES,
     TRANSFER_SYNTAXES,
 )
+from storage.commitment_requests import MAX_OPEN
 from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from storage.query import _COLUMNS, _KEPT, _OF_PARTS, ANSWERED_ONLY
 
@@ -51,6 +57,17 @@ def test_every_status_that_can_be_answered_is_there(statement: str) -> None:
     assert statuses(section(statement, "2.7")) == {f"{code:04X}" for code in found}
 
 
+def test_commitment_is_told_as_it_is(statement: str) -> None:
+    text = section(statement, "2.8")
+    of_requests, of_reports = text.split("**What counts as success.**")
+
+    assert statuses(of_requests) == {f"{code:04X}" for code in REQUEST_STATUSES}
+    assert statuses(of_reports) == {f"{code:04X}" for code in Failure}
+    assert f"{MAX_REFERENCES:,}" in text
+    assert f"{MAX_OPEN} open transactions" in text
+    assert {uid for uid in (COMMITMENT, COMMITMENT_INSTANCE) if uid not in text} == set()
+
+
 def statuses(text: str) -> set[str]:
     return set(re.findall(r"^\| ([0-9A-F]{4}) \|", text, re.M))
 
@@ -78,6 +95,7 @@ def test_identity_and_defaults_are_those_of_the_code(statement: str) -> None:
         ("LYSBRO_AE_TITLE", settings.ae_title),
     ):
         assert f"| `{setting}` | {shown} |" in statement
+    assert f"| `LYSBRO_COMMITMENT_WAIT` | {settings.commitment_wait_s:.0f} seconds |" in statement
     associations = f"| {settings.maximum_associations}, {settings.maximum_per_peer} |"
     assert associations in statement
     times = (settings.request_timeout_s, settings.pdu_timeout_s, settings.idle_timeout_s)

@@ -11,6 +11,7 @@ from pynetdicom.sop_class import _STORAGE_CLASSES
 from casework.model import AePermission, ApplicationEntity, SiteKind
 from pacs_bridge.negotiation import Context, Proposed, negotiate
 from pacs_bridge.syntaxes import (
+    COMMITMENT,
     ENCAPSULATED,
     EXPLICIT_LE,
     IMPLICIT_LE,
@@ -46,17 +47,18 @@ def answers(who: ApplicationEntity, *proposed: tuple[str, tuple[str, ...]]) -> l
 @pytest.mark.parametrize(
     ("permissions", "results"),
     [
-        ((), [0, 1, 1, 1]),
-        ((AePermission.STORE,), [0, 0, 1, 1]),
-        ((AePermission.QUERY,), [0, 1, 0, 0]),
-        ((AePermission.STORE, AePermission.QUERY), [0, 0, 0, 0]),
-        ((AePermission.RETRIEVE, AePermission.REPLY), [0, 1, 1, 1]),
+        ((), [0, 1, 1, 1, 1]),
+        ((AePermission.STORE,), [0, 0, 1, 1, 1]),
+        ((AePermission.QUERY,), [0, 1, 0, 0, 1]),
+        ((AePermission.STORE, AePermission.QUERY), [0, 0, 0, 0, 1]),
+        ((AePermission.COMMIT,), [0, 1, 1, 1, 0]),
+        ((AePermission.RETRIEVE, AePermission.REPLY), [0, 1, 1, 1, 1]),
     ],
 )
 def test_contexts_are_accepted_as_permissions_say(
     permissions: tuple[AePermission, ...], results: list[int]
 ) -> None:
-    classes = (VERIFICATION, CT, PATIENT_ROOT_FIND, STUDY_ROOT_FIND)
+    classes = (VERIFICATION, CT, PATIENT_ROOT_FIND, STUDY_ROOT_FIND, COMMITMENT)
 
     found = answers(entity(*permissions), *((uid, (IMPLICIT_LE,)) for uid in classes))
 

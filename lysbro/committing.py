@@ -1,0 +1,87 @@
+"""Answers for what is kept: has what a commitment asks for read back, and reports to who asked.
+
+A report that finds nobody is put back with the reason and tried again; one that was sent twice is
+harmless.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from casework.errors import LysbroError
+from casework.model import Actor, SiteKind
+from lysbro.wiring import Parts
+from pacs_bridge import reporting
+from pacs_bridge.syntaxes import is_class_taken
+from storage import safekeeping
+from storage.commitments import Commitment
+
+log = structlog.get_logger()
+
+WORKER = Actor(id="system:worker", name="Lysbro", site="", site_kind=SiteKind.CENTRE)
+
+
+@dataclass(frozen=True)
+class Committer:
+    """Does the storage commitment of one exchange, a piece at a time."""
+
+    parts: Parts
+    budget_s: float = 5.0  # of reading back, before other chores have their turn
+    lease_s: float = 120.0
+
+    def run_once(self) -> bool:
+        """Look at one transaction, report on one; tell whether there may be more at once."""
+        has_looked = self._look()
+        return self._report() or has_looked
+
+    def _look(self) -> bool:
+        parts = self.parts
+        commitment = parts.commitments.lease_waiting(lease_s=self.lease_s)
+        if commitment is None:
+            return False
+        return safekeeping.look(
+            parts.archive,
+            parts.commitments,
+            commitment,
+            is_class_taken=is_class_taken,
+            budget_s=self.budget_s,
+        )
+
+    def _report(self) -> bool:
+        parts = self.parts
+        commitment = parts.commitments.lease_report(lease_s=self.lease_s)
+        if commitment is None:
+            return False
+        results = parts.commitments.results(commitment)
+        try:
+            reporting.report(
+                commitment, results, people=parts.people, calling=parts.settings.ae_title
+            )
+        except LysbroError as error:
+            state = parts.commitments.failed(commitment, error.message)
+            log.warning(
+                "commitment not reported",
+                id=commitment.id,
+                to=commitment.ae_title,
+                reason=error.code,
+                attempts=commitment.attempts,
+                state=state,
+            )
+            return True
+        parts.commitments.reported(commitment)
+        self._note(commitment, committed=len(results.committed), failed=len(results.failed))
+        return True
+
+    def _note(self, commitment: Commitment, *, committed: int, failed: int) -> None:
+        log.info(
+            "commitment reported", id=commitment.id, to=commitment.ae_title, committed=committed
+        )
+        self.parts.note(
+            WORKER,
+            "commitment-reported",
+            commitment.transaction_uid,
+            site=commitment.site,
+            detail={"to": commitment.ae_title, "committed": committed, "failed": failed},
+        )
