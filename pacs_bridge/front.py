@@ -14,16 +14,23 @@ from dataclasses import dataclass
 import structlog
 
 from casework.custody import Door, Origin
+from casework.errors import Refused
 from casework.identifiers import is_ae_title, normal_ae_title
 from casework.model import Actor, SiteKind
 from pacs_bridge import admission
-from pacs_bridge.admission import Knock, Limits, Rejection
+from pacs_bridge.admission import NO_SITE, Knock, Limits, Rejection
 from pacs_bridge.desk import Desk
 from pacs_bridge.negotiation import ACCEPTED, Context, Proposed, negotiate
 from pacs_bridge.session import Session
+from pacs_bridge.syntaxes import is_storage_class
 from storage.people import People
 
 log = structlog.get_logger()
+
+HANDSHAKE_CODES = frozenset(
+    {"certificate-refused", "certificate-missing", "tls-version", "tls-cipher"}
+)
+"""Failed handshakes that the audit has."""
 
 UNKNOWN_CALLER = Actor(id="ae:?", name="unknown caller", site="", site_kind=SiteKind.HOSPITAL)
 
@@ -39,6 +46,7 @@ class Request:
     is_secure: bool
     proposed: tuple[Proposed, ...]
     service_classes: Mapping[str, str]
+    certificate: str | None = None  # fingerprint of the client's; over TLS only
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,8 @@ class Front:
         """Let a requester in, or say why not; a rejection is logged and audited."""
         association = secrets.token_hex(8)
         entity = self._people.ae(normal_ae_title(request.calling))
+        certificate_site = self._certificate_site(request)
+        load = self._desk.archive.load()
         with self._lock:
             of_peer = Counter(self._open.values())[request.peer_host]
             decision = admission.decide(
@@ -85,9 +95,12 @@ class Front:
                     called=request.called,
                     calling=request.calling,
                     peer_host=request.peer_host,
-                    is_secure=request.is_secure,
+                    certificate_site=certificate_site,
                     open_total=len(self._open),
                     open_of_peer=of_peer,
+                    proposes_storage=self._proposes_storage(request),
+                    spool_percent=load.spool_percent,
+                    index_backlog=load.index_backlog,
                 ),
                 entity,
                 own_title=self._desk.own_title,
@@ -111,7 +124,7 @@ class Front:
             door=Door.DICOM,
             calling_ae=decision.title,
             called_ae=self._desk.own_title,
-            peer=f"{request.peer_host}:{request.peer_port}",
+            peer=_peer(request),
             association=association,
         )
         accepted = sum(context.result == ACCEPTED for context in contexts)
@@ -121,6 +134,7 @@ class Front:
             calling=decision.title,
             site=decision.site,
             peer=request.peer_host,
+            certificate=request.certificate,
             contexts=accepted,
             refused_contexts=len(contexts) - accepted,
         )
@@ -137,6 +151,45 @@ class Front:
         log.info("association ended", association=session.id)
         self._desk.meter.associations(open_now)
 
+    def turned_away(self, peer_host: str, refusal: Refused) -> None:
+        """Note a caller whose TLS handshake failed; audited where it says something of the caller.
+
+        Silence and noise are for the log: a port scan must not fill the audit.
+        """
+        log.warning(
+            "handshake failed", peer=peer_host, reason=refusal.code, message=refusal.message
+        )
+        self._desk.meter.rejected(refusal.code)
+        if refusal.code in HANDSHAKE_CODES:
+            self._desk.ledger.append(
+                None,
+                actor=UNKNOWN_CALLER,
+                action="association-rejected",
+                subject=peer_host,
+                outcome="refused",
+                detail={
+                    "peer": peer_host,
+                    "reason": refusal.code,
+                    "message": refusal.message,
+                    "answer": "tls",
+                },
+            )
+
+    def _certificate_site(self, request: Request) -> str | None:
+        if not request.is_secure:
+            return None
+        return self._people.site_of_certificate(request.certificate or "") or NO_SITE
+
+    def _proposes_storage(self, request: Request) -> bool:
+        return any(
+            is_storage_class(
+                proposed.abstract_syntax,
+                service_classes=request.service_classes,
+                private_classes=self._private_classes,
+            )
+            for proposed in request.proposed
+        )
+
     def _note_rejection(self, request: Request, rejection: Rejection) -> None:
         calling = _shown_title(request.calling)
         triple = f"{rejection.result}/{rejection.source}/{rejection.reason}"
@@ -145,6 +198,7 @@ class Front:
             calling=calling,
             called=_shown_title(request.called),
             peer=request.peer_host,
+            certificate=request.certificate,
             reason=rejection.code,
             answer=triple,
         )
@@ -160,8 +214,15 @@ class Front:
                 "peer": request.peer_host,
                 "reason": rejection.code,
                 "answer": triple,
+                **({"certificate": request.certificate} if request.certificate else {}),
             },
         )
+
+
+def _peer(request: Request) -> str:
+    """Return who was at the other end, as custody keeps it."""
+    address = f"{request.peer_host}:{request.peer_port}"
+    return f"{address} sha256:{request.certificate}" if request.certificate else address
 
 
 def _shown_title(title: str) -> str:

@@ -35,6 +35,7 @@ class Gate(ACSE):
         self._front = front
         self._peer_host = peer_host
         self._admit = admit
+        self.certificate: str | None = None  # fingerprint of the client's; over TLS only
 
     def _negotiate_as_acceptor(self) -> None:
         primitive = self.requestor.primitive
@@ -57,7 +58,8 @@ class Gate(ACSE):
                     calling=str(primitive.calling_ae_title),
                     peer_host=self._peer_host,
                     peer_port=int(self.requestor.port),
-                    is_secure=False,
+                    is_secure=self.certificate is not None,
+                    certificate=self.certificate,
                     proposed=_proposed(primitive.presentation_context_definition_list),
                     service_classes={
                         str(uid): str(item.service_class_uid)

@@ -9,14 +9,17 @@ import contextlib
 import os
 import select
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket
+
+from pacs_bridge.pace import Floor
 
 log = structlog.get_logger()
 
@@ -34,9 +37,14 @@ class WireLimits:
 
     max_pdu: int = 131072
     request_bytes: int = 131072  # of an A-ASSOCIATE-RQ
-    request_timeout_s: float = 10.0  # from accept to the whole A-ASSOCIATE-RQ
+    handshake_timeout_s: float = 5.0  # of TLS, from accept
+    request_timeout_s: float = 10.0  # from accept, or handshake, to the whole A-ASSOCIATE-RQ
     pdu_timeout_s: float = 30.0  # from the first to the last byte of a PDU
     idle_timeout_s: float = 60.0
+    command_bytes: int = 65536
+    read_ahead: int = 2  # messages: one being served, one waiting; then reading stops
+    floor: Floor = field(default_factory=Floor)
+    backlog: int = 128  # connections that the kernel holds until they are accepted
 
 
 class Door:
@@ -105,6 +113,8 @@ class GuardedSocket(AssociationSocket):
         if self.socket is None or not self._is_connected:
             time.sleep(0.001)
             return False
+        if isinstance(self.socket, ssl.SSLSocket) and self.socket.pending():
+            return True  # decrypted already, so that the descriptor has nothing more to tell
         readable = False
         for descriptor, _ in self._poll.poll(_IDLE_WAIT_MS):
             if descriptor == self._wake:
@@ -156,6 +166,13 @@ class GuardedSocket(AssociationSocket):
             connection.sendall(bytestream)
         except OSError:
             self.event_queue.put("Evt17")
+
+    def _shutdown_socket(self) -> None:
+        """Close the connection, even one that its peer has left already."""
+        if self.socket is not None:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
 
     def _next_deadline(self) -> float:
         now = time.monotonic()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Mapping
 
 import structlog
@@ -16,13 +17,13 @@ from pynetdicom.pdu_primitives import P_DATA
 
 from casework.errors import Invalid, LysbroError
 from pacs_bridge import dimse
+from pacs_bridge.guard import WireLimits
 from pacs_bridge.negotiation import Context
 from pacs_bridge.session import Message, Session
 from pacs_bridge.sinks import DiscardSink
 
 log = structlog.get_logger()
 
-READ_AHEAD = 2  # messages: one being served, one waiting; then reading stops
 _MAX_CANCELS = 16
 _IS_COMMAND, _IS_LAST = 0x01, 0x02  # message control header (PS3.8 annex E.2)
 
@@ -30,14 +31,17 @@ _IS_COMMAND, _IS_LAST = 0x01, 0x02  # message control header (PS3.8 annex E.2)
 class Inbox(DIMSEServiceProvider):
     """The messages of one association."""
 
-    def __init__(self, assoc: Association) -> None:
+    def __init__(self, assoc: Association, limits: WireLimits) -> None:
         super().__init__(assoc)
+        self._limits = limits
+        self._began_at: float | None = None  # of the message that is under way
+        self._message_bytes = 0
         self._contexts: Mapping[int, Context] = {}
         self._session: Session | None = None
         self._command = bytearray()
         self._partial: Message | None = None
         self._whole: queue.Queue[Message] = queue.Queue()
-        self._room = threading.Semaphore(READ_AHEAD)
+        self._room = threading.Semaphore(limits.read_ahead)
         self._cancelled: set[int] = set()
 
     def open(self, session: Session, contexts: Mapping[int, Context]) -> None:
@@ -89,16 +93,33 @@ class Inbox(DIMSEServiceProvider):
         context = self._contexts.get(context_id)
         if context is None or self._session is None or not data:
             raise Invalid(f"Context {context_id} was not accepted.", code="bad-context")
+        self._require_pace(len(data))
+        taken_from = time.monotonic()
         if data[0] & _IS_COMMAND:
             self._take_command(context, self._session, data)
         else:
             self._take_dataset(context, data)
+        if self._partial is None and not self._command:
+            self._began_at = None
+        elif self._began_at is not None:  # what took us time is not the sender's
+            self._began_at += time.monotonic() - taken_from
+
+    def _require_pace(self, size_bytes: int) -> None:
+        now = time.monotonic()
+        if self._began_at is None:
+            self._began_at, self._message_bytes = now, 0
+        self._message_bytes += size_bytes
+        waited_s = now - self._began_at
+        if self._limits.floor.is_undercut(size_bytes=self._message_bytes, waited_s=waited_s):
+            raise Invalid(
+                f"A message of {self._message_bytes} bytes took {waited_s:.0f} s.", code="too-slow"
+            )
 
     def _take_command(self, context: Context, session: Session, data: bytes) -> None:
         if self._partial is not None:
             raise Invalid("A command came in the middle of a data set.", code="bad-order")
         self._command += data[1:]
-        if len(self._command) > dimse.MAX_COMMAND_BYTES:
+        if len(self._command) > self._limits.command_bytes:
             raise Invalid("A command set is too long.", code="bad-command")
         if not data[0] & _IS_LAST:
             return

@@ -7,6 +7,7 @@ pynetdicom; another receiver can stand in this one's place.
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu_primitives import A_ASSOCIATE, P_DATA
 from pynetdicom.transport import AssociationServer, RequestHandler
 
+from casework.errors import Refused
 from pacs_bridge.front import Admitted, Front
 from pacs_bridge.gate import Gate
 from pacs_bridge.guard import Door, GuardedSocket, WireLimits
@@ -28,19 +30,26 @@ from pacs_bridge.inbox import Inbox
 from pacs_bridge.negotiation import ACCEPTED, Context
 from pacs_bridge.quiet import quiet_pynetdicom
 from pacs_bridge.session import Message, Reply, Session
+from pacs_bridge.tls import Fresh, fingerprint_of_peer, handshake
 from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 log = structlog.get_logger()
 
 _WAIT_S = 0.02
-_BACKLOG = 128
 
 
 class Receiver:
     """A listening port and the associations that came over it."""
 
     def __init__(
-        self, front: Front, *, host: str, port: int, door: Door, limits: WireLimits
+        self,
+        front: Front,
+        *,
+        host: str,
+        port: int,
+        door: Door,
+        limits: WireLimits,
+        tls: Fresh | None = None,
     ) -> None:
         quiet_pynetdicom()
         entity = NetworkEntity(ae_title=front.own_title)
@@ -49,7 +58,7 @@ class Receiver:
         entity.maximum_pdu_size = limits.max_pdu
         entity.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
         entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-        self._server = _Server(entity, (host, port), front, door, limits)
+        self._server = _Server(entity, (host, port), front, door, limits, tls)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="dicom-accept", daemon=True
         )
@@ -80,8 +89,6 @@ class Receiver:
 class _Server(AssociationServer):
     """Accepts connections and starts a link for each; never waits for one."""
 
-    request_queue_size = _BACKLOG
-
     def __init__(
         self,
         entity: NetworkEntity,
@@ -89,7 +96,10 @@ class _Server(AssociationServer):
         front: Front,
         door: Door,
         limits: WireLimits,
+        tls: Fresh | None,
     ) -> None:
+        self.request_queue_size = limits.backlog
+        self.tls = tls
         self.front = front
         self.door = door
         self.limits = limits
@@ -143,7 +153,6 @@ class _Handler(RequestHandler):
     def handle(self) -> None:
         """Start the link's threads."""
         link = _Link(self.server, str(self.client_address[0]))
-        link.connect(GuardedSocket(link, self.request, self.server.limits))
         link.acceptor.maximum_length = self.server.limits.max_pdu
         link.acceptor.ae_title = self.server.ae_title
         link.acceptor.address_info = self.local
@@ -151,7 +160,7 @@ class _Handler(RequestHandler):
         link.acceptor.implementation_version_name = self.ae.implementation_version_name
         link.requestor.address_info = self.remote
         self.server.joined(link)
-        link.start()
+        link.take(self.request)
 
 
 class _Link(Association):
@@ -162,24 +171,40 @@ class _Link(Association):
         self.peer_host = peer_host
         self.server = server
         self.session: Session | None = None
-        self.inbox = Inbox(self)
+        self.inbox = Inbox(self, server.limits)
         self.dimse = self.inbox
         self.dul = _Dul(self)
-        self.acse = Gate(self, server.front, peer_host=peer_host, admit=self._admit)
+        self.acse = self._gate = Gate(self, server.front, peer_host=peer_host, admit=self._admit)
         self.acse_timeout = server.ae.acse_timeout  # again, for the timers of the new provider
         self.network_timeout = server.ae.network_timeout
         self._server = server
         self._line: GuardedSocket | None = None
+        self._connection: socket.socket | None = None
 
     def _admit(self, admitted: Admitted) -> None:
         self.session = admitted.session
         accepted = {c.id: c for c in admitted.contexts if c.result == ACCEPTED}
         self.inbox.open(admitted.session, accepted)
 
-    def connect(self, line: GuardedSocket) -> None:
-        """Take the connection that the association goes over."""
-        self._line = line
-        self.dul.socket = line
+    def take(self, connection: socket.socket) -> None:
+        """Take the accepted connection that the association goes over, and start."""
+        self._connection = connection
+        self.start()
+
+    def _open_line(self, connection: socket.socket) -> bool:
+        """Shake hands where TLS is asked for: here, since the accept thread may wait for nobody."""
+        limits, tls = self.server.limits, self.server.tls
+        if tls is not None:
+            try:
+                secured = handshake(connection, tls.context(), limits.handshake_timeout_s)
+            except Refused as refusal:
+                self.server.front.turned_away(self.peer_host, refusal)
+                return False
+            self._gate.certificate = fingerprint_of_peer(secured)
+            connection = secured
+        self._line = GuardedSocket(self, connection, limits)
+        self.dul.socket = self._line
+        return True
 
     def wake(self) -> None:
         """Let the thread that reads and sends look up at once."""
@@ -189,6 +214,8 @@ class _Link(Association):
     def run_reactor(self) -> None:
         """Serve the association from its request to its end, and leave nothing behind."""
         try:
+            if self._connection is None or not self._open_line(self._connection):
+                return
             self.dul.start()
             self._dul_ready.wait()
             request = self._wait_for_request()
@@ -201,7 +228,8 @@ class _Link(Association):
             log.exception("association broke", peer=self.peer_host)
         finally:
             self.cut()
-            self.dul.join(5.0)
+            if self.dul.is_alive():
+                self.dul.join(5.0)
             self.inbox.discard()
             if self._line is not None:
                 self._line.dispose()
