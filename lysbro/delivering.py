@@ -16,7 +16,7 @@ from casework import access
 from casework.custody import Door, Origin
 from casework.errors import LysbroError, NotFound, Unavailable
 from casework.model import Actor, CaseDossier, Delivery, Report, SiteKind
-from lysbro.dicom import tls_files
+from lysbro.secure import tls_files
 from lysbro.wiring import Parts
 from pacs_bridge import outbound, reply_objects
 from storage.rows import InstanceRow

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lysbro.secure import tls_files
 from lysbro.settings import Settings
 from lysbro.wiring import Parts
 from pacs_bridge.service import Bridge, BridgeSettings
-from pacs_bridge.tls import TlsFiles
 
 
 @contextmanager
@@ -52,11 +52,3 @@ def bridge_settings(settings: Settings) -> BridgeSettings:
         maximum_matches=settings.dicom_max_matches,
         private_classes=settings.dicom_private_classes,
     )
-
-
-def tls_files(settings: Settings) -> TlsFiles | None:
-    """Return where our certificate and those that we trust lie, or None where there is none."""
-    cert, key, ca = settings.dicom_tls_cert, settings.dicom_tls_key, settings.dicom_tls_ca
-    if cert is None or key is None or ca is None:
-        return None
-    return TlsFiles(cert, key, ca, settings.dicom_tls_crl, settings.dicom_tls_profile)

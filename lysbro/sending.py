@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from casework.errors import LysbroError
-from lysbro.dicom import tls_files
+from lysbro.secure import tls_files
 from lysbro.wiring import Parts
 from pacs_bridge import outbound
 

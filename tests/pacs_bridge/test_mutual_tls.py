@@ -19,6 +19,8 @@ from sqlalchemy import text
 from casework.access import Scope
 from casework.errors import Invalid, Unavailable
 from pacs_bridge import dimse
+from pacs_bridge.admission import Rejection
+from pacs_bridge.front import Request
 from pacs_bridge.pace import Floor as _Floor
 from storage.archive import SpoolLimits
 from tests.flows.waiting import until
@@ -221,14 +223,17 @@ def test_silence_after_the_handshake_is_closed_at_the_deadline(tmp_path: Path) -
         assert time.monotonic() - started < 2.0
 
 
-def test_hundred_at_once_are_served_or_told_that_it_is_full(house: House) -> None:
+@pytest.mark.parametrize(("places", "idle", "served"), [(8, 0, 8), (200, 50, 60)])
+def test_hundred_at_once_are_served_or_told_that_it_is_full(
+    tmp_path: Path, places: int, idle: int, served: int
+) -> None:
     context = caller_context(wallet().hammer)
     answers: list[str] = []
     lock = threading.Lock()
 
-    def call() -> None:
+    def call(port: int) -> None:
         try:
-            with secured(house.bridge.tls_port, context) as peer:
+            with secured(port, context, timeout_s=20) as peer:
                 peer.send(associate_request([(ECHO, IMPLICIT)]))
                 kind, body = peer.read_pdu()
                 if kind == 2:
@@ -240,16 +245,39 @@ def test_hundred_at_once_are_served_or_told_that_it_is_full(house: House) -> Non
         with lock:
             answers.append(said)
 
-    threads = [threading.Thread(target=call) for _ in range(100)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert len(answers) == 100
-    assert set(answers) <= {"served", "rejected 020302", "closed"}
-    assert answers.count("served") >= 8
-    assert secure_echo_s(house) < 2.0
-    until(lambda: house.meter.open_now == 0, "all associations to end")
+    limits = {"maximum_associations": places, "maximum_per_peer": places}
+    with open_house(tmp_path, **on_tls(**limits, handshake_timeout_s=20)) as house:
+        bind(house)
+        threads_before = threading.active_count()
+        with ExitStack() as held:
+            for _ in range(idle):
+                quiet = held.enter_context(secured(house.bridge.tls_port, context))
+                quiet.associate([(ECHO, IMPLICIT)])
+            callers = [
+                threading.Thread(target=call, args=(house.bridge.tls_port,)) for _ in range(100)
+            ]
+            for caller in callers:
+                caller.start()
+            for caller in callers:
+                caller.join(30)
+        assert len(answers) == 100
+        assert set(answers) <= {"served", "rejected 020302", "closed"}
+        assert answers.count("served") >= served
+        assert secure_echo_s(house) < 2.0
+        until(lambda: house.meter.open_now == 0, "all associations to end")
+        until(lambda: threading.active_count() <= threads_before, "the threads to end")
+
+
+def test_secure_request_without_a_certificate_is_nobodys(house: House) -> None:
+    request = Request(
+        called="LYSBRO", calling="HAMMER_CT", peer_host="127.0.0.1", peer_port=1, is_secure=True,
+        proposed=(), service_classes={},
+    )  # fmt: skip
+
+    decision = house.bridge._front.decide(request)
+
+    assert isinstance(decision, Rejection)
+    assert decision.code == "certificate-unknown"
 
 
 def test_spool_that_is_nearly_full_turns_new_senders_away_and_serves_those_there(
