@@ -39,7 +39,7 @@ class Origin:
     door: Door
     calling_ae: str = ""
     called_ae: str = ""
-    peer: str = ""  # host:port or certificate fingerprint
+    peer: str = ""  # host:port; over TLS also the certificate: "host:port sha256:fingerprint"
     association: str = ""  # one id for each association, request or import run
     actor: str = ""  # actor id, for doors that people use
 

@@ -16,6 +16,7 @@ from casework import access
 from casework.custody import Door, Origin
 from casework.errors import LysbroError, NotFound, Unavailable
 from casework.model import Actor, CaseDossier, Delivery, Report, SiteKind
+from lysbro.secure import tls_files
 from lysbro.wiring import Parts
 from pacs_bridge import outbound, reply_objects
 from storage.rows import InstanceRow
@@ -115,7 +116,8 @@ class Deliverer:
             raise NotFound(
                 f"{title} has no address. Add it with 'lysbro ae add {title} --host … --port …'."
             )
-        outbound.send_object(reply, node, calling=self.parts.settings.ae_title)
+        settings = self.parts.settings
+        outbound.send_object(reply, node, calling=settings.ae_title, tls=tls_files(settings))
 
 
 def _named_in(report: Report) -> frozenset[str]:

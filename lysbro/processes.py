@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import structlog
@@ -62,18 +62,21 @@ def require_free_door(settings: Settings, role: str) -> None:
 
     The web server would share the port with another exchange, and each get some of the callers.
     """
-    doors = {
-        "bridge": ("LYSBRO_DICOM_PORT", settings.dicom_host, settings.dicom_port),
-        "web": ("LYSBRO_WEB_PORT", settings.web_host, settings.web_port),
+    doors: Mapping[str, Sequence[tuple[str, str, int | None]]] = {
+        "bridge": [
+            ("LYSBRO_DICOM_PORT", settings.dicom_host, settings.dicom_port),
+            ("LYSBRO_DICOM_TLS_PORT", settings.dicom_tls_host, settings.dicom_tls_port),
+        ],
+        "web": [("LYSBRO_WEB_PORT", settings.web_host, settings.web_port)],
     }
-    if role not in doors:
-        return
-    name, host, port = doors[role]
-    with suppress(OSError), socket.create_connection((host, port), timeout=2):
-        raise Unavailable(
-            f"Something listens on {host}:{port} already, perhaps another Lysbro. "
-            f"Stop it, or choose another port with {name}."
-        )
+    for name, host, port in doors.get(role, ()):
+        if not port:
+            continue
+        with suppress(OSError), socket.create_connection((host, port), timeout=2):
+            raise Unavailable(
+                f"Something listens on {host}:{port} already, perhaps another Lysbro. "
+                f"Stop it, or choose another port with {name}."
+            )
 
 
 def run_bridge(settings: Settings) -> None:
@@ -94,6 +97,7 @@ def run_bridge(settings: Settings) -> None:
                 host=settings.dicom_host,
                 port=port,
                 ae_title=settings.ae_title,
+                tls_port=settings.dicom_tls_port,
             )
             stop.wait()
             log.info("draining", what="dicom")

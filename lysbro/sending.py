@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from casework.errors import LysbroError
+from lysbro.secure import tls_files
 from lysbro.wiring import Parts
 from pacs_bridge import outbound
 
@@ -33,6 +34,7 @@ class Sender:
                 people=parts.people,
                 outbox=parts.outbox,
                 calling=parts.settings.ae_title,
+                tls=tls_files(parts.settings),
             )
         except LysbroError as error:
             parts.outbox.send_failed(job.id, error.message)

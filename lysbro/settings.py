@@ -79,9 +79,59 @@ class Settings(BaseModel):
     dicom_max_associations_per_peer: int = Field(
         8, ge=1, le=200, description="associations at one time from one address"
     )
+    dicom_backlog: int = Field(
+        128, ge=1, le=4096, description="connections that wait to be accepted"
+    )
+    dicom_tls_host: Host = Field(
+        "0.0.0.0",  # noqa: S104 - a port for TLS is set on purpose, and asks for a certificate
+        description="DICOM over TLS listens here",
+    )
+    dicom_tls_port: Port | None = Field(
+        None, description="port of DICOM over TLS, usually 2762; unset: none; 0 picks a free one"
+    )
+    dicom_tls_cert: Path | None = Field(
+        None, description="PEM file of our certificate with its intermediates"
+    )
+    dicom_tls_key: Path | None = Field(
+        None, description="PEM file of our certificate's key, without a passphrase"
+    )
+    dicom_tls_ca: Path | None = Field(
+        None, description="PEM file of the authorities whose certificates are taken"
+    )
+    dicom_tls_crl: Path | None = Field(
+        None, description="PEM file of their revocation lists; unset: none is asked"
+    )
+    dicom_tls_profile: Literal["bcp195", "modified"] = Field(
+        "bcp195", description="secure transport connection profile: PS3.15 B.12 or B.13 (modified)"
+    )
+    dicom_handshake_timeout: Seconds = Field(5, description="for a TLS handshake, seconds")
     dicom_request_timeout: Seconds = Field(10, description="from accept to A-ASSOCIATE-RQ, seconds")
+    dicom_max_request_bytes: int = Field(
+        131072, ge=4096, le=1 << 20, description="largest A-ASSOCIATE-RQ taken, bytes"
+    )
     dicom_pdu_timeout: Seconds = Field(30, description="from first to last byte of a PDU, seconds")
     dicom_idle_timeout: Seconds = Field(60, description="an association without a message, seconds")
+    dicom_floor_rate: Annotated[float, Field(ge=0)] = Field(
+        1000,
+        description="bytes per second that a sender keeps over a message after 10 s; 0: any",
+    )
+    dicom_max_command_bytes: int = Field(
+        65536, ge=1024, le=1 << 20, description="largest command set taken, bytes"
+    )
+    dicom_max_pending: int = Field(
+        2, ge=1, le=64, description="messages read ahead in an association; then reading stops"
+    )
+    dicom_congestion_spool_percent: int = Field(
+        80,
+        ge=0,
+        le=100,
+        description="percent of the spool in use that turns associations which store away; 0: none",
+    )
+    dicom_congestion_backlog: int = Field(
+        25_000,
+        ge=1,
+        description="objects waiting for the index that turn associations which store away",
+    )
     dicom_max_object_bytes: Bytes = Field(8 << 30, description="largest data set taken, bytes")
     dicom_max_matches: int = Field(2000, ge=1, description="most matches that a C-FIND answers")
     dicom_private_classes: bool = Field(
@@ -163,6 +213,7 @@ def load(
         values |= _from_toml(config, faults)
     values |= _from_environment(env, faults)
     values |= {k: v for k, v in (flags or {}).items() if v is not None}
+    faults += _tls_faults(values)
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -202,6 +253,17 @@ def _from_environment(env: Mapping[str, str], faults: list[str]) -> dict[str, An
     return values
 
 
+def _tls_faults(values: Mapping[str, Any]) -> list[str]:
+    """TLS is mutual: our certificate, its key and whom we trust come together or not at all."""
+    if not any(values.get(f"dicom_tls_{name}") for name in ("port", "cert", "key", "ca", "crl")):
+        return []
+    return [
+        f"{_PREFIX}{name.upper()}: is needed for DICOM over TLS"
+        for name in ("dicom_tls_cert", "dicom_tls_key", "dicom_tls_ca")
+        if not values.get(name)
+    ]
+
+
 def _fault(where: tuple[int | str, ...], message: str) -> str:
     name = str(where[0]) if where else "settings"
     return f"{_PREFIX}{name.upper()}: {message.removeprefix('Value error, ')}"
@@ -213,6 +275,5 @@ _NOT_SETTINGS = frozenset(
 _LATER = frozenset(
     {
         "s3_endpoint", "s3_access_key", "s3_secret_key", "s3_region",
-        "dicom_tls_port", "dicom_tls_cert", "dicom_tls_key", "dicom_tls_ca",
     }
 )  # fmt: skip

@@ -6,27 +6,32 @@ Carries the decisions of `admission` and `negotiation` out on values; knows no P
 from __future__ import annotations
 
 import secrets
-import threading
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from casework.custody import Door, Origin
+from casework.errors import Refused
 from casework.identifiers import is_ae_title, normal_ae_title
 from casework.model import Actor, SiteKind
 from pacs_bridge import admission
-from pacs_bridge.admission import Knock, Limits, Rejection
+from pacs_bridge.admission import NO_SITE, Knock, Limits, Rejection
 from pacs_bridge.desk import Desk
 from pacs_bridge.negotiation import ACCEPTED, Context, Proposed, negotiate
+from pacs_bridge.places import Places
 from pacs_bridge.session import Session
+from pacs_bridge.syntaxes import is_storage_class
 from storage.people import People
 
 log = structlog.get_logger()
 
 CONGESTED = Rejection(2, 3, 1, "broken", "The part that knows who may call does not answer.")
 """PS3.8 section 9.3.4: temporary congestion, so that the peer tries again."""
+HANDSHAKE_CODES = frozenset(
+    {"certificate-refused", "certificate-missing", "tls-version", "tls-cipher"}
+)
+"""Failed handshakes that the audit has."""
 
 UNKNOWN_CALLER = Actor(id="ae:?", name="unknown caller", site="", site_kind=SiteKind.HOSPITAL)
 
@@ -42,6 +47,7 @@ class Request:
     is_secure: bool
     proposed: tuple[Proposed, ...]
     service_classes: Mapping[str, str]
+    certificate: str | None = None  # fingerprint of the client's; over TLS only
 
 
 @dataclass(frozen=True)
@@ -63,14 +69,15 @@ class Front:
         limits: Limits,
         check_host: bool,
         private_classes: bool,
+        places: Places | None = None,
     ) -> None:
+        """`places` counts over several processes; without it this one counts alone."""
         self._desk = desk
         self._people = people
         self._limits = limits
         self._check_host = check_host
         self._private_classes = private_classes
-        self._open: dict[str, str] = {}  # association to the address of its peer
-        self._lock = threading.Lock()
+        self._places = places or Places()
 
     @property
     def own_title(self) -> str:
@@ -81,16 +88,20 @@ class Front:
         """Let a requester in, or say why not; a rejection is logged and audited."""
         association = secrets.token_hex(8)
         entity = self._people.ae(normal_ae_title(request.calling))
-        with self._lock:
-            of_peer = Counter(self._open.values())[request.peer_host]
+        certificate_site = self._certificate_site(request)
+        load = self._desk.archive.load()
+        with self._places.judging(request.peer_host) as open_now:
             decision = admission.decide(
                 Knock(
                     called=request.called,
                     calling=request.calling,
                     peer_host=request.peer_host,
-                    is_secure=request.is_secure,
-                    open_total=len(self._open),
-                    open_of_peer=of_peer,
+                    certificate_site=certificate_site,
+                    open_total=open_now.total,
+                    open_of_peer=open_now.of_peer,
+                    proposes_storage=self._proposes_storage(request),
+                    spool_percent=load.spool_percent,
+                    index_backlog=load.index_backlog,
                 ),
                 entity,
                 own_title=self._desk.own_title,
@@ -98,8 +109,7 @@ class Front:
                 check_host=self._check_host,
             )
             if not isinstance(decision, Rejection):
-                self._open[association] = request.peer_host
-            open_now = len(self._open)
+                self._places.enter(association, request.peer_host)
         if isinstance(decision, Rejection):
             self._note_rejection(request, decision)
             return decision
@@ -114,7 +124,7 @@ class Front:
             door=Door.DICOM,
             calling_ae=decision.title,
             called_ae=self._desk.own_title,
-            peer=f"{request.peer_host}:{request.peer_port}",
+            peer=_peer(request),
             association=association,
         )
         accepted = sum(context.result == ACCEPTED for context in contexts)
@@ -124,10 +134,11 @@ class Front:
             calling=decision.title,
             site=decision.site,
             peer=request.peer_host,
+            certificate=request.certificate,
             contexts=accepted,
             refused_contexts=len(contexts) - accepted,
         )
-        self._desk.meter.associations(open_now)
+        self._desk.meter.associations(open_now.total + 1)
         return Admitted(contexts, Session(self._desk, decision, origin))
 
     def ended(self, session: Session | None) -> None:
@@ -135,11 +146,48 @@ class Front:
         if session is None:
             return
         session.ended()
-        with self._lock:
-            self._open.pop(session.id, None)
-            open_now = len(self._open)
+        open_now = self._places.leave(session.id)
         log.info("association ended", association=session.id)
         self._desk.meter.associations(open_now)
+
+    def turned_away(self, peer_host: str, refusal: Refused) -> None:
+        """Note a caller whose TLS handshake failed; audited where it says something of the caller.
+
+        Silence and noise are for the log: a port scan must not fill the audit.
+        """
+        log.warning(
+            "handshake failed", peer=peer_host, reason=refusal.code, message=refusal.message
+        )
+        self._desk.meter.rejected(refusal.code)
+        if refusal.code in HANDSHAKE_CODES:
+            self._desk.ledger.append(
+                None,
+                actor=UNKNOWN_CALLER,
+                action="association-rejected",
+                subject=peer_host,
+                outcome="refused",
+                detail={
+                    "peer": peer_host,
+                    "reason": refusal.code,
+                    "message": refusal.message,
+                    "answer": "tls",
+                },
+            )
+
+    def _certificate_site(self, request: Request) -> str | None:
+        if not request.is_secure:
+            return None
+        return self._people.site_of_certificate(request.certificate or "") or NO_SITE
+
+    def _proposes_storage(self, request: Request) -> bool:
+        return any(
+            is_storage_class(
+                proposed.abstract_syntax,
+                service_classes=request.service_classes,
+                private_classes=self._private_classes,
+            )
+            for proposed in request.proposed
+        )
 
     def _note_rejection(self, request: Request, rejection: Rejection) -> None:
         calling = _shown_title(request.calling)
@@ -149,6 +197,7 @@ class Front:
             calling=calling,
             called=_shown_title(request.called),
             peer=request.peer_host,
+            certificate=request.certificate,
             reason=rejection.code,
             answer=triple,
         )
@@ -164,8 +213,15 @@ class Front:
                 "peer": request.peer_host,
                 "reason": rejection.code,
                 "answer": triple,
+                **({"certificate": request.certificate} if request.certificate else {}),
             },
         )
+
+
+def _peer(request: Request) -> str:
+    """Return who was at the other end, as custody keeps it."""
+    address = f"{request.peer_host}:{request.peer_port}"
+    return f"{address} sha256:{request.certificate}" if request.certificate else address
 
 
 def _shown_title(title: str) -> str:

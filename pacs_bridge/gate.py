@@ -56,6 +56,7 @@ class Gate(ACSE):
                     peer_host=self._caller.host,
                     peer_port=self._caller.port,
                     is_secure=self._caller.is_secure,
+                    certificate=self._caller.fingerprint or None,
                     proposed=_proposed(primitive.presentation_context_definition_list),
                     service_classes={
                         str(uid): str(item.service_class_uid)

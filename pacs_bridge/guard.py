@@ -126,6 +126,13 @@ class GuardedSocket(AssociationSocket):
         except OSError:
             self.event_queue.put("Evt17")
 
+    def _shutdown_socket(self) -> None:
+        """Close the connection, even one that its peer has left already."""
+        if self.socket is not None:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
+
     def _next_deadline(self) -> float:
         now = time.monotonic()
         if self.assoc.is_established:

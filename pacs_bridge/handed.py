@@ -78,7 +78,7 @@ class _Link(Association):
         self.peer_host = caller.host
         self.house = house
         self.session: Session | None = None
-        self.inbox = Inbox(self)
+        self.inbox = Inbox(self, house.limits)
         self.dimse = self.inbox
         self.dul = _Dul(self)
         self.acse = Gate(self, house.front, caller=caller, admit=self._admit)

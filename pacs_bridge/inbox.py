@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Mapping
 
 import structlog
@@ -15,13 +16,13 @@ from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 
 from casework.errors import Invalid, LysbroError
+from pacs_bridge.limits import WireLimits
 from pacs_bridge.messages import Assembler, Cancel, Response
 from pacs_bridge.negotiation import Context
 from pacs_bridge.session import Message, Session
 
 log = structlog.get_logger()
 
-READ_AHEAD = 2  # messages: one being served, one waiting; then reading stops
 _MAX_CANCELS = 16
 _IS_COMMAND, _IS_LAST = 0x01, 0x02  # message control header (PS3.8 annex E.2)
 
@@ -29,16 +30,24 @@ _IS_COMMAND, _IS_LAST = 0x01, 0x02  # message control header (PS3.8 annex E.2)
 class Inbox(DIMSEServiceProvider):
     """The messages of one association."""
 
-    def __init__(self, assoc: Association) -> None:
+    def __init__(self, assoc: Association, limits: WireLimits) -> None:
         super().__init__(assoc)
+        self._limits = limits
+        self._began_at: float | None = None  # of the message that is under way
+        self._message_bytes = 0
         self._assembler: Assembler | None = None
         self._whole: queue.Queue[Message] = queue.Queue()
-        self._room = threading.Semaphore(READ_AHEAD)
+        self._room = threading.Semaphore(limits.read_ahead)
         self._cancelled: set[int] = set()
 
     def open(self, session: Session, contexts: Mapping[int, Context]) -> None:
         """Start to take messages of an accepted association, by its accepted contexts."""
-        self._assembler = Assembler(session, contexts, room=self._wait_for_room)
+        self._assembler = Assembler(
+            session,
+            contexts,
+            max_command_bytes=self._limits.command_bytes,
+            room=self._wait_for_room,
+        )
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take the fragments of one P-DATA-TF; a violation aborts the association."""
@@ -83,12 +92,18 @@ class Inbox(DIMSEServiceProvider):
     def _take(self, context_id: int, data: bytes) -> None:
         if self._assembler is None or not data:
             raise Invalid("A fragment is empty.", code="bad-context")
+        self._require_pace(len(data))
+        taken_from = time.monotonic()
         whole = self._assembler.take(
             context_id,
             data[1:],
             is_command=bool(data[0] & _IS_COMMAND),
             is_last=bool(data[0] & _IS_LAST),
         )
+        if self._assembler.is_quiet:
+            self._began_at = None
+        elif self._began_at is not None:  # what took us time is not the sender's
+            self._began_at += time.monotonic() - taken_from
         match whole:
             case Message():
                 self._whole.put(whole)
@@ -97,6 +112,17 @@ class Inbox(DIMSEServiceProvider):
                     self._cancelled.add(whole.message_id)
             case Response():
                 raise Invalid("A response came, and nothing was asked.", code="bad-order")
+
+    def _require_pace(self, size_bytes: int) -> None:
+        now = time.monotonic()
+        if self._began_at is None:
+            self._began_at, self._message_bytes = now, 0
+        self._message_bytes += size_bytes
+        waited_s = now - self._began_at
+        if self._limits.floor.is_undercut(size_bytes=self._message_bytes, waited_s=waited_s):
+            raise Invalid(
+                f"A message of {self._message_bytes} bytes took {waited_s:.0f} s.", code="too-slow"
+            )
 
     def _wait_for_room(self) -> None:
         """Stop reading while enough is waiting; the peer's window fills, not our memory."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from pacs_bridge.pace import Floor
 
 _SPARE_CONNECTIONS = 16  # beyond the associations, so that one too many can be told so
 
@@ -15,13 +17,13 @@ class WireLimits:
 
     max_pdu: int = 131072
     request_bytes: int = 131072  # of an A-ASSOCIATE-RQ
-    max_command_bytes: int = 64 << 10
-    max_pending: int = 2  # messages read ahead of the one that is answered; query/retrieve only
-    handshake_timeout_s: float = 5.0  # of TLS
-    request_timeout_s: float = 10.0  # from accept to the whole A-ASSOCIATE-RQ
+    handshake_timeout_s: float = 5.0  # of TLS, from accept
+    request_timeout_s: float = 10.0  # from accept, or handshake, to the whole A-ASSOCIATE-RQ
     pdu_timeout_s: float = 30.0  # from the first to the last byte of a PDU
     idle_timeout_s: float = 60.0
-    floor_bytes_per_s: float = 1000.0  # of a message, once it has taken longer than a PDU may
+    command_bytes: int = 65536
+    read_ahead: int = 2  # messages of query/retrieve: one being served, one waiting
+    floor: Floor = field(default_factory=Floor)
 
 
 class Door:

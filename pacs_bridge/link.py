@@ -74,8 +74,9 @@ class Link:
         self._peer_max = 0
         self._handed = False
         now = self._artim = time.monotonic()
-        self._heard_at = self._pdu_began = self._message_began = self._looked_at = now
+        self._heard_at = self._pdu_began = self._looked_at = now
         self._message_bytes = 0
+        self._waited_s = 0.0  # for the sender, over one message
 
     def run(self) -> None:
         """Serve the association from its request to its end, and leave nothing behind."""
@@ -99,11 +100,13 @@ class Link:
     def _turn(self) -> None:
         """Read once, take what came, and look at the clock."""
         stream = self._stream
+        asked_at = time.monotonic()
         count = self._line.receive_into(stream.space())
         if count == 0:
             self._happens(Event.EVT17)
             return
         now = time.monotonic()
+        self._waited_s += now - asked_at
         if count and not self._association.is_over:
             self._heard_at = now
             before = stream.begun
@@ -143,8 +146,8 @@ class Link:
             self._outstanding = False
             self._session.answered(whole.command)
         if whole is not None:
-            self._heard_at = self._message_began = time.monotonic()
-            self._message_bytes = 0
+            self._heard_at = time.monotonic()
+            self._message_bytes, self._waited_s = 0, 0.0
 
     def _take_pdu(self, received: pdu.Pdu) -> None:
         action = self._happens(EVENT_OF[type(received)], received)
@@ -198,6 +201,7 @@ class Link:
                     peer_host=self._caller.host,
                     peer_port=self._caller.port,
                     is_secure=self._caller.is_secure,
+                    certificate=self._caller.fingerprint or None,
                     proposed=request.proposed,
                     service_classes={
                         c.sop_class_uid: c.service_class_uid for c in request.user.common_extended
@@ -214,7 +218,7 @@ class Link:
         self._session = admitted.session
         self._peer_max = request.user.maximum_length
         self._assembler = Assembler(
-            admitted.session, accepted, max_command_bytes=limits.max_command_bytes
+            admitted.session, accepted, max_command_bytes=limits.command_bytes
         )
         contexts = tuple(pdu.Answered(c.id, c.result, c.transfer_syntax) for c in admitted.contexts)
         user = answer_items(request.user, accepted.values(), max_pdu=limits.max_pdu)
@@ -282,9 +286,8 @@ class Link:
             return "idle" if now - self._heard_at > limits.idle_timeout_s else ""
         if self._stream.is_inside_pdu and now - self._pdu_began > limits.pdu_timeout_s:
             return "slow-pdu"
-        lasts_s = now - self._message_began
-        is_slow = self._message_bytes < limits.floor_bytes_per_s * lasts_s
-        if not assembler.is_quiet and lasts_s > limits.pdu_timeout_s and is_slow:
+        is_slow = limits.floor.is_undercut(size_bytes=self._message_bytes, waited_s=self._waited_s)
+        if not assembler.is_quiet and is_slow:
             return "slow-message"
         return "idle" if now - self._heard_at > limits.idle_timeout_s else ""
 

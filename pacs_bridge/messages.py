@@ -41,7 +41,7 @@ class Assembler:
         session: Session,
         contexts: Mapping[int, Context],
         *,
-        max_command_bytes: int = dimse.MAX_COMMAND_BYTES,
+        max_command_bytes: int = 65536,
         room: Callable[[], None] | None = None,
     ) -> None:
         """`room` is called before a message is begun, and may wait until there is room for it."""

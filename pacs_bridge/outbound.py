@@ -23,6 +23,7 @@ from casework.model import ApplicationEntity
 from pacs_bridge.scu import StoreRequest, Wait, associated, store
 from pacs_bridge.status import Answer
 from pacs_bridge.syntaxes import EXPLICIT_LE, IMPLICIT_LE, syntax_name
+from pacs_bridge.tls import TlsFiles
 from pacs_bridge.transcode import to_uncompressed
 from storage.archive import Archive
 from storage.filemeta import build_file_meta
@@ -102,10 +103,15 @@ class Outcome:
 
 
 def send_object(
-    item: Sendable, node: ApplicationEntity, *, calling: str, wait: Wait | None = None
+    item: Sendable,
+    node: ApplicationEntity,
+    *,
+    calling: str,
+    wait: Wait | None = None,
+    tls: TlsFiles | None = None,
 ) -> None:
     """Send one object that was just made; raise Unavailable or Refused when it did not arrive."""
-    for outcome in send_objects([item], node, calling=calling, wait=wait):
+    for outcome in send_objects([item], node, calling=calling, wait=wait, tls=tls):
         _require_arrival(outcome, node)
 
 
@@ -115,13 +121,14 @@ def send_objects(
     *,
     calling: str,
     wait: Wait | None = None,
+    tls: TlsFiles | None = None,
 ) -> Iterator[Outcome]:
     """Send objects and give what became of each as it is known.
 
     Raises Unavailable when the node cannot be reached or goes away, Refused when it rejects us.
     """
     for batch, contexts in _batches(objects):
-        with associated(node, contexts, calling=calling, wait=wait) as association:
+        with associated(node, contexts, calling=calling, wait=wait, tls=tls) as association:
             for number, item in enumerate(batch, start=1):
                 outcome = _send(association, item, number % 0xFFFF)
                 log.info(
@@ -135,7 +142,14 @@ def send_objects(
 
 
 def run_send(
-    job: SendJob, *, archive: Archive, index: Index, people: People, outbox: Outbox, calling: str
+    job: SendJob,
+    *,
+    archive: Archive,
+    index: Index,
+    people: People,
+    outbox: Outbox,
+    calling: str,
+    tls: TlsFiles | None = None,
 ) -> int:
     """Do one job of the send queue and return how many instances went.
 
@@ -155,7 +169,7 @@ def run_send(
     left = [StoredObject(archive, row) for row in rows if row.sop_instance_uid not in job.sent]
     failed: list[Outcome] = []
     arrived, kept_at = 0, time.monotonic()
-    for outcome in send_objects(left, node, calling=calling):
+    for outcome in send_objects(left, node, calling=calling, tls=tls):
         if outcome.has_arrived:
             outbox.note_sent(job.id, outcome.sop_instance_uid)
             arrived += 1

@@ -9,6 +9,7 @@ import contextlib
 import io
 import queue
 import socket
+import ssl
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from casework.model import ApplicationEntity
 from pacs_bridge import dimse
 from pacs_bridge.quiet import quiet_pynetdicom
 from pacs_bridge.syntaxes import VERIFICATION
+from pacs_bridge.tls import TlsFiles, client_context
 from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 _PIECE_BYTES = 128 << 10
@@ -65,10 +67,16 @@ class EventReport:
     message_id: int = 1
 
 
-def echo(node: ApplicationEntity, *, calling: str, wait: Wait | None = None) -> None:
+def echo(
+    node: ApplicationEntity,
+    *,
+    calling: str,
+    wait: Wait | None = None,
+    tls: TlsFiles | None = None,
+) -> None:
     """Ask a node for a sign of life (C-ECHO); raise Unavailable or Refused when it gives none."""
     contexts = [build_context(VERIFICATION)]
-    with associated(node, contexts, calling=calling, wait=wait) as association:
+    with associated(node, contexts, calling=calling, wait=wait, tls=tls) as association:
         answer = association.send_c_echo()
         if answer.get("Status") != 0x0000:
             raise Unavailable(f"{node.title} did not answer the echo.", code="no-answer")
@@ -118,12 +126,16 @@ def associated(
     calling: str,
     wait: Wait | None = None,
     roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
+    tls: TlsFiles | None = None,
 ) -> Iterator[Association]:
     """Give an association with a node, released at the end, aborted on the way of an error.
 
-    Raises Unavailable when the node cannot be reached, Refused when it rejects us.
+    A node that is registered as TLS only is called over TLS with the certificate in `tls`, never in
+    the clear. Raises Unavailable when the node cannot be reached, Refused when it rejects us.
     """
     quiet_pynetdicom()
+    secure = _secure_context(node, tls) if node.tls_only else None
+    failures = _failures_of(secure) if secure is not None else []
     wait = wait or Wait()
     entity = _Caller(ae_title=calling)
     entity.connection_timeout = wait.connect_s
@@ -139,7 +151,14 @@ def associated(
         ae_title=node.title,
         max_pdu=131072,
         ext_neg=list(roles),
+        tls_args=None if secure is None else (secure, node.host),
     )
+    if failures:
+        raise Unavailable(
+            f"{node.title} at {node.host}:{node.port} gives no TLS connection that can be trusted "
+            f"({_reason(failures[0])}). Look at its certificate and at ours.",
+            code="no-tls",
+        ) from failures[0]
     if not association.is_established:
         raise _not_associated(association, node)
     association.dimse = _Answers(association)
@@ -149,6 +168,38 @@ def associated(
         association.abort()
         raise
     association.release()
+
+
+def _secure_context(node: ApplicationEntity, tls: TlsFiles | None) -> ssl.SSLContext:
+    if tls is None:
+        raise Unavailable(
+            f"{node.title} is called over TLS only, and we have no certificate. Set "
+            "LYSBRO_DICOM_TLS_CERT, LYSBRO_DICOM_TLS_KEY and LYSBRO_DICOM_TLS_CA.",
+            code="no-certificate",
+        )
+    return client_context(tls)
+
+
+def _failures_of(context: ssl.SSLContext) -> list[OSError]:
+    """Return a list that gets what goes wrong in handshakes; pynetdicom keeps it to itself."""
+    failures: list[OSError] = []
+
+    class Noting(ssl.SSLSocket):
+        def do_handshake(self, block: bool = False) -> None:
+            try:
+                super().do_handshake(block)
+            except OSError as error:
+                failures.append(error)
+                raise
+
+    context.sslsocket_class = Noting
+    return failures
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return str(error.verify_message)
+    return (getattr(error, "reason", None) or str(error)).replace("_", " ").lower()
 
 
 def store(association: Association, request: StoreRequest, content: BinaryIO) -> tuple[int, str]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
-from casework.errors import Unavailable
+from casework.errors import Invalid, Unavailable
 from pacs_bridge.admission import Limits
 from pacs_bridge.desk import Desk
 from pacs_bridge.front import Front
 from pacs_bridge.limits import Door, WireLimits
 from pacs_bridge.meter import Meter, NoMeter
-from pacs_bridge.receiver import Listening, Receiver, listen
+from pacs_bridge.pace import Floor
+from pacs_bridge.receiver import Receiver, listen
+from pacs_bridge.tls import Fresh, TlsFiles, expiry_warning, server_context
 from storage.archive import Archive
 from storage.commitments import Commitments
 from storage.index import Index
@@ -29,12 +33,23 @@ class BridgeSettings:
     ae_title: str = "LYSBRO"
     host: str = "127.0.0.1"
     port: int = 11112  # 0 picks a free one
+    tls_host: str = "0.0.0.0"  # noqa: S104 - only who has a certificate comes further
+    tls_port: int | None = None  # None: no TLS; 0 picks a free one
+    tls_files: TlsFiles | None = None
+    handshake_timeout_s: float = 5.0
     max_pdu: int = 131072
     maximum_associations: int = 25
     maximum_per_peer: int = 8
+    backlog: int = 128
     request_timeout_s: float = 10.0
+    max_request_bytes: int = 131072
     pdu_timeout_s: float = 30.0
     idle_timeout_s: float = 60.0
+    floor_rate: float = 1000.0
+    max_command_bytes: int = 65536
+    max_pending: int = 2
+    congestion_spool_percent: int = 80
+    congestion_backlog: int = 25_000
     max_object_bytes: int = 8 << 30
     maximum_matches: int = 2000
     private_classes: bool = True
@@ -55,9 +70,12 @@ class Bridge:
         ledger: Ledger,
         *,
         meter: Meter | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
+        self._clock = clock
         self._receiver: Receiver | None = None
+        self._tls_receiver: Receiver | None = None
         desk = Desk(
             archive=archive,
             index=index,
@@ -72,7 +90,12 @@ class Bridge:
         self._front = Front(
             desk,
             people,
-            limits=Limits(settings.maximum_associations, settings.maximum_per_peer),
+            limits=Limits(
+                settings.maximum_associations,
+                settings.maximum_per_peer,
+                settings.congestion_spool_percent,
+                settings.congestion_backlog,
+            ),
             check_host=settings.check_host,
             private_classes=settings.private_classes,
         )
@@ -82,32 +105,72 @@ class Bridge:
         """Return the port that is listened on."""
         if self._receiver is None:
             raise Unavailable("The bridge does not listen. Start it first.")
-        return self._receiver.ports[0]
+        return self._receiver.port
+
+    @property
+    def tls_port(self) -> int:
+        """Return the port that is listened on for TLS."""
+        if self._tls_receiver is None:
+            raise Unavailable("The bridge does not listen for TLS. Set LYSBRO_DICOM_TLS_PORT.")
+        return self._tls_receiver.port
 
     def start(self) -> None:
-        """Start to listen; raise Unavailable when the address cannot be had."""
+        """Start to listen; raise Unavailable when an address cannot be had, Invalid without TLS."""
         settings = self._settings
-        try:
-            self._receiver = Receiver(
-                self._front,
-                listening=(Listening(listen(settings.host, settings.port)),),
-                door=Door(total=settings.maximum_associations, per_peer=settings.maximum_per_peer),
-                limits=WireLimits(
-                    max_pdu=settings.max_pdu,
-                    request_timeout_s=settings.request_timeout_s,
-                    pdu_timeout_s=settings.pdu_timeout_s,
-                    idle_timeout_s=settings.idle_timeout_s,
-                ),
-            )
-        except OSError as error:
-            raise Unavailable(
-                f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}). "
-                "Free the port or choose another."
-            ) from error
-        self._receiver.start()
+        tls = self._tls()
+        self._receiver = self._listen(settings.host, settings.port)
+        if tls is not None and settings.tls_port is not None:
+            try:
+                self._tls_receiver = self._listen(settings.tls_host, settings.tls_port, tls)
+            except Unavailable:
+                self.stop()
+                raise
 
     def stop(self) -> None:
         """Accept no more, finish what is under way, end every association."""
-        receiver, self._receiver = self._receiver, None
-        if receiver is not None:
-            receiver.stop(drain_s=self._settings.drain_s)
+        receivers = (self._receiver, self._tls_receiver)
+        self._receiver = self._tls_receiver = None
+        for receiver in receivers:
+            if receiver is not None:
+                receiver.stop(drain_s=self._settings.drain_s)
+
+    def _tls(self) -> Fresh | None:
+        settings = self._settings
+        if settings.tls_port is None:
+            return None
+        files = settings.tls_files
+        if files is None:
+            raise Invalid("LYSBRO_DICOM_TLS_PORT: TLS needs a certificate.", code="settings")
+        tls = Fresh(lambda: server_context(files))
+        if warning := expiry_warning(files, now=self._clock()):
+            log.warning("certificate ends", message=warning)
+        return tls
+
+    def _listen(self, host: str, port: int, tls: Fresh | None = None) -> Receiver:
+        settings = self._settings
+        try:
+            receiver = Receiver(
+                self._front,
+                listen(host, port, backlog=settings.backlog),
+                # a door for each port: whoever crowds one of them leaves the other free
+                door=Door(total=settings.maximum_associations, per_peer=settings.maximum_per_peer),
+                limits=WireLimits(
+                    max_pdu=settings.max_pdu,
+                    request_bytes=settings.max_request_bytes,
+                    handshake_timeout_s=settings.handshake_timeout_s,
+                    request_timeout_s=settings.request_timeout_s,
+                    pdu_timeout_s=settings.pdu_timeout_s,
+                    idle_timeout_s=settings.idle_timeout_s,
+                    command_bytes=settings.max_command_bytes,
+                    read_ahead=settings.max_pending,
+                    floor=Floor(settings.floor_rate),
+                ),
+                tls=tls,
+            )
+        except OSError as error:
+            raise Unavailable(
+                f"Cannot listen on {host}:{port} ({error.strerror}). "
+                "Free the port or choose another."
+            ) from error
+        receiver.start()
+        return receiver

@@ -28,11 +28,19 @@ from storage.rows import InstanceRow
 from storage.segments import Segment
 from storage.spool import Durability, Spool, SpoolLimits
 
-__all__ = ["Archive", "Frame", "Intake", "RecoveryReport", "SpoolLimits", "SpoolStatus"]
+__all__ = ["Archive", "Frame", "Intake", "Load", "RecoveryReport", "SpoolLimits", "SpoolStatus"]
 
 _CHUNK = 256 << 10
 _HEAD = 1 << 20
 _DRAIN_S = 30.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much waits here, as cheaply as it can be told."""
+
+    spool_percent: int  # of the spool's limit
+    index_backlog: int  # acknowledged by this process and not yet in the index
 
 
 @dataclass(frozen=True)
@@ -192,6 +200,11 @@ class Archive:
     def read_frame(self, ref: InstanceRow, frame: int) -> Frame:
         """Return one frame of an instance, counted from 1, as it was received."""
         return self._reader.read_frame(ref, frame)
+
+    def load(self) -> Load:
+        """Return how much waits in the spool and for the index; asks no database."""
+        percent = 100 * self.spool.depth_bytes() // self.spool.limits.spool_bytes
+        return Load(percent, self._indexer.backlog)
 
     def spool_status(self) -> SpoolStatus:
         """Return how full the spool is, and what any process on this data folder has to tell."""

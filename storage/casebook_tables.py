@@ -61,6 +61,19 @@ aes = Table(
 )
 Index("ix_aes_site", aes.c.site)
 
+site_certificates = Table(
+    "site_certificates",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),  # SHA-256 of the DER form, in hex
+    Column("site", ForeignKey("sites.slug"), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("not_after", UtcDateTime, nullable=False),
+    Column("added_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+    CheckConstraint("length(fingerprint) = 64", name="a_fingerprint_is_a_sha256_in_hex"),
+)
+Index("ix_site_certificates_site", site_certificates.c.site)
+
 users = Table(
     "users",
     metadata,

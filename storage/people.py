@@ -12,6 +12,7 @@ from casework.errors import Conflict, Invalid, NotFound
 from casework.identifiers import is_ae_title, is_slug, is_standard_uid, normal_ae_title
 from casework.model import Actor, AePermission, ApplicationEntity, Role, Site, SiteKind
 from storage.casebook_tables import aes, sessions, sites, users
+from storage.certificates import Certificates
 from storage.sign_in import SignIn, actor_of
 
 
@@ -30,7 +31,7 @@ class UserRow:
         return self.disabled_at is not None
 
 
-class People(SignIn):
+class People(SignIn, Certificates):
     """The sites, nodes and people of one exchange, and how people sign in."""
 
     def add_site(self, site: Site) -> Site:

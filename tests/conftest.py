@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PEERS = ("storescu", "dciodvfy")
+PEERS = ("storescu", "dciodvfy", "openssl")
 
 
 def _collection() -> Path | None:
@@ -32,7 +32,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             )
         if no_peers and item.get_closest_marker("peers"):
             item.add_marker(
-                pytest.mark.skip(reason="DCMTK or dicom3tools is not installed: run tools/peers.sh")
+                pytest.mark.skip(
+                    reason="DCMTK, dicom3tools or openssl is not installed: run tools/peers.sh"
+                )
             )
         if no_browser and item.get_closest_marker("browser"):
             item.add_marker(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +13,8 @@ from casework.errors import Invalid, NotFound
 from casework.model import AePermission, Role, Site, SiteKind
 from lysbro.cli.context import OPERATOR, Parts, json_option, with_parts
 from lysbro.cli.output import show, table
+from pacs_bridge.certificate import read_certificate
+from storage.certificates import is_fingerprint
 from viewer import passwords
 
 _ALL = ",".join(p.value for p in AePermission if p is not AePermission.REPLY)
@@ -45,11 +49,71 @@ def site_add(parts: Parts, slug: str, name: str, kind: str, issuer: str, as_json
 @with_parts
 def site_list(parts: Parts, as_json: bool) -> None:
     """List the sites."""
+    bound = Counter(c.site for c in parts.people.certificates() if c.revoked_at is None)
     rows = [
-        {"slug": s.slug, "name": s.name, "kind": s.kind.value, "issuer": s.issuer}
+        {
+            "slug": s.slug,
+            "name": s.name,
+            "kind": s.kind.value,
+            "issuer": s.issuer,
+            "certificates": bound[s.slug],
+        }
         for s in parts.people.sites()
     ]
-    show(rows, as_json=as_json, text=table(rows, ("slug", "name", "kind", "issuer")))
+    columns = ("slug", "name", "kind", "issuer", "certificates")
+    show(rows, as_json=as_json, text=table(rows, columns))
+
+
+@site.command("certificate")
+@click.argument("slug")
+@click.argument("file", metavar="FILE.pem")
+@click.option("--revoke", is_flag=True, help="End it for good; FILE may be its fingerprint.")
+@json_option
+@with_parts
+def site_certificate(parts: Parts, slug: str, file: str, revoke: bool, as_json: bool) -> None:
+    """Bind the TLS client certificate in FILE.pem to the site SLUG, or end that."""
+    if revoke:
+        fingerprint = file if is_fingerprint(file) else read_certificate(Path(file)).fingerprint
+        row, action = parts.people.revoke_certificate(fingerprint, slug), "certificate-revoked"
+        done = f"{row.subject} is no longer taken from {slug}."
+    else:
+        own = read_certificate(Path(file))
+        if own.not_after <= parts.clock():
+            raise Invalid(
+                f"The certificate in {file} ended on {own.not_after:%Y-%m-%d}. Issue a new one.",
+                code="certificate-expired",
+            )
+        row = parts.people.add_certificate(
+            own.fingerprint, slug, subject=own.subject, not_after=own.not_after
+        )
+        action = "certificate-added"
+        done = f"{row.subject} may call for {slug} until {row.not_after:%Y-%m-%d}."
+    parts.note(OPERATOR, action, row.fingerprint, site=slug, detail={"subject": row.subject})
+    told = {"fingerprint": row.fingerprint, "site": slug, "subject": row.subject}
+    show(told | {"revoked": revoke}, as_json=as_json, text=f"{done}\n{row.fingerprint}")
+
+
+@site.command("certificates")
+@click.argument("slug", required=False)
+@json_option
+@with_parts
+def site_certificates(parts: Parts, slug: str | None, as_json: bool) -> None:
+    """List the TLS client certificates of the site SLUG, or of every site."""
+    if slug is not None and parts.people.site(slug) is None:
+        raise NotFound(f"There is no site {slug}.", code="no-such-site")
+    now = parts.clock()
+    rows = [
+        {
+            "site": row.site,
+            "state": "revoked" if row.revoked_at else "ended" if row.not_after <= now else "active",
+            "until": f"{row.not_after:%Y-%m-%d}",
+            "subject": row.subject,
+            "fingerprint": row.fingerprint,
+        }
+        for row in parts.people.certificates(slug)
+    ]
+    columns = ("site", "state", "until", "subject", "fingerprint")
+    show(rows, as_json=as_json, text=table(rows, columns))
 
 
 @click.group()

@@ -12,6 +12,7 @@ from lysbro import logs
 from lysbro.cli.context import Parts, json_option, read_settings, settings_options, with_parts
 from lysbro.cli.output import show
 from lysbro.processes import ROLES, require_free
+from lysbro.secure import require_tls
 from lysbro.status import gather, in_words
 from lysbro.supervise import Child, Supervisor
 
@@ -37,6 +38,7 @@ def serve(data: Path | None, config: Path | None, only: str) -> None:
         ROLES[roles[0]](settings)
         return
     require_free(settings, roles)
+    require_tls(settings)
     flags = [
         f"--data={settings.data.resolve()}",
         *([f"--config={config.resolve()}"] if config else []),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.lysbro.calling import PASSWORD, Desk
+from tests.pacs_bridge.certificates import wallet
 
 pytestmark = pytest.mark.slow
 
@@ -21,12 +22,70 @@ def test_a_site_is_added_once_and_listed(empty_desk: Desk) -> None:
     (row,) = empty_desk.must("site", "list", "--json").json
     assert row == {
         "slug": "hammer", "name": "Hammer sykehus", "kind": "hospital", "issuer": "2.16.578.1.1",
+        "certificates": 0,
     }  # fmt: skip
     heading, line = empty_desk.must("site", "list").out.splitlines()
-    assert heading.split() == ["slug", "name", "kind", "issuer"]
-    assert line.split() == ["hammer", "Hammer", "sykehus", "hospital", "2.16.578.1.1"]
+    assert heading.split() == ["slug", "name", "kind", "issuer", "certificates"]
+    assert line.split() == ["hammer", "Hammer", "sykehus", "hospital", "2.16.578.1.1", "0"]
     (entry,) = empty_desk.audit("site-added")
     assert (entry.actor_id, entry.subject, entry.site) == ("system:operator", "hammer", "hammer")
+
+
+@pytest.mark.peers
+def test_a_certificate_is_bound_listed_and_revoked(desk: Desk) -> None:
+    paper = wallet().hammer
+    added = desk.must("site", "certificate", "hammer", paper.cert, "--json").json
+    assert added == {
+        "fingerprint": paper.fingerprint, "site": "hammer", "revoked": False,
+        "subject": "CN=hammer-ct, O=Lysbro tests",
+    }  # fmt: skip
+    desk.must("site", "certificate", "fjord", wallet().utsira.cert)
+    with desk.parts() as parts:
+        assert parts.people.site_of_certificate(paper.fingerprint) == "hammer"
+    (row,) = desk.must("site", "certificates", "hammer", "--json").json
+    assert (row["state"], row["fingerprint"]) == ("active", paper.fingerprint)
+    assert desk.must("site", "certificates").out.count("active") == 2
+    assert {r["slug"]: r["certificates"] for r in desk.must("site", "list", "--json").json} == {
+        "hammer": 1, "fjord": 1, "nordlys": 0,
+    }  # fmt: skip
+
+    desk.must("site", "certificate", "hammer", paper.cert, "--revoke")
+    desk.must("site", "certificate", "fjord", wallet().utsira.fingerprint, "--revoke")
+    assert desk.must("site", "certificates").out.count("revoked") == 2
+    with desk.parts() as parts:
+        assert parts.people.site_of_certificate(paper.fingerprint) is None
+    again = desk("site", "certificate", "hammer", paper.cert)
+    assert (again.status, again.out) == (1, "")
+    assert "was revoked" in again.err
+    assert [e.subject for e in desk.audit("certificate-added")][-1] == paper.fingerprint
+    assert len(desk.audit("certificate-revoked")) == 2
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("nowhere", "hammer"), "There is no site nowhere"),
+        (("hammer", "expired"), "ended on 2020-02-01"),
+        (("hammer", "hammer", "--revoke"), "has no certificate"),
+    ],
+)
+def test_a_certificate_that_cannot_be_bound_is_refused(
+    desk: Desk, words: tuple[str, ...], told: str
+) -> None:
+    slug, name, *rest = words
+    answer = desk("site", "certificate", slug, getattr(wallet(), name).cert, *rest)
+    assert (answer.status, answer.out) == (1, "")
+    assert told in answer.err
+    assert desk.must("site", "certificates").out == "none\n"
+
+
+def test_a_file_without_a_certificate_is_refused(desk: Desk) -> None:
+    for file, told in ((__file__, "holds no certificate"), ("/no/such.pem", "cannot be read")):
+        answer = desk("site", "certificate", "hammer", file)
+        assert (answer.status, answer.out) == (1, "")
+        assert told in answer.err
+    assert desk("site", "certificates", "nowhere").status == 1
 
 
 @pytest.mark.parametrize(

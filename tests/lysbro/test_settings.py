@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from casework.errors import Invalid
+from lysbro.dicom import bridge_settings
 from lysbro.settings import Settings, load
+from pacs_bridge.service import BridgeSettings
+from pacs_bridge.tls import TlsFiles
 
 
 def test_defaults_listen_on_this_machine_only() -> None:
@@ -58,6 +62,51 @@ def test_all_faults_are_told_at_once_each_with_its_name(tmp_path: Path) -> None:
         "LYSBRO_S3_ENDPOINT", "LYSBRO_QUITE_SECONDS",
     ):  # fmt: skip
         assert name in told
+
+
+@pytest.mark.parametrize("given", ["PORT", "CERT", "KEY", "CA", "CRL"])
+def test_tls_asks_for_certificate_key_and_authority_together(given: str) -> None:
+    value = "2762" if given == "PORT" else "/etc/lysbro/some.pem"
+    with pytest.raises(Invalid) as caught:
+        load(environment={f"LYSBRO_DICOM_TLS_{given}": value, "LYSBRO_DICOM_PORT": "70000"})
+    for name in {"CERT", "KEY", "CA"} - {given}:
+        assert f"LYSBRO_DICOM_TLS_{name}: is needed" in str(caught.value)
+    assert f"LYSBRO_DICOM_TLS_{given}:" not in str(caught.value)
+    assert "LYSBRO_DICOM_PORT" in str(caught.value)
+
+
+def test_tls_is_off_until_it_is_set() -> None:
+    off = bridge_settings(load(environment={}))
+    assert (off.tls_port, off.tls_files) == (None, None)
+    paths = {f"LYSBRO_DICOM_TLS_{n}": f"/x/{n.lower()}.pem" for n in ("CERT", "KEY", "CA", "CRL")}
+    on = bridge_settings(
+        load(
+            environment={
+                **paths, "LYSBRO_DICOM_TLS_PORT": "2762", "LYSBRO_DICOM_TLS_PROFILE": "modified",
+            }
+        )
+    )  # fmt: skip
+    assert (on.tls_port, on.tls_host) == (2762, "0.0.0.0")
+    names = (Path(f"/x/{n}.pem") for n in ("cert", "key", "ca", "crl"))
+    assert on.tls_files == TlsFiles(*names, profile="modified")
+
+
+def test_every_limit_on_the_wire_is_a_setting_with_the_bridges_own_default() -> None:
+    assert bridge_settings(load(environment={})) == BridgeSettings()
+    odd = {
+        "HANDSHAKE_TIMEOUT": "1", "REQUEST_TIMEOUT": "2", "PDU_TIMEOUT": "3", "IDLE_TIMEOUT": "4",
+        "MAX_PDU": "5000", "MAX_REQUEST_BYTES": "6000", "MAX_COMMAND_BYTES": "7000",
+        "MAX_OBJECT_BYTES": "8000", "MAX_PENDING": "9", "FLOOR_RATE": "10", "BACKLOG": "11",
+        "MAX_ASSOCIATIONS": "12", "MAX_ASSOCIATIONS_PER_PEER": "13", "MAX_MATCHES": "14",
+        "CONGESTION_SPOOL_PERCENT": "15", "CONGESTION_BACKLOG": "16",
+    }  # fmt: skip
+    changed = bridge_settings(load(environment={f"LYSBRO_DICOM_{k}": v for k, v in odd.items()}))
+    differing = {
+        getattr(changed, field.name)
+        for field in fields(BridgeSettings)
+        if getattr(changed, field.name) != getattr(BridgeSettings(), field.name)
+    }
+    assert differing == {float(value) for value in odd.values()}
 
 
 @pytest.mark.parametrize("text", ["not toml = = =", '= "x"'])

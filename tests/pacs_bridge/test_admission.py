@@ -1,4 +1,4 @@
-"""Who is let in: every way to be rejected, and the way in."""
+"""Who is let in: every way to be rejected, in their order, and the way in."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from dataclasses import replace
 import pytest
 
 from casework.model import AePermission, ApplicationEntity, SiteKind
-from pacs_bridge.admission import Knock, Limits, Rejection, decide
+from pacs_bridge.admission import NO_SITE, Knock, Limits, Rejection, decide
 
 CT = ApplicationEntity(
     "HAMMER_CT", "hammer", SiteKind.HOSPITAL, host="10.0.0.7", permissions=frozenset(AePermission)
 )
 KNOCK = Knock(
-    called="LYSBRO", calling="HAMMER_CT", peer_host="10.0.0.7", is_secure=False,
+    called="LYSBRO", calling="HAMMER_CT", peer_host="10.0.0.7", certificate_site=None,
     open_total=0, open_of_peer=0,
 )  # fmt: skip
-LIMITS = Limits(total=10, per_peer=4)
+LIMITS = Limits(total=10, per_peer=4, spool_percent=80, index_backlog=500)
+STORING = {"proposes_storage": True}
+FULL = {"open_total": 10, "open_of_peer": 4, "spool_percent": 100, "index_backlog": 500}
 
 
 def test_known_entity_that_addresses_us_is_let_in() -> None:
@@ -42,6 +44,18 @@ def test_padding_around_titles_does_not_count() -> None:
         ({"peer_host": "10.0.0.8"}, CT, (1, 1, 3), "other-host"),
         ({"open_total": 10}, CT, (2, 3, 2), "limit-total"),
         ({"open_of_peer": 4}, CT, (2, 3, 2), "limit-peer"),
+        ({"certificate_site": NO_SITE}, CT, (1, 1, 3), "certificate-unknown"),
+        ({"certificate_site": NO_SITE, "called": "OTHER"}, CT, (1, 1, 3), "certificate-unknown"),
+        ({"certificate_site": NO_SITE}, None, (1, 1, 3), "certificate-unknown"),
+        ({"certificate_site": "utsira"}, CT, (1, 1, 3), "certificate-other-site"),
+        ({"certificate_site": "utsira", "called": "OTHER"}, CT, (1, 1, 7), "called-unknown"),
+        ({"certificate_site": "utsira", "calling": "NO"}, None, (1, 1, 3), "calling-unknown"),
+        ({"certificate_site": "utsira", **FULL}, CT, (1, 1, 3), "certificate-other-site"),
+        ({"certificate_site": "hammer", "peer_host": "::1"}, CT, (1, 1, 3), "other-host"),
+        ({**STORING, "spool_percent": 80}, CT, (2, 3, 1), "spool-congested"),
+        ({**STORING, "index_backlog": 500}, CT, (2, 3, 1), "index-behind"),
+        ({**STORING, **FULL}, CT, (2, 3, 2), "limit-total"),
+        ({**STORING, **FULL}, None, (1, 1, 3), "calling-unknown"),
     ],
 )
 def test_rejection_has_the_result_source_and_reason_of_the_standard(
@@ -68,12 +82,35 @@ def test_unknown_caller_is_not_told_that_the_house_is_full() -> None:
     assert decision.code == "calling-unknown"
 
 
-def test_tls_only_entity_is_let_in_over_tls() -> None:
-    secure = replace(CT, tls_only=True)
+@pytest.mark.parametrize("tls_only", [True, False])
+def test_entity_is_let_in_with_a_certificate_of_its_site(tls_only: bool) -> None:
+    entity = replace(CT, tls_only=tls_only)
+    secure = replace(KNOCK, certificate_site="hammer")
 
-    assert (
-        decide(replace(KNOCK, is_secure=True), secure, own_title="LYSBRO", limits=LIMITS) == secure
-    )
+    assert decide(secure, entity, own_title="LYSBRO", limits=LIMITS) == entity
+
+
+@pytest.mark.parametrize(
+    ("knock", "permissions"),
+    [
+        ({"spool_percent": 100, "index_backlog": 500}, frozenset(AePermission)),  # echo or query
+        ({**STORING, "spool_percent": 100, "index_backlog": 500}, {AePermission.QUERY}),
+        ({**STORING, "spool_percent": 79, "index_backlog": 499}, frozenset(AePermission)),
+    ],
+)
+def test_congestion_keeps_out_only_who_would_store(
+    knock: dict[str, object], permissions: frozenset[AePermission]
+) -> None:
+    entity = replace(CT, permissions=frozenset(permissions))
+
+    assert decide(replace(KNOCK, **knock), entity, own_title="LYSBRO", limits=LIMITS) == entity
+
+
+def test_no_spool_is_too_full_when_that_limit_is_off() -> None:
+    limits = replace(LIMITS, spool_percent=0)
+    full = replace(KNOCK, proposes_storage=True, spool_percent=100)
+
+    assert decide(full, CT, own_title="LYSBRO", limits=limits) == CT
 
 
 @pytest.mark.parametrize("host", ["", "pacs.hammer.example", "10.0.0.7"])

@@ -20,6 +20,7 @@ from pacs_bridge.syntaxes import (
     STORAGE_CLASSES,
     TRANSFER_SYNTAXES,
 )
+from pacs_bridge.tls import SUITES
 from storage.commitment_requests import MAX_OPEN
 from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from storage.query import _COLUMNS, _KEPT, _OF_PARTS, ANSWERED_ONLY
@@ -100,3 +101,28 @@ def test_identity_and_defaults_are_those_of_the_code(statement: str) -> None:
     assert associations in statement
     times = (settings.request_timeout_s, settings.pdu_timeout_s, settings.idle_timeout_s)
     assert f"| {', '.join(f'{t:.0f}' for t in times)} seconds |" in statement
+    for shown in (
+        f"{settings.handshake_timeout_s:.0f} seconds",
+        f"{settings.floor_rate:.0f} bytes per second",
+        f"{settings.max_request_bytes}, {settings.max_command_bytes}",
+        f"{settings.max_pending}, {settings.backlog}",
+        f"{settings.congestion_spool_percent}, {settings.congestion_backlog}",
+    ):
+        assert f"| {shown} |" in statement
+
+
+def test_every_profile_of_tls_is_there(statement: str) -> None:
+    profiles = re.findall(r"^\| `(\w+)`: ", section(statement, "5.1"), re.M)
+
+    assert profiles == list(SUITES)
+
+
+def test_every_rejection_is_there(statement: str) -> None:
+    text = section(statement, "2.2")
+
+    for code, reason in (
+        ("1 / 1 / 3", "bound to no site"), ("1 / 1 / 3", "another site than the certificate"),
+        ("1 / 1 / 3", "LYSBRO_DICOM_CHECK_HOST"), ("1 / 1 / 7", "called AE title is not ours"),
+        ("2 / 3 / 1", "LYSBRO_DICOM_CONGESTION_SPOOL_PERCENT"), ("2 / 3 / 2", "in all or of this"),
+    ):  # fmt: skip
+        assert any(reason in line and code in line for line in text.splitlines()), reason
