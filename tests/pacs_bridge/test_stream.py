@@ -1,4 +1,4 @@
-"""The stream gives the same events however its bytes are cut, and never holds more than its buffer."""
+"""The stream gives the same events however its bytes are cut, and holds no more than its buffer."""
 
 from __future__ import annotations
 
