@@ -50,6 +50,7 @@ class Assembler:
         self._max_command_bytes = max_command_bytes
         self._room = room
         self._command = bytearray()
+        self._command_context = 0  # of the command set that is being gathered
         self._partial: Message | None = None
 
     @property
@@ -79,6 +80,9 @@ class Assembler:
     ) -> Whole | None:
         if self._partial is not None:
             raise Invalid("A command came in the middle of a data set.", code="bad-order")
+        if self._command and context.id != self._command_context:
+            raise Invalid("A command came in two contexts.", code="bad-order")
+        self._command_context = context.id
         self._command += data
         if len(self._command) > self._max_command_bytes:
             raise Invalid("A command set is too long.", code="bad-command")
@@ -87,6 +91,8 @@ class Assembler:
         command = dimse.read_command(bytes(self._command))
         self._command.clear()
         if command.field == dimse.C_CANCEL_RQ:
+            if command.has_dataset:
+                raise Invalid("A cancel has a data set that none has.", code="bad-order")
             return Cancel(command.responded_to)
         if command.field & 0x8000:
             return self._take_response(context, command)

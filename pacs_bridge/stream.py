@@ -55,6 +55,7 @@ class PduStream:
         self._control = 0
         self._body = bytearray()
         self._request = b""
+        self._behind = 0  # where the bytes behind the request begin
         self.begun = 0  # PDUs whose head has come
 
     @property
@@ -63,8 +64,11 @@ class PduStream:
         return self._kind != 0 or self._start < self._end
 
     def replay(self) -> bytes:
-        """Return the association request and what came behind it, as they were received."""
-        return self._request + bytes(self._buffer[self._start : self._end])
+        """Return the association request and what came with it behind it, as they were received.
+
+        Good until there is more: what was read behind the request still lies in the buffer.
+        """
+        return self._request + bytes(self._buffer[self._behind : self._end])
 
     def space(self) -> memoryview:
         """Return where the next bytes go; what fragments pointed to is written over."""
@@ -170,6 +174,7 @@ class PduStream:
         self._body.clear()
         if kind == ASSOCIATE_RQ:
             self._request = _PDU_HEAD.pack(kind, len(body)) + body
+            self._behind = self._start
         found.append(decode(kind, body))
         return True
 

@@ -9,7 +9,8 @@ import pytest
 from pynetdicom.sop_class import _STORAGE_CLASSES
 
 from casework.model import AePermission, ApplicationEntity, SiteKind
-from pacs_bridge.negotiation import Context, Proposed, negotiate
+from pacs_bridge.items import CommonExtended, Extended, Role, UserIdentity, UserInformation
+from pacs_bridge.negotiation import ACCEPTED, Context, Proposed, answer_items, negotiate
 from pacs_bridge.syntaxes import (
     COMMITMENT,
     ENCAPSULATED,
@@ -136,6 +137,80 @@ def test_storage_class_is_taken_when_listed_or_said_to_be_one(
     uid: str, said: dict[str, str], private: bool, taken: bool
 ) -> None:
     assert is_storage_class(uid, service_classes=said, private_classes=private) is taken
+
+
+ACCEPTED_CLASSES = (
+    Context(1, VERIFICATION, ACCEPTED, IMPLICIT_LE),
+    Context(3, CT, ACCEPTED, IMPLICIT_LE),
+    Context(5, STUDY_ROOT_FIND, ACCEPTED, IMPLICIT_LE),
+)
+
+
+def answered(asked: UserInformation) -> UserInformation:
+    return answer_items(asked, ACCEPTED_CLASSES, max_pdu=131072)
+
+
+def test_request_that_asks_for_nothing_is_told_length_and_implementation_alone() -> None:
+    told = answered(UserInformation(maximum_length=16384, implementation_class_uid="1.2.3"))
+
+    assert told.maximum_length == 131072
+    assert told.implementation_class_uid
+    assert len(told.implementation_version) <= 16
+    assert told == UserInformation(
+        maximum_length=told.maximum_length,
+        implementation_class_uid=told.implementation_class_uid,
+        implementation_version=told.implementation_version,
+    )
+
+
+@pytest.mark.parametrize("window", [(1, 1), (0, 0), (8, 8), (65535, 2)])
+def test_any_window_is_answered_with_one_operation(window: tuple[int, int]) -> None:
+    assert answered(UserInformation(window=window)).window == (1, 1)
+
+
+@pytest.mark.parametrize("scu", [True, False])
+@pytest.mark.parametrize("scp", [True, False])
+def test_requestor_may_be_scu_and_never_scp_of_what_was_accepted(scu: bool, scp: bool) -> None:
+    asked = (Role(CT, scu=scu, scp=scp), Role("1.2.840.10008.5.1.4.1.1.4", scu=scu, scp=scp))
+
+    assert answered(UserInformation(roles=asked)).roles == (Role(CT, scu=scu, scp=False),)
+
+
+@pytest.mark.parametrize(
+    ("offered", "told"),
+    [
+        (b"", b""),
+        (b"\0", b"\2"),
+        (b"\0\0\0", b"\2\0\3"),
+        (b"\0\0\0\0\0\0", b"\2\0\3\0\0\0"),
+        (bytes(40), b"\2\0\3\0\0\0"),
+    ],
+)
+def test_level_of_storage_is_told_no_longer_than_it_was_asked(offered: bytes, told: bytes) -> None:
+    asked = UserInformation(extended=(Extended(CT, offered),))
+
+    assert answered(asked).extended == (Extended(CT, told),)
+
+
+@pytest.mark.parametrize(
+    "sop_class", [VERIFICATION, STUDY_ROOT_FIND, "1.2.840.10008.5.1.4.1.1.4", "1.2.3"]
+)
+def test_extended_negotiation_of_what_is_not_accepted_storage_is_unanswered(
+    sop_class: str,
+) -> None:
+    assert answered(UserInformation(extended=(Extended(sop_class, bytes(6)),))).extended == ()
+
+
+def test_related_classes_and_identities_are_unanswered() -> None:
+    asked = UserInformation(
+        common_extended=(CommonExtended(CT, STORAGE_SERVICE, ("1.2.3",)),),
+        identity=UserIdentity(2, True, b"kari", b"secret"),
+        identity_response=b"we are the acceptor",
+    )
+
+    told = answered(asked)
+
+    assert (told.common_extended, told.identity, told.identity_response) == ((), None, None)
 
 
 def test_names_are_there_for_everything_listed() -> None:
