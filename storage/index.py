@@ -12,10 +12,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from casework.access import Scope
+from casework.completeness import Completeness, Evidence
 from casework.custody import CustodyEvent
 from casework.errors import NotFound
 from casework.model import Actor, Patient
-from storage import conflicts, custodian, find, locate
+from storage import completeness, conflicts, custodian, find, locate
 from storage.database import Database
 from storage.locate import Pack, Packed, ReadySeries
 from storage.matching import Key
@@ -215,9 +216,18 @@ class Index:
             return locate.located(conn, pack, members, now=now)
 
     def presume_complete(self, now: datetime, quiet_s: float) -> int:
-        """Presume studies complete that nothing has been added to for a while; return how many."""
+        """Judge the studies that have been quiet or have evidence; return how many changed."""
+        with self._database.read() as conn:
+            if not completeness.is_any_to_judge(conn, now=now, quiet_s=quiet_s):
+                return 0
         with self._database.begin() as conn:
-            return locate.presume_complete(conn, now=now, quiet_s=quiet_s)
+            return completeness.judge_due(conn, now=now, quiet_s=quiet_s)
+
+    def note_evidence(self, site: str, study_uid: str, evidence: Evidence) -> Completeness | None:
+        """Keep what was said of a study and judge it; None when nothing of it is here yet."""
+        with self._database.begin() as conn:
+            completeness.keep_evidence(conn, site=site, study_uid=study_uid, evidence=evidence)
+            return completeness.judge_study(conn, site=site, study_uid=study_uid)
 
     def sites_of_study(self, study_uid: str) -> list[str]:
         """Return the sites that have sent a study, whoever may see it."""

@@ -51,6 +51,9 @@ class StudyRow:
     series_count: int
     instance_count: int
     completeness: str  # arriving | complete | presumed
+    completeness_evidence: str  # what decided: counts | mpps | commitment | sender, or empty
+    expected_instances: int | None
+    missing_instances: int
     first_received_at: datetime
     last_received_at: datetime
     attributes: Mapping[str, Any]
