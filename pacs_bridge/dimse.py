@@ -13,6 +13,8 @@ from casework.errors import Invalid
 
 C_STORE_RQ, C_STORE_RSP = 0x0001, 0x8001
 C_FIND_RQ, C_FIND_RSP = 0x0020, 0x8020
+N_SET_RQ, N_SET_RSP = 0x0120, 0x8120
+N_CREATE_RQ, N_CREATE_RSP = 0x0140, 0x8140
 C_ECHO_RQ, C_ECHO_RSP = 0x0030, 0x8030
 C_CANCEL_RQ = 0x0FFF
 NO_DATASET = 0x0101
@@ -131,6 +133,19 @@ def write_store_request(message_id: int, sop_class_uid: str, sop_instance_uid: s
             _PRIORITY: _us(0),
             _DATASET_TYPE: _us(0x0001),
             _AFFECTED_INSTANCE: _even(sop_instance_uid.encode("ascii"), b"\0"),
+        }
+    )
+
+
+def write_find_request(message_id: int, sop_class_uid: str) -> bytes:
+    """Return the command set of a C-FIND request of medium priority (PS3.7 section 9.3.2.1)."""
+    return write_elements(
+        {
+            _AFFECTED_CLASS: _even(sop_class_uid.encode("ascii"), b"\0"),
+            _FIELD: _us(C_FIND_RQ),
+            _MESSAGE_ID: _us(message_id),
+            _PRIORITY: _us(0),
+            _DATASET_TYPE: _us(0x0001),
         }
     )
 
