@@ -8,6 +8,7 @@ from pacs_bridge.meter import Meter
 from storage.archive import Archive
 from storage.index import Index
 from storage.ledger import Ledger
+from storage.performed import PerformedSteps
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Desk:
     archive: Archive
     index: Index
     ledger: Ledger
+    performed: PerformedSteps
     own_title: str
     maximum_matches: int
     max_object_bytes: int

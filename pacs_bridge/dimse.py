@@ -32,6 +32,7 @@ _PRIORITY = 0x0700
 _DATASET_TYPE = 0x0800
 _STATUS = 0x0900
 _COMMENT = 0x0902
+_ERROR_ID = 0x0903
 _AFFECTED_INSTANCE = 0x1000
 _REQUESTED_INSTANCE = 0x1001
 
@@ -103,9 +104,18 @@ def read_command(encoded: bytes) -> Command:
 
 
 def write_response(
-    command: Command, status: int, *, comment: str = "", with_dataset: bool = False
+    command: Command,
+    status: int,
+    *,
+    comment: str = "",
+    with_dataset: bool = False,
+    instance: str = "",
+    error_id: int | None = None,
 ) -> bytes:
-    """Return the command set of a response (PS3.7 section 9.3); malformed UIDs are not echoed."""
+    """Return the command set of a response (PS3.7 section 9.3); malformed UIDs are not echoed.
+
+    `instance` is the UID of one that was made, where the request names none.
+    """
     elements = {
         _FIELD: _us(command.field | 0x8000),
         _RESPONDED_TO: _us(command.message_id),
@@ -114,10 +124,12 @@ def write_response(
     }
     for number, uid in (
         (_AFFECTED_CLASS, command.affected_class),
-        (_AFFECTED_INSTANCE, command.affected_instance),
+        (_AFFECTED_INSTANCE, command.affected_instance or instance),
     ):
         if uid and len(uid) <= 64 and uid.replace(".", "").isdigit() and uid.isascii():
             elements[number] = _even(uid.encode("ascii"), b"\0")
+    if error_id is not None:
+        elements[_ERROR_ID] = _us(error_id)
     if comment:
         elements[_COMMENT] = _even(comment.encode("ascii"), b" ")
     return write_elements(elements)

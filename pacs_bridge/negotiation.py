@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from casework.model import ApplicationEntity
-from pacs_bridge.admission import may_query, may_store
+from pacs_bridge.admission import may_perform, may_query, may_store
 from pacs_bridge.syntaxes import (
     FIND_CLASSES,
+    PERFORMED_STEP,
     VERIFICATION,
     choose_for_messages,
     choose_for_storage,
@@ -66,6 +67,8 @@ def _answer(
         allowed, chosen = True, choose_for_messages(context.transfer_syntaxes)
     elif abstract in FIND_CLASSES:
         allowed, chosen = may_query(entity), choose_for_messages(context.transfer_syntaxes)
+    elif abstract == PERFORMED_STEP:
+        allowed, chosen = may_perform(entity), choose_for_messages(context.transfer_syntaxes)
     elif is_storage_class(
         abstract, service_classes=service_classes, private_classes=private_classes
     ):

@@ -17,6 +17,7 @@ from storage.archive import Archive
 from storage.index import Index
 from storage.ledger import Ledger
 from storage.people import People
+from storage.performed import PerformedSteps
 
 log = structlog.get_logger()
 
@@ -60,6 +61,7 @@ class Bridge:
             archive=archive,
             index=index,
             ledger=ledger,
+            performed=PerformedSteps(archive.database, archive.clock),
             own_title=settings.ae_title,
             maximum_matches=settings.maximum_matches,
             max_object_bytes=settings.max_object_bytes,

@@ -17,10 +17,11 @@ from pacs_bridge import dimse, query, status
 from pacs_bridge.desk import Desk
 from pacs_bridge.dimse import Command
 from pacs_bridge.negotiation import Context
+from pacs_bridge.performed import MAX_STEP_BYTES, change_step, create_step
 from pacs_bridge.query import FindRequest
 from pacs_bridge.sinks import DiscardSink, MemorySink, Sink, StoreSink
 from pacs_bridge.status import Answer, answer_to_error
-from pacs_bridge.syntaxes import FIND_CLASSES, VERIFICATION
+from pacs_bridge.syntaxes import FIND_CLASSES, PERFORMED_STEP, VERIFICATION
 
 log = structlog.get_logger()
 
@@ -59,6 +60,8 @@ class Session:
         """Return what takes the data set of a message, before its first byte has come."""
         if command.field == dimse.C_STORE_RQ and command.affected_class == context.abstract_syntax:
             return StoreSink(self._desk, self._origin, context, command)
+        if command.field in (dimse.N_CREATE_RQ, dimse.N_SET_RQ):
+            return MemorySink(MAX_STEP_BYTES)
         return MemorySink() if command.field == dimse.C_FIND_RQ else DiscardSink()
 
     def answers(self, message: Message, is_cancelled: Callable[[], bool]) -> Iterator[Reply]:
@@ -75,6 +78,9 @@ class Session:
                 yield from self._find(message, message.sink.content, is_cancelled)
             else:
                 yield self._reply(message, Answer(status.UNRECOGNISED_OPERATION))
+        elif field in (dimse.N_CREATE_RQ, dimse.N_SET_RQ):
+            held = message.sink.content if isinstance(message.sink, MemorySink) else b""
+            yield self._performed(message, held)
         elif field == dimse.C_STORE_RQ:
             yield self._reply(message, Answer(status.CANNOT_UNDERSTAND, "There is no data set"))
         else:
@@ -112,6 +118,38 @@ class Session:
             log.error("query broke", association=self.id, exc_info=error)
             yield self._reply(message, last)
         self._note_query(matches, last)
+
+    def _performed(self, message: Message, dataset: bytes) -> Reply:
+        """Begin or change a performed procedure step."""
+        command, context = message.command, message.context
+        if context.abstract_syntax != PERFORMED_STEP:
+            return self._reply(message, Answer(status.UNRECOGNISED_OPERATION))
+        serve = create_step if command.field == dimse.N_CREATE_RQ else change_step
+        uid = command.affected_instance
+        try:
+            done = serve(
+                self._desk.performed, self._entity, uid, dataset, syntax=context.transfer_syntax
+            )
+        except Exception as error:  # process boundary: the peer gets a status
+            log.error("performed step broke", association=self.id, exc_info=error)
+            return self._reply(message, answer_to_error(error))
+        log.info(
+            "performed step told",
+            association=self.id,
+            site=self._entity.site,
+            step=done.uid[:64],
+            status=f"{done.answer.status:04X}",
+            reason=done.answer.comment,
+        )
+        return Reply(
+            dimse.write_response(
+                command,
+                done.answer.status,
+                comment=done.answer.comment,
+                instance=done.uid,
+                error_id=done.error_id,
+            )
+        )
 
     def _note_query(self, matches: int, last: Answer) -> None:
         log.info("queried", association=self.id, site=self._entity.site, matches=matches)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pacs_bridge import status
+from pacs_bridge import performed, status
 from pacs_bridge.service import BridgeSettings
 from pacs_bridge.syntaxes import (
     FIND_CLASSES,
     KNOWN_PRIVATE_CLASSES,
+    PERFORMED_STEP,
     STORAGE_CLASSES,
     TRANSFER_SYNTAXES,
 )
@@ -38,6 +39,7 @@ def test_lists_are_complete_and_hold_nothing_else(statement: str) -> None:
 
     assert listed("6.1") == set(STORAGE_CLASSES) | set(KNOWN_PRIVATE_CLASSES)
     assert listed("6.2") == TRANSFER_SYNTAXES
+    assert PERFORMED_STEP in section(statement, "2.9")
 
 
 def test_every_status_that_can_be_answered_is_there(statement: str) -> None:
@@ -47,6 +49,9 @@ def test_every_status_that_can_be_answered_is_there(statement: str) -> None:
     found = {status.PENDING, status.PENDING_WARNING, status.SUCCESS, status.CANCELLED}
     found |= {status.LIMIT_REACHED, status.OUT_OF_RESOURCES, status.DOES_NOT_MATCH, status.BROKEN}
 
+    told = {status.SUCCESS, status.OUT_OF_RESOURCES, status.BROKEN, *performed._CODES.values()}
+
+    assert statuses(section(statement, "2.9")) == {f"{code:04X}" for code in told}
     assert statuses(section(statement, "2.4")) == {f"{code:04X}" for code in stored}
     assert statuses(section(statement, "2.7")) == {f"{code:04X}" for code in found}
 
