@@ -212,6 +212,8 @@ def _detail(decision: _Decision) -> dict[str, Any]:
         detail["warnings"] = list(decision.record.header.warnings)
     if decision.record.adopted:
         detail["adopted"] = True
+    if decision.record.synced_at is not None and decision.state:
+        detail["synced_at"] = decision.record.synced_at.isoformat(timespec="microseconds")
     if decision.place is not None and decision.place.other_patient:
         detail["other_patient"] = True
     return detail

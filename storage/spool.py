@@ -144,10 +144,12 @@ class Spool:
         segment.is_broken = True
         self._retire(segment)
 
-    def make_durable(self, segment: Segment, end: int) -> None:
-        """Return when a segment is on stable storage up to `end`."""
-        if self.is_durable:
-            self._commit.make_durable(segment, end)
+    def make_durable(self, segment: Segment, end: int) -> datetime | None:
+        """Return when a segment is on stable storage up to `end`: the time, None if not waited."""
+        if not self.is_durable:
+            return None
+        self._commit.make_durable(segment, end)
+        return self.clock()
 
     def seal_due(self) -> None:
         """Seal idle segments that are old, so that the mover can release them."""
