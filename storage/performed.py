@@ -73,7 +73,7 @@ class PerformedSteps:
     def step(self, site: str, uid: str) -> PerformedStep | None:
         """Return a step of a site, or None."""
         with self._database.read() as conn:
-            row = _row(conn, site, uid)
+            row = _row(conn, site, uid, to_change=False)
         return None if row is None else _step(row)
 
 
@@ -92,12 +92,11 @@ def _note_evidence(conn: Connection, site: str, step: PerformedStep, *, at: date
     )
 
 
-def _row(conn: Connection, site: str, uid: str) -> Row[Any] | None:
-    return conn.execute(
-        select(performed_steps)
-        .where(performed_steps.c.site == site, performed_steps.c.sop_instance_uid == uid)
-        .with_for_update()
-    ).one_or_none()
+def _row(conn: Connection, site: str, uid: str, *, to_change: bool = True) -> Row[Any] | None:
+    asked = select(performed_steps).where(
+        performed_steps.c.site == site, performed_steps.c.sop_instance_uid == uid
+    )
+    return conn.execute(asked.with_for_update() if to_change else asked).one_or_none()
 
 
 def _values(site: str, step: PerformedStep, at: datetime) -> dict[str, Any]:
