@@ -35,6 +35,11 @@ def derived_uid(*parts: str) -> str:
     return uid_from_uuid(uuid.uuid5(_NAMESPACE, "\x1f".join(parts)))
 
 
+def reply_series_uid(study_uid: str, case_id: str) -> str:
+    """Return the series in which the signed replies on a case stand in its study."""
+    return derived_uid("reply-series", study_uid, case_id)
+
+
 def new_case_id(random_bytes: Callable[[int], bytes]) -> str:
     """Return a fresh case number such as `7K3M-2QXF`; the caller checks that it is free."""
     letters = [_CASE_ALPHABET[b % len(_CASE_ALPHABET)] for b in random_bytes(8)]

@@ -68,6 +68,7 @@ class AePermission(StrEnum):
     COMMIT = "commit"
     WORKLIST = "worklist"
     REPLY = "reply"
+    ASK = "ask"  # we may ask it by C-FIND how much there is of a study
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,9 @@ class StudyOfCase:
     series_count: int = 0
     instance_count: int = 0
     completeness: str = "arriving"  # arriving | complete | presumed
+    completeness_evidence: str = ""  # what decided: counts | mpps | commitment | sender
+    expected_instances: int | None = None
+    missing_instances: int = 0
     last_received_at: datetime | None = None
 
 
@@ -235,5 +239,7 @@ class CaseSummary:
     description: str = ""
     series_count: int = 0
     instance_count: int = 0
-    completeness: str = ""
+    completeness: str = ""  # of the least complete of its studies
+    expected_instances: int | None = None
+    missing_instances: int = 0
     prior_count: int = 0

@@ -12,6 +12,7 @@ import structlog
 
 from casework.errors import LysbroError
 from casework.model import Actor, SiteKind
+from lysbro.secure import tls_files
 from lysbro.wiring import Parts
 from pacs_bridge import reporting
 from pacs_bridge.syntaxes import is_class_taken
@@ -57,7 +58,11 @@ class Committer:
         results = parts.commitments.results(commitment)
         try:
             reporting.report(
-                commitment, results, people=parts.people, calling=parts.settings.ae_title
+                commitment,
+                results,
+                people=parts.people,
+                calling=parts.settings.ae_title,
+                tls=tls_files(parts.settings),
             )
         except LysbroError as error:
             state = parts.commitments.failed(commitment, error.message)

@@ -199,6 +199,7 @@ def _write(
             {
                 "site": row.site,
                 "sop_instance_uid": row.sop_instance_uid,
+                "sha256": row.sha256,
                 "events": [asdict(event) for event in events],
             }
         )

@@ -1,5 +1,5 @@
-"""The worker process: packs what is quiet, answers for what is kept, presumes studies complete,
-delivers replies, sends studies.
+"""The worker process: packs what is quiet, answers for what is kept, judges how complete studies
+are and asks their senders, delivers replies, sends studies.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from casework.errors import LysbroError
+from lysbro.asking import Asker
 from lysbro.committing import Committer
 from lysbro.delivering import Deliverer
 from lysbro.sending import Sender
@@ -48,6 +49,7 @@ def chores(parts: Parts) -> tuple[Chore, ...]:
         Chore("commit", Committer(parts).run_once),
         Chore("pack", pack),
         Chore("presume", presume),
+        Chore("ask", Asker(parts).run_once),
     )
 
 

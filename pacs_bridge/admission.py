@@ -125,6 +125,11 @@ def may_commit(entity: ApplicationEntity) -> bool:
     return AePermission.COMMIT in entity.permissions
 
 
+def may_perform(entity: ApplicationEntity) -> bool:
+    """Tell whether an entity may tell of performed procedure steps: what sends, or is scheduled."""
+    return bool(entity.permissions & {AePermission.STORE, AePermission.WORKLIST})
+
+
 def _not_recognised(reason: int, code: str, message: str) -> Rejection:
     return Rejection(PERMANENT, SERVICE_USER, reason, code, message)
 

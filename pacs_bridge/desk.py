@@ -9,6 +9,7 @@ from storage.archive import Archive
 from storage.commitments import Commitments
 from storage.index import Index
 from storage.ledger import Ledger
+from storage.performed import PerformedSteps
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Desk:
     archive: Archive
     index: Index
     ledger: Ledger
+    performed: PerformedSteps
     own_title: str
     maximum_matches: int
     max_object_bytes: int

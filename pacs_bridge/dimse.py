@@ -14,6 +14,8 @@ from casework.errors import Invalid
 
 C_STORE_RQ, C_STORE_RSP = 0x0001, 0x8001
 C_FIND_RQ, C_FIND_RSP = 0x0020, 0x8020
+N_SET_RQ, N_SET_RSP = 0x0120, 0x8120
+N_CREATE_RQ, N_CREATE_RSP = 0x0140, 0x8140
 C_ECHO_RQ, C_ECHO_RSP = 0x0030, 0x8030
 C_CANCEL_RQ = 0x0FFF
 N_EVENT_REPORT_RQ, N_EVENT_REPORT_RSP = 0x0100, 0x8100
@@ -33,6 +35,7 @@ _PRIORITY = 0x0700
 _DATASET_TYPE = 0x0800
 _STATUS = 0x0900
 _COMMENT = 0x0902
+_ERROR_ID = 0x0903
 _AFFECTED_INSTANCE = 0x1000
 _REQUESTED_INSTANCE = 0x1001
 _EVENT_TYPE = 0x1002
@@ -122,9 +125,18 @@ def read_command(encoded: bytes) -> Command:
 
 
 def write_response(
-    command: Command, status: int, *, comment: str = "", with_dataset: bool = False
+    command: Command,
+    status: int,
+    *,
+    comment: str = "",
+    with_dataset: bool = False,
+    instance: str = "",
+    error_id: int | None = None,
 ) -> bytes:
-    """Return the command set of a response (PS3.7 section 9.3); malformed UIDs are not echoed."""
+    """Return the command set of a response (PS3.7 section 9.3); malformed UIDs are not echoed.
+
+    `instance` is the UID of one that was made, where the request names none.
+    """
     elements = {
         _FIELD: _us(command.field | 0x8000),
         _RESPONDED_TO: _us(command.message_id),
@@ -133,10 +145,12 @@ def write_response(
     }
     for number, uid in (
         (_AFFECTED_CLASS, command.affected_class),
-        (_AFFECTED_INSTANCE, command.affected_instance),
+        (_AFFECTED_INSTANCE, command.affected_instance or instance),
     ):
         if uid and len(uid) <= 64 and uid.replace(".", "").isdigit() and uid.isascii():
             elements[number] = _even(uid.encode("ascii"), b"\0")
+    if error_id is not None:
+        elements[_ERROR_ID] = _us(error_id)
     if comment:
         elements[_COMMENT] = _even(comment.encode("ascii"), b" ")
     return write_elements(elements)
@@ -168,6 +182,19 @@ def write_event_report(
             _DATASET_TYPE: _us(0x0001),
             _AFFECTED_INSTANCE: _even(sop_instance_uid.encode("ascii"), b"\0"),
             _EVENT_TYPE: _us(event_type),
+        }
+    )
+
+
+def write_find_request(message_id: int, sop_class_uid: str) -> bytes:
+    """Return the command set of a C-FIND request of medium priority (PS3.7 section 9.3.2.1)."""
+    return write_elements(
+        {
+            _AFFECTED_CLASS: _even(sop_class_uid.encode("ascii"), b"\0"),
+            _FIELD: _us(C_FIND_RQ),
+            _MESSAGE_ID: _us(message_id),
+            _PRIORITY: _us(0),
+            _DATASET_TYPE: _us(0x0001),
         }
     )
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from casework.model import ApplicationEntity
-from pacs_bridge.admission import may_commit, may_query, may_store
+from pacs_bridge.admission import may_commit, may_perform, may_query, may_store
 from pacs_bridge.items import Extended, Role, UserInformation
 from pacs_bridge.syntaxes import (
     COMMITMENT,
     FIND_CLASSES,
+    PERFORMED_STEP,
     VERIFICATION,
     choose_for_messages,
     choose_for_storage,
@@ -106,6 +107,8 @@ def _answer(
         allowed, chosen = may_query(entity), choose_for_messages(context.transfer_syntaxes)
     elif abstract == COMMITMENT:
         allowed, chosen = may_commit(entity), choose_for_messages(context.transfer_syntaxes)
+    elif abstract == PERFORMED_STEP:
+        allowed, chosen = may_perform(entity), choose_for_messages(context.transfer_syntaxes)
     elif is_storage_class(
         abstract, service_classes=service_classes, private_classes=private_classes
     ):

@@ -167,11 +167,13 @@ def run_send(
     if not rows:
         raise NotFound(f"There is no study {job.study_uid} of {job.site}.", code="no-such-study")
     left = [StoredObject(archive, row) for row in rows if row.sop_instance_uid not in job.sent]
+    pks = {row.sop_instance_uid: row.pk for row in rows}
     failed: list[Outcome] = []
     arrived, kept_at = 0, time.monotonic()
     for outcome in send_objects(left, node, calling=calling, tls=tls):
         if outcome.has_arrived:
-            outbox.note_sent(job.id, outcome.sop_instance_uid)
+            uid = outcome.sop_instance_uid
+            outbox.note_sent(job.id, uid, instance_pk=pks[uid], to=node.title)
             arrived += 1
         else:
             failed.append(outcome)

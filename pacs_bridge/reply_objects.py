@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
-from casework.identifiers import derived_uid
+from casework.identifiers import derived_uid, reply_series_uid
 from casework.model import Case, CaseDossier, Patient, Report, Specialty
 from pacs_bridge.encoding import encode_values
 from pacs_bridge.syntaxes import EXPLICIT_LE
@@ -67,7 +67,7 @@ def encapsulated_pdf(
     """
     case = dossier.case
     study_uid = dossier.studies[0].study_uid if dossier.studies else derived_uid("study", case.id)
-    series_uid = derived_uid("reply-series", study_uid, case.id)
+    series_uid = reply_series_uid(study_uid, case.id)
     instance_uid = derived_uid("reply-pdf", report.uid, str(report.version))
     values: dict[str, Any] = {
         "SpecificCharacterSet": "ISO_IR 192",

@@ -16,6 +16,7 @@ from pacs_bridge import scu, status
 from pacs_bridge.commitment import write_report
 from pacs_bridge.scu import EventReport, Wait, associated
 from pacs_bridge.syntaxes import COMMITMENT, COMMITMENT_INSTANCE, EXPLICIT_LE, IMPLICIT_LE
+from pacs_bridge.tls import TlsFiles
 from storage.commitments import Commitment, Results
 from storage.people import People
 
@@ -27,6 +28,7 @@ def report(
     people: People,
     calling: str,
     wait: Wait | None = None,
+    tls: TlsFiles | None = None,
 ) -> None:
     """Report to the node that asked; return once it has answered success.
 
@@ -35,7 +37,9 @@ def report(
     node = _node(commitment, people)
     proposed = build_context(UID(COMMITMENT), [UID(EXPLICIT_LE), UID(IMPLICIT_LE)])
     role = build_role(UID(COMMITMENT), scu_role=False, scp_role=True)
-    with associated(node, [proposed], roles=[role], calling=calling, wait=wait) as association:
+    with associated(
+        node, [proposed], roles=[role], calling=calling, wait=wait, tls=tls
+    ) as association:
         context = _context_as_provider(association, node)
         event_type, dataset = write_report(
             commitment.transaction_uid,

@@ -1,4 +1,4 @@
-"""Asks other nodes for associations and stores objects over them, as a stream of bytes.
+"""Asks other nodes for associations, and over them stores objects and puts questions, as bytes.
 
 The one place where Lysbro is a service class user; knows no queue and no archive.
 """
@@ -28,6 +28,7 @@ from casework.errors import LysbroError, Refused, Unavailable
 from casework.model import ApplicationEntity
 from pacs_bridge import dimse
 from pacs_bridge.quiet import quiet_pynetdicom
+from pacs_bridge.status import PENDING, PENDING_WARNING, SUCCESS
 from pacs_bridge.syntaxes import VERIFICATION
 from pacs_bridge.tls import TlsFiles, client_context
 from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -229,6 +230,33 @@ def _exchange(
     if status is None:
         raise Unavailable(f"The node gave no answer to {what}.", code="no-answer")
     return int(status), str(getattr(answer, "ErrorComment", "") or "")
+
+
+def find(
+    association: Association, context_id: int, sop_class_uid: str, identifier: bytes
+) -> Iterator[bytes]:
+    """Ask (C-FIND) and give the encoded identifier of each match; Unavailable when it breaks off.
+
+    Identifiers are handed on as bytes: what a peer says is not parsed here.
+    """
+    command = dimse.write_find_request(1, sop_class_uid)
+    size = _piece_size(association)
+    for content, kind in ((command, 0x01), (identifier, 0x00)):
+        _send_pieces(association, context_id, io.BytesIO(content), kind, size)
+    while True:
+        answer = _answer(association)
+        status = getattr(answer, "Status", None)
+        if status in (PENDING, PENDING_WARNING):
+            matched = getattr(answer, "Identifier", None)
+            yield matched.getvalue() if matched is not None else b""
+        elif status == SUCCESS:
+            return
+        elif status is None:
+            raise Unavailable("The node gave no answer to a question.", code="no-answer")
+        else:
+            raise Unavailable(
+                f"The node answered a question with status {status:04X}.", code="not-answered"
+            )
 
 
 def _not_associated(association: Association, node: ApplicationEntity) -> LysbroError:

@@ -22,6 +22,7 @@ from storage.commitments import Commitments
 from storage.index import Index
 from storage.ledger import Ledger
 from storage.people import People
+from storage.performed import PerformedSteps
 
 log = structlog.get_logger()
 
@@ -80,6 +81,7 @@ class Bridge:
             archive=archive,
             index=index,
             ledger=ledger,
+            performed=PerformedSteps(archive.database, archive.clock),
             own_title=settings.ae_title,
             maximum_matches=settings.maximum_matches,
             max_object_bytes=settings.max_object_bytes,

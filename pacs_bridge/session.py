@@ -19,10 +19,11 @@ from pacs_bridge.commitment_service import CommitmentService
 from pacs_bridge.desk import Desk
 from pacs_bridge.dimse import Command
 from pacs_bridge.negotiation import Context
+from pacs_bridge.performed import MAX_STEP_BYTES, change_step, create_step
 from pacs_bridge.query import FindRequest
 from pacs_bridge.sinks import DiscardSink, MemorySink, Sink, StoreSink
 from pacs_bridge.status import Answer, answer_to_error
-from pacs_bridge.syntaxes import COMMITMENT, FIND_CLASSES, VERIFICATION
+from pacs_bridge.syntaxes import COMMITMENT, FIND_CLASSES, PERFORMED_STEP, VERIFICATION
 
 log = structlog.get_logger()
 
@@ -73,6 +74,8 @@ class Session:
             return StoreSink(self._desk, self._origin, context, command)
         if command.field == dimse.N_ACTION_RQ and context.abstract_syntax == COMMITMENT:
             return MemorySink(MAX_REQUEST_BYTES)
+        if command.field in (dimse.N_CREATE_RQ, dimse.N_SET_RQ):
+            return MemorySink(MAX_STEP_BYTES)
         return MemorySink() if command.field == dimse.C_FIND_RQ else DiscardSink()
 
     def answers(self, message: Message, is_cancelled: Callable[[], bool]) -> Iterator[Reply]:
@@ -91,6 +94,9 @@ class Session:
                 yield from self._find(message, message.sink.content, is_cancelled)
             else:
                 yield self._reply(message, Answer(status.UNRECOGNISED_OPERATION))
+        elif field in (dimse.N_CREATE_RQ, dimse.N_SET_RQ):
+            held = message.sink.content if isinstance(message.sink, MemorySink) else b""
+            yield self._performed(message, held)
         elif field == dimse.C_STORE_RQ:
             yield self._reply(message, Answer(status.CANNOT_UNDERSTAND, "There is no data set"))
         else:
@@ -161,6 +167,38 @@ class Session:
             log.error("query broke", association=self.id, exc_info=error)
             yield self._reply(message, last)
         self._note_query(matches, last)
+
+    def _performed(self, message: Message, dataset: bytes) -> Reply:
+        """Begin or change a performed procedure step."""
+        command, context = message.command, message.context
+        if context.abstract_syntax != PERFORMED_STEP:
+            return self._reply(message, Answer(status.UNRECOGNISED_OPERATION))
+        serve = create_step if command.field == dimse.N_CREATE_RQ else change_step
+        uid = command.affected_instance
+        try:
+            done = serve(
+                self._desk.performed, self._entity, uid, dataset, syntax=context.transfer_syntax
+            )
+        except Exception as error:  # process boundary: the peer gets a status
+            log.error("performed step broke", association=self.id, exc_info=error)
+            return self._reply(message, answer_to_error(error))
+        log.info(
+            "performed step told",
+            association=self.id,
+            site=self._entity.site,
+            step=done.uid[:64],
+            status=f"{done.answer.status:04X}",
+            reason=done.answer.comment,
+        )
+        return Reply(
+            dimse.write_response(
+                command,
+                done.answer.status,
+                comment=done.answer.comment,
+                instance=done.uid,
+                error_id=done.error_id,
+            )
+        )
 
     def _note_query(self, matches: int, last: Answer) -> None:
         log.info("queried", association=self.id, site=self._entity.site, matches=matches)

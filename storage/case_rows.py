@@ -74,6 +74,9 @@ def as_study(row: AnyRow) -> StudyOfCase:
         series_count=row.series_count,
         instance_count=row.instance_count,
         completeness=row.completeness,
+        completeness_evidence=row.completeness_evidence,
+        expected_instances=row.expected_instances,
+        missing_instances=row.missing_instances,
         last_received_at=row.last_received_at,
     )
 

@@ -122,6 +122,9 @@ def studies_of_case(conn: Connection, case_id: str) -> Sequence[AnyRow]:
             studies.c.series_count,
             studies.c.instance_count,
             studies.c.completeness,
+            studies.c.completeness_evidence,
+            studies.c.expected_instances,
+            studies.c.missing_instances,
             studies.c.last_received_at,
         )
         .outerjoin(

@@ -7,6 +7,7 @@ no DICOM.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, update
 
 from casework.commitment import SAME_ASSOCIATION_GRACE, Failure, Reference, Result
+from casework.completeness import EvidenceKind
 from casework.delivery import MAX_ATTEMPTS, next_attempt
 from casework.errors import NotFound
 from storage.casebook_tables import commitment_items, commitments
@@ -31,7 +33,9 @@ from storage.commitment_rows import (
     as_commitment,
     as_listed,
 )
+from storage.completeness import note_evidence
 from storage.database import Database
+from storage.tables import CURRENT, instances
 
 __all__ = ["Asked", "Commitment", "Commitments", "Listed", "Results", "judged"]
 
@@ -261,6 +265,38 @@ def judged(conn: Connection, commitment_id: int, *, now: datetime) -> None:
             leased_until=None,
         )
     )
+    _note_evidence(conn, commitment_id, now=now)
+
+
+def _note_evidence(conn: Connection, commitment_id: int, *, now: datetime) -> None:
+    """Note what the request named of each study as evidence of how much there is of it.
+
+    What is not here has no study; where all that is here is of one, the request is of that one.
+    """
+    asked = conn.execute(
+        select(commitments.c.site, commitments.c.transaction_uid).where(
+            commitments.c.id == commitment_id
+        )
+    ).one()
+    of_it = commitment_items.c.commitment_id == commitment_id
+    named = set(conn.execute(select(commitment_items.c.sop_instance_uid).where(of_it)).scalars())
+    here: dict[str, set[str]] = defaultdict(set)
+    for study_uid, uid in conn.execute(
+        select(instances.c.study_uid, instances.c.sop_instance_uid)
+        .join(commitment_items, commitment_items.c.sop_instance_uid == instances.c.sop_instance_uid)
+        .where(of_it, instances.c.site == asked.site, instances.c.state == CURRENT)
+    ):
+        here[study_uid].add(uid)
+    for study_uid, uids in sorted(here.items()):
+        note_evidence(
+            conn,
+            site=asked.site,
+            study_uid=study_uid,
+            kind=EvidenceKind.COMMITMENT,
+            at=now,
+            source=asked.transaction_uid,
+            expected_uids=named if len(here) == 1 else uids,
+        )
 
 
 def _is_free(now: datetime) -> ColumnElement[bool]:

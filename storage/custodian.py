@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from casework.custody import CustodyEvent, Origin
-from storage.database import insert_if_absent
-from storage.rows import CustodyRow, StudyCustodyRow
+from casework.custody import CustodyEvent, CustodyRow, Origin
+from storage.database import chunks, insert_if_absent
+from storage.rows import SenderRow, StudyCustodyRow, StudyTrail
 from storage.tables import custody, instances, series
 
 
@@ -67,9 +68,131 @@ def lines_of_study(conn: Connection, study_pk: int) -> list[StudyCustodyRow]:
         .join(series, series.c.pk == instances.c.series_pk)
         .where(series.c.study_pk == study_pk)
         .group_by(custody.c.event)
-        .order_by(func.min(custody.c.at), custody.c.event)
     )
-    return [StudyCustodyRow(**row._mapping) for row in found]
+    rows = [StudyCustodyRow(**row._mapping) for row in found]
+    rows += _synced(conn, study_pk)
+    return sorted(rows, key=lambda row: (row.first_at, row.event))
+
+
+def trail_of_study(conn: Connection, study_pk: int) -> StudyTrail:
+    """Return where the current instances of a study have been, as a whole."""
+    senders = _senders(conn, study_pk)
+    opened = conn.execute(
+        select(custody.c.detail)
+        .join(instances, instances.c.pk == custody.c.instance_pk)
+        .join(series, series.c.pk == instances.c.series_pk)
+        .where(series.c.study_pk == study_pk, custody.c.event == CustodyEvent.OPENED.value)
+        .order_by(custody.c.pk)
+        .limit(1)
+    ).scalar()
+    by = opened or {}
+    return StudyTrail(
+        instances=sum(sender.instances for sender in senders),
+        senders=senders,
+        events={row.event: row for row in lines_of_study(conn, study_pk)},
+        opened_by=str(by.get("name") or by.get("actor") or ""),
+    )
+
+
+def lines_of_each(
+    conn: Connection, instance_pks: Sequence[int]
+) -> Mapping[int, Sequence[CustodyRow]]:
+    """Return the ledger of each of these instances, oldest line first."""
+    found: dict[int, list[CustodyRow]] = defaultdict(list)
+    for some in chunks(sorted(instance_pks)):
+        asked = select(custody.c.instance_pk, custody.c.event, custody.c.at, custody.c.detail)
+        for row in conn.execute(
+            asked.where(custody.c.instance_pk.in_(some)).order_by(custody.c.pk)
+        ):
+            found[row.instance_pk].append(CustodyRow(row.event, row.at, row.detail))
+    return found
+
+
+def without(
+    conn: Connection, instance_pks: Sequence[int], event: CustodyEvent, *, key: str = ""
+) -> list[int]:
+    """Return those instances whose ledger has no line of an event; with a key, none under it."""
+    have: set[int] = set()
+    for some in chunks(sorted(set(instance_pks))):
+        asked = select(custody.c.instance_pk).where(
+            custody.c.instance_pk.in_(some), custody.c.event == event.value
+        )
+        if key:
+            asked = asked.where(custody.c.record.in_([_first(pk, key) for pk in some]))
+        have |= set(conn.execute(asked).scalars())
+    return [pk for pk in dict.fromkeys(instance_pks) if pk not in have]
+
+
+def write_first(
+    conn: Connection,
+    instance_pks: Sequence[int],
+    event: CustodyEvent,
+    at: datetime,
+    detail: Mapping[str, Any],
+    *,
+    key: str = "",
+) -> None:
+    """Add the line of a first time; of two who were first at once, one line stays."""
+    write(conn, [Line(pk, event, at, detail, _first(pk, key)) for pk in instance_pks])
+
+
+def _first(instance_pk: int, key: str) -> str:
+    return f"first:{instance_pk}:{key}"
+
+
+def _senders(conn: Connection, study_pk: int) -> tuple[SenderRow, ...]:
+    door, ae, actor = (
+        func.coalesce(custody.c.detail[name].as_string(), "")
+        for name in ("door", "calling_ae", "actor")
+    )
+    received = (
+        select(
+            door.label("door"),
+            ae.label("calling_ae"),
+            actor.label("actor"),
+            custody.c.instance_pk,
+            custody.c.at,
+        )
+        .join(instances, instances.c.pk == custody.c.instance_pk)
+        .join(series, series.c.pk == instances.c.series_pk)
+        .where(series.c.study_pk == study_pk, custody.c.event == CustodyEvent.RECEIVED.value)
+        .subquery()
+    )
+    who = (received.c.door, received.c.calling_ae, received.c.actor)
+    found = conn.execute(
+        select(
+            *who,
+            func.count(received.c.instance_pk.distinct()).label("instances"),
+            func.min(received.c.at).label("first_at"),
+            func.max(received.c.at).label("last_at"),
+        )
+        .group_by(*who)
+        .order_by(func.min(received.c.at))
+    )
+    return tuple(SenderRow(**row._mapping) for row in found)
+
+
+def _synced(conn: Connection, study_pk: int) -> list[StudyCustodyRow]:
+    """Return when a study's instances became durable, which stands in the line of their arrival."""
+    synced_at = custody.c.detail["synced_at"].as_string()
+    first, last, count = conn.execute(
+        select(
+            func.min(synced_at),
+            func.max(synced_at),
+            func.count(custody.c.instance_pk.distinct()),
+        )
+        .join(instances, instances.c.pk == custody.c.instance_pk)
+        .join(series, series.c.pk == instances.c.series_pk)
+        .where(
+            series.c.study_pk == study_pk,
+            custody.c.event == CustodyEvent.RECEIVED.value,
+            synced_at.is_not(None),
+        )
+    ).one()
+    if not count:
+        return []
+    times = [datetime.fromisoformat(each) for each in (first, last)]
+    return [StudyCustodyRow(CustodyEvent.SYNCED.value, count, *times)]
 
 
 def noted_records(conn: Connection, records: Sequence[str]) -> set[str]:

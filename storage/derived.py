@@ -5,6 +5,8 @@ Used by the start, by whoever follows a journal that another process writes. Jud
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import structlog
 
 from casework.errors import Invalid
@@ -32,7 +34,14 @@ def header_of(descriptor: int, entry: Entry, walk_limits: WalkLimits) -> Header 
         return None
 
 
-def record_of(entry: Entry, header: Header, segment: str, *, adopted: bool = True) -> SpoolRecord:
+def record_of(
+    entry: Entry,
+    header: Header,
+    segment: str,
+    *,
+    synced_at: datetime | None,
+    adopted: bool = True,
+) -> SpoolRecord:
     """Return the record as the index takes it; `adopted` when no living process answers for it."""
     told = entry.header
     return SpoolRecord(
@@ -47,4 +56,5 @@ def record_of(entry: Entry, header: Header, segment: str, *, adopted: bool = Tru
         dataset_offset=told.dataset_offset,
         end=entry.end,
         adopted=adopted,
+        synced_at=synced_at,
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,14 +23,14 @@ from casework.errors import Unavailable
 from storage.database import Database
 from storage.derived import header_of, record_of
 from storage.indexer import Indexer
-from storage.journal import SEGMENT_HEADER_BYTES, Entry, scan
+from storage.journal import SEGMENT_HEADER_BYTES, Entry, Part, scan
 from storage.positions import positions
 from storage.segments import read_segment_header
 from storage.walker import WalkLimits
 
 log = structlog.get_logger()
 
-SEALED = "sealed"
+SEALED, UNSYNCED = "sealed", "-"
 _DRAIN_S = 30.0
 
 
@@ -56,7 +56,10 @@ def follow(
     try:
         for line in told:
             segment, end, note = line.decode().split()
-            follower.hear(segment, int(end), is_sealed=note == SEALED)
+            if note == SEALED:
+                follower.hear_sealed(segment, int(end))
+            else:
+                follower.hear(segment, int(end), synced_at=_time(note))
     finally:
         indexer.stop(timeout_s=_DRAIN_S)
 
@@ -73,17 +76,20 @@ class _Follower:
         self._walk_limits = walk_limits
         self._open: dict[str, tuple[int, bytes, int]] = {}  # descriptor, nonce, read through
 
-    def hear(self, segment: str, end: int, *, is_sealed: bool) -> None:
-        """Read a segment up to where it is durable."""
+    def hear(self, segment: str, end: int, *, synced_at: datetime | None) -> None:
+        """Read a segment up to where it is durable, which it is since `synced_at` at the latest."""
         descriptor, nonce, through = self._open.get(segment) or self._begin(segment)
-        if not is_sealed:
-            if end > through:
-                self._read(descriptor, segment, nonce, through, end)
-                self._open[segment] = (descriptor, nonce, end)
-            return
+        if end > through:
+            for part in scan(descriptor, nonce=nonce, size=end, start=through):
+                self._take(descriptor, segment, part, synced_at)
+            self._open[segment] = (descriptor, nonce, end)
+
+    def hear_sealed(self, segment: str, end: int) -> None:
+        """Pass on that a segment is whole; nothing more of it will be read."""
         self._indexer.note_sealed(segment, end)
-        os.close(descriptor)
-        self._open.pop(segment, None)
+        descriptor, _, _ = self._open.pop(segment, (-1, b"", 0))
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def _begin(self, segment: str) -> tuple[int, bytes, int]:
         descriptor = os.open(self._spool / segment, os.O_RDONLY | os.O_CLOEXEC)
@@ -97,14 +103,18 @@ class _Follower:
         self._open[segment] = (descriptor, header.nonce, max(through, SEGMENT_HEADER_BYTES))
         return self._open[segment]
 
-    def _read(self, descriptor: int, segment: str, nonce: bytes, start: int, end: int) -> None:
-        for part in scan(descriptor, nonce=nonce, size=end, start=start):
-            if not isinstance(part, Entry):
-                log.error("record_unreadable", segment=segment, offset=start)
-                continue
-            header = header_of(descriptor, part, self._walk_limits)
-            if header is not None:
-                self._indexer.add(record_of(part, header, segment, adopted=False))
+    def _take(self, descriptor: int, segment: str, part: Part, synced_at: datetime | None) -> None:
+        if not isinstance(part, Entry):
+            log.error("record_unreadable", segment=segment, offset=part.offset)
+            return
+        header = header_of(descriptor, part, self._walk_limits)
+        if header is not None:
+            record = record_of(part, header, segment, synced_at=synced_at, adopted=False)
+            self._indexer.add(record)
+
+
+def _time(note: str) -> datetime | None:
+    return None if note == UNSYNCED else datetime.fromtimestamp(int(note) / 1e6, UTC)
 
 
 def _nothing() -> None:

@@ -137,6 +137,7 @@ INDEXED_KEYWORDS: frozenset[str] = frozenset(NESTED_KEYWORDS) | frozenset(
         "Rows",
         "Columns",
         "NumberOfFrames",
+        "NumberOfStudyRelatedInstances",
         "BitsAllocated",
         "BitsStored",
         "HighBit",

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, bindparam, func, select, tuple_, update
 
+from casework.completeness import ARRIVING
 from storage.casebook_tables import sites
 from storage.database import chunks, insert_if_absent
 from storage.levels import issuer_of, patient_values, series_values, study_values, text_of
@@ -64,7 +65,7 @@ def place(conn: Connection, arrivals: Sequence[Arrival]) -> list[Place]:
         studies,
         _STUDY_KEY,
         by_study,
-        values=lambda g: {**study_values(g.attributes), "completeness": "arriving"},
+        values=lambda g: {**study_values(g.attributes), "completeness": ARRIVING, "judged": ""},
         owners=lambda new: _patients_of(conn, new, by_study),
     )
     numbers = _fill_patients(conn, {row.pk: row for row in study_rows.values()}, by_study)

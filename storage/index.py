@@ -12,10 +12,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from casework.access import Scope
-from casework.custody import CustodyEvent
+from casework.completeness import Completeness, Evidence
+from casework.custody import CustodyEvent, CustodyRow, Trail, trail_of, with_synced
 from casework.errors import NotFound
 from casework.model import Actor, Patient
-from storage import conflicts, custodian, find, locate
+from storage import completeness, conflicts, custodian, find, locate
 from storage.database import Database
 from storage.locate import Pack, Packed, ReadySeries
 from storage.matching import Key
@@ -23,12 +24,12 @@ from storage.query import read_query
 from storage.rows import (
     ConflictRow,
     ConflictSide,
-    CustodyRow,
     InstanceRow,
     Location,
     SeriesRow,
     StudyCustodyRow,
     StudyRow,
+    StudyTrail,
     instance_row,
     series_row,
     study_row,
@@ -46,6 +47,7 @@ __all__ = [
     "SeriesRow",
     "StudyCustodyRow",
     "StudyRow",
+    "StudyTrail",
 ]
 
 
@@ -156,7 +158,7 @@ class Index:
         """Return where an instance within sight has been, or raise NotFound."""
         with self._database.read() as conn:
             row = _instance(conn, scope, sop_instance_uid, site)
-            return custodian.lines_of(conn, row.pk)
+            return with_synced(custodian.lines_of(conn, row.pk))
 
     def custody_of_study(
         self, scope: Scope, study_uid: str, site: str | None = None
@@ -166,6 +168,54 @@ class Index:
         with self._database.read() as conn:
             found = conn.execute(statement).scalars().all()
             return [row for pk in found for row in custodian.lines_of_study(conn, pk)]
+
+    def trail_of_study(self, scope: Scope, study_uid: str, site: str) -> StudyTrail:
+        """Return where a study of a site within sight has been, as a whole."""
+        statement = select(studies.c.pk).where(*_of_study(scope, study_uid, site))
+        with self._database.read() as conn:
+            pk = conn.execute(statement).scalar()
+            return StudyTrail(0) if pk is None else custodian.trail_of_study(conn, pk)
+
+    def trails(
+        self, scope: Scope, study_uid: str, site: str, *, limit: int, offset: int = 0
+    ) -> list[tuple[InstanceRow, Trail]]:
+        """Return some instances of a study within sight, by number, and where each has been."""
+        statement = (
+            _current_instances()
+            .where(*_of_study(scope, study_uid, site))
+            .order_by(
+                series.c.number.asc().nulls_last(),
+                series.c.pk,
+                instances.c.number.asc().nulls_last(),
+                instances.c.pk,
+            )
+        )
+        with self._database.read() as conn:
+            rows = [
+                instance_row(row) for row in conn.execute(statement.limit(limit).offset(offset))
+            ]
+            ledger = custodian.lines_of_each(conn, [row.pk for row in rows])
+            return [(row, trail_of(ledger.get(row.pk, ()))) for row in rows]
+
+    def note_first(
+        self,
+        instance_pks: Sequence[int],
+        event: CustodyEvent,
+        at: datetime,
+        detail: Mapping[str, Any] | None = None,
+        *,
+        key: str = "",
+    ) -> int:
+        """Add a line to those ledgers that have none of this event yet; return to how many.
+
+        With a key, that have none under this key: an export to one reader, say.
+        """
+        with self._database.read() as conn:
+            left = custodian.without(conn, instance_pks, event, key=key)
+        if left:
+            with self._database.begin() as conn:
+                custodian.write_first(conn, left, event, at, detail or {}, key=key)
+        return len(left)
 
     def note(
         self,
@@ -215,9 +265,18 @@ class Index:
             return locate.located(conn, pack, members, now=now)
 
     def presume_complete(self, now: datetime, quiet_s: float) -> int:
-        """Presume studies complete that nothing has been added to for a while; return how many."""
+        """Judge the studies that have been quiet or have evidence; return how many changed."""
+        with self._database.read() as conn:
+            if not completeness.is_any_to_judge(conn, now=now, quiet_s=quiet_s):
+                return 0
         with self._database.begin() as conn:
-            return locate.presume_complete(conn, now=now, quiet_s=quiet_s)
+            return completeness.judge_due(conn, now=now, quiet_s=quiet_s)
+
+    def note_evidence(self, site: str, study_uid: str, evidence: Evidence) -> Completeness | None:
+        """Keep what was said of a study and judge it; None when nothing of it is here yet."""
+        with self._database.begin() as conn:
+            completeness.keep_evidence(conn, site=site, study_uid=study_uid, evidence=evidence)
+            return completeness.judge_study(conn, site=site, study_uid=study_uid)
 
     def sites_of_study(self, study_uid: str) -> list[str]:
         """Return the sites that have sent a study, whoever may see it."""

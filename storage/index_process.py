@@ -13,11 +13,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import structlog
 
 from casework.errors import Unavailable
-from storage.follower import SEALED
+from storage.follower import SEALED, UNSYNCED
 from storage.records import SpoolRecord
 
 log = structlog.get_logger()
@@ -38,6 +39,7 @@ class IndexProcess:
         self._unconfirmed: dict[str, deque[int]] = {}  # ends of records, by segment
         self._sealed: dict[str, int] = {}
         self._unsaid: dict[str, str] = {}  # lines to be written, the last of each segment
+        self._since = UNSYNCED  # what was said last
         self._has_news = threading.Event()
         self._added = 0
         self._done = 0
@@ -66,7 +68,8 @@ class IndexProcess:
         with self._condition:
             self._unconfirmed.setdefault(record.segment, deque()).append(record.end)
             self._added += 1
-            self._say(record.segment, record.end, str(time.time_ns() // 1000))
+            self._since = _since(record.synced_at)
+            self._say(record.segment, record.end, self._since)
         if not self._has_news.is_set():
             self._has_news.set()
 
@@ -141,7 +144,7 @@ class IndexProcess:
             self._unsaid.clear()
             for segment, ends in self._unconfirmed.items():
                 if ends:
-                    self._say(segment, ends[-1], str(time.time_ns() // 1000))
+                    self._say(segment, ends[-1], self._since)
             for segment, end in self._sealed.items():
                 self._say(segment, end, SEALED)
             self._say_all()
@@ -226,3 +229,7 @@ class IndexProcess:
                 self._housekeeping()
             except Exception:
                 log.exception("housekeeping_failed")
+
+
+def _since(synced_at: datetime | None) -> str:
+    return UNSYNCED if synced_at is None else str(int(synced_at.timestamp() * 1e6))

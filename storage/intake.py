@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -129,7 +130,7 @@ class Intake:
         try:
             header = self._judge()
             record = self._write_header(header, self._spool.clock())
-            self._spool.make_durable(self._segment, record.end)
+            synced_at = self._spool.make_durable(self._segment, record.end)
         except LysbroError:
             self.abort()
             raise
@@ -137,7 +138,7 @@ class Intake:
         segment = self._segment
         segment.took(record.end)
         self._spool.add_to_gauge(record.length + self._header_bytes)
-        self._acknowledged(record)
+        self._acknowledged(replace(record, synced_at=synced_at))
         self._spool.give_back(segment)
         return _receipt(record)
 

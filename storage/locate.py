@@ -15,7 +15,7 @@ from casework.custody import CustodyEvent
 from storage import custodian
 from storage.database import chunks, insert_if_absent
 from storage.rows import InstanceRow, instance_row
-from storage.tables import IN_PACK, IN_SPOOL, instances, packs, studies
+from storage.tables import IN_PACK, IN_SPOOL, instances, packs
 from storage.urgent import series_asked_for
 
 
@@ -127,19 +127,6 @@ def live_records(conn: Connection, segment: str) -> list[LiveRecord]:
         .order_by(instances.c.offset)
     )
     return [LiveRecord(row.pk, row.offset, row.length) for row in found]
-
-
-def presume_complete(conn: Connection, *, now: datetime, quiet_s: float) -> int:
-    """Presume studies complete that nothing has been added to for a while; return how many."""
-    done = conn.execute(
-        update(studies)
-        .where(
-            studies.c.completeness == "arriving",
-            studies.c.last_received_at <= now - timedelta(seconds=quiet_s),
-        )
-        .values(completeness="presumed")
-    )
-    return done.rowcount
 
 
 def _spooled(

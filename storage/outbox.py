@@ -14,10 +14,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
 
+from casework.custody import CustodyEvent
 from casework.delivery import MAX_ATTEMPTS, next_attempt
 from casework.errors import NotFound
 from casework.model import Delivery
 from storage.casebook_tables import jobs, sent_instances
+from storage.custodian import Line, write
 from storage.database import Database, insert_if_absent
 
 DELIVERY = "delivery"
@@ -129,11 +131,20 @@ class Outbox:
                 .values(leased_until=until)
             )
 
-    def note_sent(self, job_id: int, sop_instance_uid: str) -> None:
-        """Note that an instance has arrived, so that a later attempt goes on after it."""
-        row = {"job_id": job_id, "sop_instance_uid": sop_instance_uid, "at": self._clock()}
+    def note_sent(
+        self, job_id: int, sop_instance_uid: str, *, instance_pk: int | None = None, to: str = ""
+    ) -> None:
+        """Note that an instance has arrived, so that a later attempt goes on after it.
+
+        Its custody says so too, when its row in the index is given.
+        """
+        now = self._clock()
+        row = {"job_id": job_id, "sop_instance_uid": sop_instance_uid, "at": now}
         with self._database.begin() as conn:
             insert_if_absent(conn, sent_instances, [row])
+            if instance_pk is not None:
+                detail = {"to": to, "job": job_id}
+                write(conn, [Line(instance_pk, CustodyEvent.SENT, now, detail)])
 
     def send_done(self, job_id: int) -> None:
         """Note that a whole study has arrived."""

@@ -19,13 +19,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+from casework.custody import CustodyRow
 from casework.errors import Invalid, NotFound
 from storage.dicom_json import dicom_json
 from storage.disk import sync_folder
 from storage.filemeta import IMPLEMENTATION_VERSION_NAME
 from storage.journal import new_digest
 from storage.part10 import FileSource, Source, WalkLimits
-from storage.rows import CustodyRow, InstanceRow
+from storage.rows import InstanceRow
 
 METADATA, CUSTODY = "metadata.json", "custody.json"
 _TEMPORARY = ".pack-"

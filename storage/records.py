@@ -24,3 +24,4 @@ class SpoolRecord:
     dataset_offset: int  # of the data set in the Part 10 file
     end: int = 0  # of the whole record in the segment: the indexer's position after it
     adopted: bool = False  # found at a start, not answered for by the process that indexes it
+    synced_at: datetime | None = None  # when it became durable; None: never waited for

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -154,7 +155,14 @@ def _recover_segment(
         if record is not None:
             acknowledged(record)
             tally.adopted += 1
-    tally.adopted += _index_in_place(database, descriptor, path.name, found.settled, walk_limits)
+    tally.adopted += _index_in_place(
+        database,
+        descriptor,
+        path.name,
+        found.settled,
+        walk_limits,
+        found_at=spool.clock() if spool.is_durable else None,
+    )
     if found.seal is None:
         tally.torn += len(found.torn)
         tally.set_aside_bytes += sum(end - start for start, end in found.torn)
@@ -221,13 +229,18 @@ def _index_in_place(
     segment: str,
     entries: list[Entry],
     walk_limits: WalkLimits,
+    *,
+    found_at: datetime | None,
 ) -> int:
-    """Give rows to records that were acknowledged and not indexed; return how many."""
+    """Give rows to records that were acknowledged and not indexed; return how many.
+
+    When they were synced is not known; `found_at` is when they were found to be.
+    """
     records = []
     for entry in entries:
         header = header_of(descriptor, entry, walk_limits)
         if header is not None:
-            records.append(record_of(entry, header, segment))
+            records.append(record_of(entry, header, segment, synced_at=found_at))
     for start in range(0, len(records), _BATCH):
         with database.begin() as conn:
             register(conn, records[start : start + _BATCH])
@@ -267,14 +280,14 @@ def _append_anew(
             chunk = read_exactly(descriptor, position, min(_CHUNK, entry.end - position))
             end = target.write_at([chunk], end)
             position += len(chunk)
-        spool.make_durable(target, end)
+        synced_at = spool.make_durable(target, end)
     except BaseException:
         target.is_broken = True
         spool.give_back(target)
         raise
     target.took(end)
     copy = Entry(target.end, payload_at, end, told)
-    record = record_of(copy, header, target.name)
+    record = record_of(copy, header, target.name, synced_at=synced_at)
     spool.give_back(target)
     return record
 

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection, select
 
+from casework.completeness import Evidence, EvidenceKind
 from casework.custody import CustodyEvent
 from storage import custodian
 from storage.arrivals import arrived
+from storage.completeness import keep_evidence
 from storage.database import chunks, insert_if_absent
 from storage.hierarchy import Arrival, Place, place, recount
 from storage.levels import integer_of
@@ -64,6 +67,7 @@ def register(conn: Connection, batch: Sequence[SpoolRecord]) -> None:
     if places:
         recount(conn, {stand.series_pk for stand in places})
         _tell_casebook(conn, decisions)
+        _note_counts(conn, decisions)
     _log(kept)
 
 
@@ -208,6 +212,8 @@ def _detail(decision: _Decision) -> dict[str, Any]:
         detail["warnings"] = list(decision.record.header.warnings)
     if decision.record.adopted:
         detail["adopted"] = True
+    if decision.record.synced_at is not None and decision.state:
+        detail["synced_at"] = decision.record.synced_at.isoformat(timespec="microseconds")
     if decision.place is not None and decision.place.other_patient:
         detail["other_patient"] = True
     return detail
@@ -237,6 +243,24 @@ def _tell_casebook(conn: Connection, decisions: Sequence[_Decision]) -> None:
             received_at=record.received_at,
         )
         known.add(stand.study_pk)
+
+
+def _note_counts(conn: Connection, decisions: Sequence[_Decision]) -> None:
+    """Keep what objects say of their study's size, once for each study that says so."""
+    told: dict[tuple[str, str], tuple[int, datetime]] = {}
+    for decision in decisions:
+        header = decision.record.header
+        count = integer_of(header.attributes, "NumberOfStudyRelatedInstances")
+        if decision.place is not None and count is not None and count > 0:
+            key = decision.record.origin.site, header.study_uid
+            told[key] = (count, decision.record.received_at)
+    for (site, study_uid), (count, at) in told.items():
+        keep_evidence(
+            conn,
+            site=site,
+            study_uid=study_uid,
+            evidence=Evidence(EvidenceKind.COUNTS, at, expected_instances=count, source="objects"),
+        )
 
 
 def _log(decisions: Sequence[_Decision]) -> None:

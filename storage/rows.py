@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -51,6 +51,9 @@ class StudyRow:
     series_count: int
     instance_count: int
     completeness: str  # arriving | complete | presumed
+    completeness_evidence: str  # what decided: counts | mpps | commitment | sender, or empty
+    expected_instances: int | None
+    missing_instances: int
     first_received_at: datetime
     last_received_at: datetime
     attributes: Mapping[str, Any]
@@ -99,15 +102,6 @@ class InstanceRow:
 
 
 @dataclass(frozen=True)
-class CustodyRow:
-    """One line of an instance's custody ledger."""
-
-    event: str
-    at: datetime
-    detail: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
 class StudyCustodyRow:
     """What happened to the instances of a study: one event, how many, from when to when."""
 
@@ -115,6 +109,28 @@ class StudyCustodyRow:
     instances: int
     first_at: datetime
     last_at: datetime
+
+
+@dataclass(frozen=True)
+class SenderRow:
+    """Who brought how many instances of a study, by which door, from when to when."""
+
+    door: str
+    calling_ae: str
+    actor: str
+    instances: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True)
+class StudyTrail:
+    """Where a study has been: who brought it, what it has met, and who first opened it."""
+
+    instances: int
+    senders: tuple[SenderRow, ...] = ()
+    events: Mapping[str, StudyCustodyRow] = field(default_factory=dict)
+    opened_by: str = ""
 
 
 @dataclass(frozen=True)

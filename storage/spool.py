@@ -156,16 +156,20 @@ class Spool:
         segment.is_broken = True
         self._retire(segment)
 
-    def make_durable(self, segment: Segment, end: int) -> None:
-        """Return when a segment is on stable storage up to `end`; else it is broken."""
+    def make_durable(self, segment: Segment, end: int) -> datetime | None:
+        """Return when a segment is on stable storage up to `end`; else it is broken.
+
+        The time is that of the sync; None where durability is not waited for.
+        """
         if not self.is_durable:
-            return
+            return None
         try:
             self._commit.make_durable(segment, end)
         except Unavailable:
             if self._commit.failure:
                 self._fail(self._commit.failure)
             raise
+        return self.clock()
 
     def seal_due(self) -> None:
         """Seal idle segments that are old, so that the mover can release them."""

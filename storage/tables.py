@@ -114,6 +114,10 @@ studies = Table(
     Column("series_count", Integer, nullable=False, server_default="0"),
     Column("instance_count", Integer, nullable=False, server_default="0"),
     Column("completeness", String(16), nullable=False, server_default="arriving"),
+    Column("completeness_evidence", Text, nullable=False, server_default=""),
+    Column("expected_instances", Integer),
+    Column("missing_instances", Integer, nullable=False, server_default="0"),
+    Column("judged", String(8), nullable=False, server_default=""),
     Column("first_received_at", UtcDateTime, nullable=False),
     Column("last_received_at", UtcDateTime, nullable=False),
     Column("attributes", JSON, nullable=False),
@@ -132,7 +136,7 @@ Index("ix_studies_case_id", studies.c.case_id)
 Index("ix_studies_newest", studies.c.study_date, studies.c.study_time, studies.c.pk)
 Index("ix_studies_counted", studies.c.instance_count, studies.c.series_count)
 Index("ix_studies_last_heard", studies.c.site, studies.c.last_received_at)
-Index("ix_studies_quiet", studies.c.completeness, studies.c.last_received_at)
+Index("ix_studies_to_judge", studies.c.completeness, studies.c.judged, studies.c.last_received_at)
 
 series = Table(
     "series",
@@ -268,3 +272,61 @@ custody = Table(
     UniqueConstraint("record", "event", name="a_spool_record_enters_the_ledger_once"),
 )
 Index("ix_custody_instance_pk", custody.c.instance_pk, custody.c.pk)
+
+completeness_evidence = Table(
+    "completeness_evidence",
+    metadata,
+    Column("site", String(32), primary_key=True),
+    Column("study_uid", String(64), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("source", String(255), primary_key=True),
+    Column("expected_instances", Integer),
+    Column("expected_uids", JSON(none_as_null=True)),
+    Column("at", UtcDateTime, nullable=False),
+    CheckConstraint(
+        "kind IN ('counts', 'mpps', 'commitment', 'sender')",
+        name="evidence_is_of_a_kind_that_is_known",
+    ),
+    CheckConstraint(
+        "expected_instances IS NOT NULL OR expected_uids IS NOT NULL",
+        name="evidence_says_how_many_or_which",
+    ),
+)
+"""What was said of a study; it may be here before the first instance is, so it names no row."""
+
+sender_questions = Table(
+    "sender_questions",
+    metadata,
+    Column("site", String(32), primary_key=True),
+    Column("study_uid", String(64), primary_key=True),
+    Column("ae", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", UtcDateTime, nullable=False),
+    Column("last_error", Text, nullable=False, server_default=""),
+    CheckConstraint(
+        "state IN ('open', 'answered', 'given-up')",
+        name="a_question_is_open_answered_or_given_up",
+    ),
+)
+"""Studies whose sender is asked how much there is of them."""
+Index("ix_sender_questions_due", sender_questions.c.state, sender_questions.c.next_attempt_at)
+
+performed_steps = Table(
+    "performed_steps",
+    metadata,
+    Column("site", String(32), primary_key=True),
+    Column("sop_instance_uid", String(64), primary_key=True),
+    Column("ae", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("study_uids", JSON, nullable=False),
+    Column("started", Text, nullable=False, server_default=""),
+    Column("ended", Text, nullable=False, server_default=""),
+    Column("references", JSON, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    CheckConstraint(
+        "status IN ('IN PROGRESS', 'COMPLETED', 'DISCONTINUED')",
+        name="a_step_is_in_progress_completed_or_discontinued",
+    ),
+)
+"""Modality performed procedure steps (PS3.4 annex F), as their modality has told of them."""

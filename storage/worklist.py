@@ -125,6 +125,7 @@ def _summaries(conn: Connection, scope: Scope, rows: Sequence[AnyRow]) -> list[C
             studies.c.series_count,
             studies.c.instance_count,
             studies.c.completeness,
+            studies.c.missing_instances,
         )
         .where(studies.c.case_id.in_([row.id for row in rows]))
         .order_by(studies.c.pk)
@@ -135,13 +136,17 @@ def _summaries(conn: Connection, scope: Scope, rows: Sequence[AnyRow]) -> list[C
 
 
 def _summary(of: Case, rows: Sequence[AnyRow], prior_count: int) -> CaseSummary:
+    count = sum(row.instance_count for row in rows)
+    missing = sum(row.missing_instances for row in rows)
     return CaseSummary(
         case=of,
         modalities=tuple(sorted({name for row in rows for name in modalities_of(row.modalities)})),
         description=next((row.description for row in rows if row.description), ""),
         series_count=sum(row.series_count for row in rows),
-        instance_count=sum(row.instance_count for row in rows),
+        instance_count=count,
         completeness=_least_complete([row.completeness for row in rows]),
+        expected_instances=count + missing if missing else None,
+        missing_instances=missing,
         prior_count=prior_count,
     )
 

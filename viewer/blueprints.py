@@ -14,6 +14,7 @@ from viewer import (
     assets,
     auth,
     capture,
+    custody,
     dicomweb,
     fhir,
     health,
@@ -23,7 +24,7 @@ from viewer import (
     words,
     worklist,
 )
-from viewer.api import cases, frames, instances, openapi, referrals, vocabulary
+from viewer.api import cases, frames, instances, openapi, referrals, studies, vocabulary
 
 
 def blueprints() -> Sequence[Blueprint]:
@@ -35,6 +36,7 @@ def blueprints() -> Sequence[Blueprint]:
         auth.bp,
         worklist.bp,
         replies.bp,
+        custody.bp,
         admin.bp,
         capture.bp,
         health.bp,
@@ -42,6 +44,7 @@ def blueprints() -> Sequence[Blueprint]:
         openapi.bp,
         cases.bp,
         referrals.bp,
+        studies.bp,
         instances.bp,
         frames.bp,
         vocabulary.bp,

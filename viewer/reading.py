@@ -14,6 +14,7 @@ from casework.lifecycle import Event, possible
 from casework.model import Actor, Case, CaseDossier, CaseState, CaseSummary
 from storage.index import InstanceRow, StudyRow
 from viewer import headers, reply_view
+from viewer.custody import passages_of
 from viewer.guard import current_actor, current_scope
 from viewer.manifest import build_manifest
 from viewer.services import services
@@ -45,6 +46,7 @@ def reading_room(dossier: CaseDossier) -> str:
         reply=reply,
         next_case=_next_case(case) if reply is not None else None,
         priors=_priors(dossier),
+        passages=passages_of(dossier),
         reason_codes=[(each.value, reason_name(each.value)) for each in REASON_CODES],
         manifest=htmlsafe_json_dumps(manifest),
         draft=draft,
@@ -97,10 +99,10 @@ def _may(actor: Actor, event: Event, case: Case) -> bool:
 
 
 def _note_opened(actor: Actor, case: Case, instances: list[InstanceRow]) -> None:
-    index, now = services().index, services().clock()
-    index.note_each(
+    """Note the first opening of each instance; every opening of the case is in the audit."""
+    services().index.note_first(
         [row.pk for row in instances],
         CustodyEvent.OPENED,
-        now,
-        {"actor": actor.id, "case": case.id},
+        services().clock(),
+        {"actor": actor.id, "name": actor.name, "case": case.id},
     )

@@ -18,6 +18,7 @@ from casework.lifecycle import Event, possible
 from casework.model import Actor, Case, CaseDossier, CaseState, Delivery, Report, Role, SiteKind
 from storage.index import InstanceRow
 from viewer import reading, reply_view
+from viewer.custody import passages_of
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
 from viewer.languages import language
@@ -118,6 +119,8 @@ def _reply_page(actor: Actor, dossier: CaseDossier) -> str:
         pictures=_pictures(dossier, reply),
         names_images=bool(reply and _named(reply)),
         history=_history(dossier),
+        passages=passages_of(dossier),
+        has_missing=any(study.missing_instances for study in dossier.studies),
         may={event.value for event in Event if _may(actor, event, case)},
         may_photograph=actor.site_kind is SiteKind.GP,
         strings=("case",),

@@ -116,6 +116,7 @@ def permission_name(permission: AePermission) -> str:
         AePermission.COMMIT: _("ask for commitment"),
         AePermission.WORKLIST: _("fetch the worklist"),
         AePermission.REPLY: _("be sent replies"),
+        AePermission.ASK: _("be asked how much there is"),
     }[permission]
 
 

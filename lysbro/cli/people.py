@@ -17,7 +17,8 @@ from pacs_bridge.certificate import read_certificate
 from storage.certificates import is_fingerprint
 from viewer import passwords
 
-_ALL = ",".join(p.value for p in AePermission if p is not AePermission.REPLY)
+_NEED_ADDRESS = frozenset({AePermission.REPLY, AePermission.ASK})
+_ALL = ",".join(p.value for p in AePermission if p not in _NEED_ADDRESS)
 
 
 @click.group()
@@ -140,7 +141,7 @@ def _permissions(text: str) -> frozenset[AePermission]:
     "--allow",
     default=_ALL,
     show_default=True,
-    help="What it may do; 'reply' sends it signed replies.",
+    help="What it may do; 'reply' sends it signed replies, 'ask' asks it how much it has.",
 )
 @click.option("--tls-only", is_flag=True, help="Refuse it on the plain port.")
 @json_option
@@ -149,10 +150,8 @@ def ae_add(parts: Parts, **given: Any) -> None:
     """Register the application entity AET."""
     title, slug = given["title"], given["site_slug"]
     allowed = _permissions(given["allow"])
-    if AePermission.REPLY in allowed and not (given["host"] and given["port"]):
-        raise click.UsageError(
-            "--allow reply needs --host and --port, or replies could not be sent there"
-        )
+    if allowed & _NEED_ADDRESS and not (given["host"] and given["port"]):
+        raise click.UsageError("--allow reply and --allow ask need --host and --port to call there")
     parts.people.add_ae(
         title,
         site=slug,

@@ -3,7 +3,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from casework import clocks
-from casework.completeness import completeness
 from casework.delivery import MAX_ATTEMPTS, next_attempt, wait_s
 from casework.model import Priority, Specialty
 from casework.patience import LONGEST_WAIT_S
@@ -56,14 +55,6 @@ def test_a_failed_delivery_waits_longer_each_time_up_to_an_hour(attempts, second
 def test_a_delivery_is_tried_over_a_weekend():
     in_all = sum(wait_s(n) for n in range(1, MAX_ATTEMPTS))
     assert timedelta(days=2) < timedelta(seconds=in_all) < timedelta(days=3)
-
-
-@pytest.mark.parametrize(
-    ("age_s", "expected"),
-    [(0, "arriving"), (59.9, "arriving"), (60, "presumed"), (9e6, "presumed")],
-)
-def test_silence_is_taken_for_the_end_of_a_study(age_s, expected):
-    assert completeness(T0, T0 + timedelta(seconds=age_s), 60) == expected
 
 
 PATIENCE = [

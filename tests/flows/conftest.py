@@ -183,7 +183,7 @@ def make_exchange(data: Path, **settings: str) -> Exchange:
 
 def _register(exchange: Exchange) -> None:
     hashed = passwords.hash_password(PASSWORD)
-    allowed = frozenset(AePermission) - {AePermission.REPLY}
+    allowed = frozenset(AePermission) - {AePermission.REPLY, AePermission.ASK}
     with open_parts(load(environment=exchange.environment)) as parts:
         for site in SITES:
             parts.people.add_site(site)

@@ -151,8 +151,9 @@ def test_the_ledgers_tell_what_has_happened(desk: Desk, case_id: str, tmp_path: 
     custody = json.loads(files["ledger/custody.json"])
     assert [c["sop_instance_uid"] for c in custody] == ["1.2.1.1", "1.2.1.2", "1.2.1.3"]
     for instance in custody:
-        assert [e["event"] for e in instance["events"]] == ["received", "exported"]
-        assert instance["events"][1]["detail"] == {"actor": "system:operator", "case": case_id}
+        assert [e["event"] for e in instance["events"]] == ["received", "synced", "exported"]
+        assert len(instance["sha256"]) == 64
+        assert instance["events"][2]["detail"] == {"actor": "system:operator", "case": case_id}
     assert [(e.case_id, e.outcome) for e in desk.audit("exported")] == [(case_id, "ok")] * 2
 
 

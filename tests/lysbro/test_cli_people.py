@@ -136,7 +136,7 @@ def test_a_node_is_added_changed_and_listed(desk: Desk) -> None:
     ("words", "status", "told"),
     [
         (("CT", "--site", "nowhere"), 1, "There is no site nowhere"),
-        (("CT", "--site", "fjord", "--allow", "store,fly"), 2, "fly: use commit"),
+        (("CT", "--site", "fjord", "--allow", "store,fly"), 2, "fly: use ask, commit"),
         (("CT", "--site", "fjord", "--allow", "reply"), 2, "--host and --port"),
         (("CT", "--site", "fjord", "--port", "70000"), 2, "70000 is not in the range"),
         (("SEVENTEEN_LETTERS", "--site", "fjord"), 1, "cannot be an AE title"),

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from casework.access import Scope
 from casework.delivery import MAX_ATTEMPTS
 from lysbro.sending import Sender
 from lysbro.wiring import Parts, utc_now
 from storage.outbox import Outbox
 from tests.flows.waiting import until
 from tests.lysbro.calling import Desk
+
+ALL = Scope(sites=None, specialties=None, own_site="")
 
 
 def free_port() -> int:
@@ -83,6 +86,9 @@ def test_a_study_arrives_as_it_was_received(
     assert arrived == {dataset(path.read_bytes()) for path in slices.iterdir()}
     assert desk.must("status", "--json").json["outbox"] == {"queued": 0, "done": 1, "dead": 0}
     assert not work_once(desk)
+    with desk.parts() as parts:
+        for line in (parts.index.custody(ALL, uid)[-1] for uid in ("1.2.1.1", "1.2.1.3")):
+            assert (line.event, line.detail["to"]) == ("sent", "PACS")
     (entry,) = desk.audit("send-queued")
     assert (entry.subject, entry.site, entry.detail) == ("1.2.1", "hammer", {"to": "PACS"})
 

@@ -203,7 +203,7 @@ def test_what_was_stored_is_packed_read_back_and_reported_over_a_new_association
         assert counts(parts) == {"reported": 1}
         for n in (1, 2, 3):
             events = [line.event for line in parts.index.custody(EVERYTHING, f"1.2.1.{n}")]
-            assert events == ["received", "packed", "verified", "committed"]
+            assert events == ["received", "synced", "packed", "verified", "committed"]
         (entry,) = [e for e in parts.ledger.entries() if e.action == "commitment-reported"]
         assert entry.detail == {"to": MODALITY, "committed": 3, "failed": 0}
 
@@ -417,3 +417,25 @@ def with_meta(ds: Dataset) -> Dataset:
     ds.file_meta = Dataset()
     ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
     return ds
+
+
+@pytest.mark.parametrize(
+    ("asked", "later_s", "is_complete"),
+    [(["1.2.3.1", "1.2.3.2"], 0, True), (["1.2.3.1", "1.2.3.2", "1.2.3.3"], 7200, False)],
+)
+def test_request_is_evidence_of_how_much_there_is_of_its_study(
+    exchange: Exchange, asked: list[str], later_s: float, is_complete: bool
+) -> None:
+    with exchange.open() as parts, open_bridge(parts) as port:
+        send_and_ask(port, ct("1.2.3.1"), ct("1.2.3.2"), ask=asked)
+        parts.archive.settle()
+        exchange.work(parts)
+    exchange.later_s = later_s
+    with exchange.open() as parts:
+        until(
+            lambda: exchange.work(parts) or parts.commitments.counts()["waiting"] == 0,
+            "the judgement",
+        )
+        (study,) = parts.index.studies(EVERYTHING)
+    assert (study.completeness == "complete") is is_complete
+    assert (study.completeness_evidence, study.expected_instances) == ("commitment", len(asked))

@@ -27,6 +27,7 @@ from pacs_bridge.session import Message, OutgoingRequest, Session
 from pacs_bridge.syntaxes import COMMITMENT, COMMITMENT_INSTANCE, IMPLICIT_LE
 from storage.casebook_tables import commitment_items
 from storage.commitments import Commitments
+from storage.performed import PerformedSteps
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.making import CT
 
@@ -125,6 +126,7 @@ def open_line(house: House, name: str) -> Line:
     desk = Desk(
         archive=house.archive, index=house.index, ledger=house.ledger, own_title="LYSBRO",
         maximum_matches=10, max_object_bytes=1 << 20, meter=NoMeter(), commitments=commitments,
+        performed=PerformedSteps(house.database, house.archive.clock),
     )  # fmt: skip
     origin = Origin(site="hammer", door=Door.DICOM, calling_ae="HAMMER_MR", association=name[-32:])
     return Line(Session(desk, WHO, origin), commitments)

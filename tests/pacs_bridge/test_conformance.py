@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from casework.commitment import Failure
-from pacs_bridge import status
+from pacs_bridge import performed, status
 from pacs_bridge.commitment import MAX_REFERENCES
 from pacs_bridge.commitment_service import REQUEST_STATUSES
 from pacs_bridge.service import BridgeSettings
@@ -17,6 +17,7 @@ from pacs_bridge.syntaxes import (
     COMMITMENT_INSTANCE,
     FIND_CLASSES,
     KNOWN_PRIVATE_CLASSES,
+    PERFORMED_STEP,
     STORAGE_CLASSES,
     TRANSFER_SYNTAXES,
 )
@@ -45,6 +46,7 @@ def test_lists_are_complete_and_hold_nothing_else(statement: str) -> None:
 
     assert listed("6.1") == set(STORAGE_CLASSES) | set(KNOWN_PRIVATE_CLASSES)
     assert listed("6.2") == TRANSFER_SYNTAXES
+    assert PERFORMED_STEP in section(statement, "2.10")
 
 
 def test_every_status_that_can_be_answered_is_there(statement: str) -> None:
@@ -54,6 +56,9 @@ def test_every_status_that_can_be_answered_is_there(statement: str) -> None:
     found = {status.PENDING, status.PENDING_WARNING, status.SUCCESS, status.CANCELLED}
     found |= {status.LIMIT_REACHED, status.OUT_OF_RESOURCES, status.DOES_NOT_MATCH, status.BROKEN}
 
+    told = {status.SUCCESS, status.OUT_OF_RESOURCES, status.BROKEN, *performed._CODES.values()}
+
+    assert statuses(section(statement, "2.10")) == {f"{code:04X}" for code in told}
     assert statuses(section(statement, "2.4")) == {f"{code:04X}" for code in stored}
     assert statuses(section(statement, "2.7")) == {f"{code:04X}" for code in found}
 

@@ -23,6 +23,7 @@ from pacs_bridge.session import Message, Session
 from pacs_bridge.sinks import DiscardSink, MemorySink, StoreSink
 from storage.archive import utc_now
 from storage.commitments import Commitments
+from storage.performed import PerformedSteps
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.wire import CT, ECHO, IMPLICIT
 
@@ -69,6 +70,7 @@ def session(house: House) -> Session:
         max_object_bytes=1 << 20,
         meter=NoMeter(),
         commitments=Commitments(house.database, utc_now),
+        performed=PerformedSteps(house.database, utc_now),
     )
     return Session(desk, ENTITY, ORIGIN)
 

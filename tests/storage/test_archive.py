@@ -226,8 +226,17 @@ def test_the_same_bytes_again_are_one_instance(archive: Archive, everything: Sco
     assert first.sha256 == second.sha256
     row = found(archive, everything)
     events = [c.event for c in Index(archive.database).custody(everything, row.sop_instance_uid)]
-    assert events == ["received", "repeated"]
+    assert events == ["received", "synced", "repeated"]
     assert archive.spool_status().instances == 1
+
+
+def test_custody_says_when_an_object_became_durable(archive: Archive, everything: Scope) -> None:
+    receive(archive, dataset())
+    uid = found(archive, everything).sop_instance_uid
+    received, synced = Index(archive.database).custody(everything, uid)
+    assert received.at <= synced.at
+    assert (synced.event, synced.detail) == ("synced", {})
+    assert "synced_at" not in received.detail
 
 
 def test_other_bytes_under_one_uid_are_both_kept(archive: Archive, everything: Scope) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -178,6 +179,29 @@ def test_images_after_the_signature_mark_the_case_until_the_next_version(room, m
     room.arrive(make_record())
     assert room.case(CASE) == changed
     room.casebook.addend(room.ola, CASE, {"impression": "Still normal."})
+    assert not room.case(CASE).changed_since_report
+
+
+@pytest.mark.parametrize("series", ["1.2.3.1", "1.2.3.2"])
+def test_one_more_image_of_a_large_study_that_was_reported_marks_it(room, make_record, series):
+    room.arrive(*(make_record() for _ in range(600)))
+    room.casebook.claim(room.kari, CASE)
+    room.casebook.save_findings(room.kari, CASE, {"impression": "Normal."})
+    room.casebook.sign(room.kari, CASE, displayed={})
+    reply = make_record(door=Door.REPLY, Modality="DOC", SeriesInstanceUID="1.2.3.99")
+    room.arrive(reply, make_record(SeriesInstanceUID=series))
+    assert room.case(CASE).changed_since_report
+    ((row,), _) = room.casebook.list_cases(EVERYTHING)
+    assert row.case.changed_since_report
+
+
+def test_the_same_images_again_do_not_mark_a_case_that_was_reported(room, make_record):
+    first = make_record()
+    room.arrive(first)
+    room.casebook.claim(room.kari, CASE)
+    room.casebook.save_findings(room.kari, CASE, {"impression": "Normal."})
+    room.casebook.sign(room.kari, CASE, displayed={})
+    room.arrive(replace(first, segment="segment-2"))
     assert not room.case(CASE).changed_since_report
 
 

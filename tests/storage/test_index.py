@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -431,6 +432,39 @@ def test_an_object_kept_from_another_study_brings_its_study_in(
 def test_only_first_and_second_can_be_kept(index: Index) -> None:
     with pytest.raises(Invalid, match="first or the second"):
         index.settle_conflict(1, keep="both", actor=ADMIN, now=NOON)
+
+
+def test_a_first_time_is_noted_once_for_each_instance(filled: Index, everything: Scope) -> None:
+    pks = [row.pk for row in filled.instances_of(everything, "1.2.3")]
+    note = partial(filled.note_first, event=CustodyEvent.OPENED, at=NOON, detail={"actor": "a"})
+    assert note(pks[:1]) == 1
+    assert note(pks) == len(pks) - 1
+    assert note(pks) == 0
+    exports = [
+        filled.note_first(pks[:1], CustodyEvent.EXPORTED, NOON, {}, key=who)
+        for who in ("user:1", "user:2", "user:1")
+    ]
+    assert exports == [1, 1, 0]
+
+
+def test_the_trail_of_a_study_says_who_brought_it_and_who_first_opened_it(
+    filled: Index, everything: Scope
+) -> None:
+    pks = [row.pk for row in filled.instances_of(everything, "1.2.3")]
+    filled.note(pks[0], CustodyEvent.OPENED, NOON, {"actor": "user:1", "name": "Dr Kari"})
+    filled.note(pks[0], CustodyEvent.OPENED, NOON, {"actor": "user:2", "name": "Dr Ola"})
+    trail = filled.trail_of_study(everything, "1.2.3", "hammer")
+    assert [(s.calling_ae, s.door, s.instances) for s in trail.senders] == [
+        ("CT_1", "dicom", len(pks))
+    ]
+    assert (trail.instances, trail.opened_by) == (len(pks), "Dr Kari")
+    assert trail.events["opened"].instances == 1
+    assert "synced" not in trail.events
+    of_each = filled.trails(everything, "1.2.3", "hammer", limit=1)
+    assert [(row.pk, each.opened_by) for row, each in of_each] == [(pks[0], "Dr Kari")]
+    nobody = Scope(sites=frozenset(), specialties=frozenset(), own_site="")
+    assert filled.trails(nobody, "1.2.3", "hammer", limit=9) == []
+    assert filled.trail_of_study(nobody, "1.2.3", "hammer").instances == 0
 
 
 def test_the_custody_of_a_study_is_summed_up(filled: Index, everything: Scope) -> None:

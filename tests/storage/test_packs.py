@@ -147,7 +147,7 @@ def test_a_quiet_series_is_packed_and_reads_back_as_it_was(
     assert archive.spool_status().instances == 0
     assert [p for p in packing_folder(archive.data).iterdir() if p.name != "lock"] == []
     custody = Index(archive.database).custody(everything, "1.2.3.0")
-    assert [line.event for line in custody] == ["received", "packed", "verified"]
+    assert [line.event for line in custody] == ["received", "synced", "packed", "verified"]
 
 
 def the_pack(store: FolderStore) -> Path:

@@ -277,6 +277,9 @@ def test_a_good_record_beyond_the_last_sync_is_written_anew(
     assert rows["1.2.3.1"].location.container == path.name
     assert rows["1.2.3.2"].location.container != path.name
     assert rows["1.2.3.2"].received_at == killed[1][2].received_at
+    for uid in rows:  # nobody knows when they were synced: now they are, and it is said
+        _, synced = Index(archive.database).custody(everything, uid)
+        assert (synced.event, synced.detail) == ("synced", {"adopted": True})
 
 
 def test_a_second_start_changes_nothing(

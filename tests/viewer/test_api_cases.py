@@ -223,7 +223,12 @@ def test_list_names_what_is_wrong_with_a_filter(shared_world, query):
 def test_custody_of_an_instance(study):
     world, _ = study
     answer = world.client("referrer@hammer").get("/api/instances/1.2.826.0.1.1/custody").get_json()
-    assert [row["event"] for row in answer["custody"]] == ["received"]
+    assert [row["event"] for row in answer["custody"]] == ["received", "synced"]
+    assert (answer["site"], answer["study_uid"]) == ("hammer", "1.2.826.0.1")
+    assert len(answer["sha256"]) == 64
+    trail = answer["trail"]
+    assert (trail["door"], trail["association"], trail["opened_at"]) == ("import", "test", None)
+    assert trail["received_at"] <= trail["synced_at"]
     assert (
         world.client("referrer@berg").get("/api/instances/1.2.826.0.1.1/custody").status_code == 404
     )

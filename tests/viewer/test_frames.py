@@ -260,11 +260,13 @@ def test_an_opening_is_noted_where_the_image_has_been(world: Any) -> None:
     store(world)
     case_id = world.case_of("hammer", STUDY)
     reader = world.client("radiologist@centre")
-    reader.get(f"/cases/{case_id}", headers={"Accept": "text/html"})
+    for who in ("radiologist@centre", "coordinator@centre", "radiologist@centre"):
+        world.client(who).get(f"/cases/{case_id}", headers={"Accept": "text/html"})
     custody = reader.get(f"/api/instances/{UID}/custody").get_json()["custody"]
     assert [line["event"] for line in custody].count("opened") == 1
     opened = next(line for line in custody if line["event"] == "opened")
     assert opened["detail"]["case"] == case_id
+    assert opened["detail"]["name"] == "radiologist centre"
 
 
 def test_a_draft_is_shown_to_the_one_who_writes_it_only(world: Any) -> None:

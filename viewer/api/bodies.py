@@ -201,3 +201,9 @@ class FindingsBody(Body):
 def _in_dicom_form(name: NameParts) -> str:
     family, given = (part.replace("^", " ").replace("=", " ") for part in (name.family, name.given))
     return f"{family}^{given}" if given else family
+
+
+class ExpectedBody(Body):
+    """How much there is of a study."""
+
+    instances: Annotated[int, Field(ge=1, le=1_000_000)]

@@ -70,7 +70,8 @@ class CaseRow(Answer):
     modalities: list[str]
     series_count: int
     instance_count: int
-    completeness: str
+    completeness: str = Field(description="arriving, complete or presumed; of the least complete")
+    missing_instances: int
     prior_count: int
 
     @classmethod
@@ -101,6 +102,7 @@ class CaseRow(Answer):
             series_count=summary.series_count,
             instance_count=summary.instance_count,
             completeness=summary.completeness,
+            missing_instances=summary.missing_instances,
             prior_count=summary.prior_count,
         )
 
@@ -145,7 +147,10 @@ class StudyShape(Answer):
     started: datetime | None
     series_count: int
     instance_count: int
-    completeness: str
+    completeness: str = Field(description="arriving, complete or presumed so")
+    completeness_evidence: str = Field(description="counts, mpps, commitment, sender or empty")
+    expected_instances: int | None
+    missing_instances: int
     last_received_at: datetime | None
 
     @classmethod
@@ -160,6 +165,9 @@ class StudyShape(Answer):
             series_count=study.series_count,
             instance_count=study.instance_count,
             completeness=study.completeness,
+            completeness_evidence=study.completeness_evidence,
+            expected_instances=study.expected_instances,
+            missing_instances=study.missing_instances,
             last_received_at=study.last_received_at,
         )
 
@@ -259,11 +267,48 @@ class CustodyShape(Answer):
     detail: dict[str, Any]
 
 
+class TrailShape(Answer):
+    """Who sent an instance, and when it first met each event."""
+
+    door: str
+    calling_ae: str
+    called_ae: str
+    peer: str
+    association: str
+    actor: str
+    received_at: datetime | None
+    synced_at: datetime | None
+    adopted: bool = Field(description="found on the disk at a start; synced then at the latest")
+    packed_at: datetime | None
+    verified_at: datetime | None
+    committed_at: datetime | None
+    opened_at: datetime | None
+    opened_by: str
+    exported_at: datetime | None
+    sent_at: datetime | None
+
+
 class CustodyList(Answer):
     """Where an instance has been."""
 
     sop_instance_uid: str
+    study_uid: str
+    site: str
+    sha256: str = Field(description="of the transfer syntax UID and the data set's bytes")
+    size_bytes: int
+    trail: TrailShape
     custody: list[CustodyShape]
+
+
+class ExpectedShape(Answer):
+    """How complete a study is, after what was said of it."""
+
+    study_uid: str
+    site: str
+    completeness: str = Field(description="empty while nothing of it is here")
+    completeness_evidence: str
+    expected_instances: int | None
+    missing_instances: int
 
 
 class StudyCustody(Answer):

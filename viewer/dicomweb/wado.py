@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from flask import Blueprint, Response, current_app, stream_with_context
 
+from casework.custody import CustodyEvent
 from casework.errors import Invalid, NotFound
 from storage.dicom_json import dicom_json as dataset_json
 from storage.part10 import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, BytesSource
@@ -77,6 +78,7 @@ def retrieve(study: str, series: str | None = None, instance: str | None = None)
         _note("images-retrieved", study, series, images=len(rows))
     else:
         _note_once("images-retrieved", study, series or "")
+    _note_exported(rows)
     if single:
         return Response(
             stream_with_context(chunks_of(services().archive.open_part10(rows[0]))),
@@ -129,6 +131,18 @@ def rows_of(study: str, series: str | None, instance: str | None) -> Sequence[In
     if not rows:
         raise NotFound("There are no such images.", code="no-such-images")
     return rows
+
+
+def _note_exported(rows: Sequence[InstanceRow]) -> None:
+    """Note in the custody of each instance who has fetched it, once for each caller."""
+    actor = current_actor()
+    services().index.note_first(
+        [row.pk for row in rows],
+        CustodyEvent.EXPORTED,
+        services().clock(),
+        {"actor": actor.id, "name": actor.name, "door": "dicomweb"},
+        key=actor.id,
+    )
 
 
 def _whole_form(

@@ -1,0 +1,99 @@
+"""Asks the senders of quiet studies how much there is of them, and notes the answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from casework.completeness import EvidenceKind
+from casework.errors import LysbroError, NotFound
+from lysbro.secure import tls_files
+from lysbro.wiring import Parts
+from pacs_bridge.asking import instances_at
+from pacs_bridge.scu import Wait
+from storage.asking import (
+    Question,
+    close_question,
+    is_question_due,
+    next_question,
+    question_failed,
+)
+from storage.completeness import note_evidence, question_is_over
+
+log = structlog.get_logger()
+
+_LEASE_S = 300.0
+_WAIT = Wait(connect_s=5.0, association_s=10.0, answer_s=30.0)
+"""Shorter than for sending: the worker does nothing else meanwhile."""
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Puts the open questions of one exchange."""
+
+    parts: Parts
+
+    def run_once(self) -> bool:
+        """Put the next question that is due; return False when there is none."""
+        parts = self.parts
+        with parts.database.read() as conn:
+            if not is_question_due(conn, now=parts.clock()):
+                return False
+        with parts.database.begin() as conn:
+            question = next_question(conn, now=parts.clock(), lease_s=_LEASE_S)
+        if question is None:
+            return False
+        try:
+            count = self._ask(question)
+        except LysbroError as error:
+            self._failed(question, error)
+        else:
+            self._answered(question, count)
+        return True
+
+    def _ask(self, question: Question) -> int:
+        node = self.parts.people.ae(question.ae)
+        if node is None or not node.host or not node.port:
+            raise NotFound(f"{question.ae} has no address any more.", code="no-address")
+        return instances_at(
+            node,
+            question.study_uid,
+            calling=self.parts.settings.ae_title,
+            wait=_WAIT,
+            tls=tls_files(self.parts.settings),
+        )
+
+    def _answered(self, question: Question, count: int) -> None:
+        now = self.parts.clock()
+        with self.parts.database.begin() as conn:
+            close_question(conn, question)
+            note_evidence(
+                conn,
+                site=question.site,
+                study_uid=question.study_uid,
+                kind=EvidenceKind.SENDER,
+                at=now,
+                source=question.ae,
+                expected_instances=count,
+            )
+            question_is_over(conn, site=question.site, study_uid=question.study_uid)
+        log.info("sender answered", ae=question.ae, study=question.study_uid, instances=count)
+
+    def _failed(self, question: Question, error: LysbroError) -> None:
+        """Ask again later; a node that does not know the study will not know it then."""
+        is_final = isinstance(error, NotFound)
+        with self.parts.database.begin() as conn:
+            is_over = question_failed(
+                conn, question, error.message, now=self.parts.clock(), is_final=is_final
+            )
+            if is_over:
+                question_is_over(conn, site=question.site, study_uid=question.study_uid)
+        log.warning(
+            "sender gave no answer",
+            ae=question.ae,
+            study=question.study_uid,
+            reason=error.code,
+            attempts=question.attempts,
+            given_up=is_over,
+        )
