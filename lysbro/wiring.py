@@ -24,6 +24,7 @@ from storage.ledger import Ledger
 from storage.objects import ObjectStore, open_store
 from storage.outbox import Outbox
 from storage.people import People
+from storage.spool import Durability
 
 
 def utc_now() -> datetime:
@@ -85,7 +86,7 @@ def open_parts(settings: Settings, *, intake: bool = False) -> Iterator[Parts]:
             store=store,
             limits=_spool_limits(settings, data),
             clock=utc_now,
-            durability=settings.durability,
+            durability=_durability(settings),
         )
         if intake:
             archive.start()
@@ -119,6 +120,12 @@ def data_folder(settings: Settings) -> Path:
             "Give another with --data or LYSBRO_DATA."
         ) from error
     return data
+
+
+def _durability(settings: Settings) -> Durability:
+    if settings.durability == "store" and settings.store_fallback:
+        return "store-or-disk"
+    return settings.durability
 
 
 def _spool_limits(settings: Settings, data: Path) -> SpoolLimits:
