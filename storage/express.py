@@ -51,7 +51,7 @@ class _Waiter:
 
     record: SpoolRecord
     is_done: bool = False
-    failure: LysbroError | None = None
+    failure: Unavailable | None = None
 
 
 class Express:
@@ -93,7 +93,7 @@ class Express:
         """Raise Unavailable for a while after a failure: each try leaves a record in the spool."""
         failure = self._failure_of_late()
         if failure is not None and not self._falls_back:
-            raise failure
+            raise _afresh(failure)
 
     def keep(self, record: SpoolRecord) -> None:
         """Return when the store has the object, or, where that is allowed, the spool alone."""
@@ -129,7 +129,7 @@ class Express:
         if batch:
             self._lead(batch)
         if waiter.failure is not None:
-            raise waiter.failure
+            raise _afresh(waiter.failure)
 
     def _lead(self, batch: Sequence[_Waiter]) -> None:
         failures: dict[_Series, Unavailable] | None = None
@@ -299,6 +299,11 @@ def _noting(failures: dict[_Series, Unavailable], series: _Series) -> Iterator[N
             yield
     except Unavailable as error:
         failures[series] = error
+
+
+def _afresh(error: Unavailable) -> Unavailable:
+    """Return the same error for another thread: one that is raised twice mixes its traces."""
+    return type(error)(error.message, code=error.code)
 
 
 def _interrupted() -> Unavailable:
