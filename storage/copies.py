@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from storage.database import chunks, insert_if_absent
 from storage.rows import Location
-from storage.tables import IN_PACK, copies, instances, packs
+from storage.tables import IN_PACK, IN_SPOOL, copies, instances, packs
 
 ObjectKey = tuple[str, str, str]
 """Site, SOP Instance UID, hash: what makes two objects the same."""
@@ -143,7 +143,7 @@ def spent(conn: Connection, *, before: datetime) -> list[str]:
     return list(
         conn.execute(
             select(copies.c.container)
-            .where(copies.c.container.not_in(select(packs.c.key)))
+            .where(not_(exists().where(packs.c.key == copies.c.container).correlate(copies)))
             .group_by(copies.c.container)
             .having(
                 func.count() == func.count(copies.c.superseded_at),
@@ -192,7 +192,7 @@ def without_copy(conn: Connection, segment: str, *, beyond: int) -> int:
     return int(
         conn.execute(
             select(func.count()).where(
-                instances.c.location != IN_PACK,
+                instances.c.location == IN_SPOOL,
                 instances.c.container == segment,
                 instances.c.offset + instances.c.length > beyond,
                 not_(exists().where(_same_object()).correlate(instances)),

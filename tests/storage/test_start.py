@@ -70,7 +70,7 @@ def receive(archive: Archive, count: int) -> None:
 
 def open_archive(folder: Path, database: Database, store: Store) -> Archive:
     limits = SpoolLimits(spool_bytes=1 << 30, reserve_bytes=0)
-    return Archive(data=folder, database=database, store=store, limits=limits)
+    return Archive(data=folder, database=database, store=store, limits=limits, durability="store")
 
 
 class Watch:
@@ -117,6 +117,7 @@ def steps_of_a_start(folder: Path, count: int) -> int:
                 conn.execute(text(statement), {"count": count, "at": at})
             conn.execute(text(FILL_CUSTODY))
             assert conn.execute(text("SELECT count(*) FROM custody")).scalar_one() >= count
+            assert conn.execute(text("SELECT count(*) FROM copies")).scalar_one() == 5
         Index(database).presume_complete(utc_now() + timedelta(days=1), 0)
         archive.close()
     database = open_database("sqlite", data=folder)
@@ -127,7 +128,7 @@ def steps_of_a_start(folder: Path, count: int) -> int:
             archive = open_archive(folder, database, store)
             report = archive.start()
             mover = Mover(archive, quiet_s=1e9)
-            mover.run_once(utc_now())
+            assert mover.run_once(utc_now() + timedelta(hours=1)).failure == ""
             archive.require_sound()
             Index(database).presume_complete(utc_now(), 60)
             archive.close()
