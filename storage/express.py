@@ -19,19 +19,17 @@ from typing import BinaryIO
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from casework.custody import CustodyEvent
 from casework.errors import LysbroError, Unavailable
-from storage import copies, custodian, intents
+from storage import copies, intents
 from storage.database import Database
 from storage.disk import open_stretch
-from storage.levels import integer_of
 from storage.notices import Notices
 from storage.objects import ObjectStore, sha256_of_object
-from storage.packs import BuiltPack, Member, build_pack
+from storage.packs import BuiltPack
 from storage.records import SpoolRecord
-from storage.rows import CustodyRow, InstanceRow, Location
+from storage.rows import InstanceRow
+from storage.small_packs import Series, build_small_pack, copies_in, key_of, series_of
 from storage.spool import Spool
-from storage.tables import CURRENT, IN_SPOOL
 from storage.walker import WalkLimits
 
 log = structlog.get_logger()
@@ -41,8 +39,6 @@ ALONE_BYTES = 16 << 20
 
 _FIRST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(minutes=1)
-
-_Series = tuple[str, str, str]
 
 
 @dataclass(eq=False)
@@ -112,7 +108,7 @@ class Express:
             self._succeeded()
 
     def _put_alone(self, record: SpoolRecord) -> None:
-        failure = self._put([record]).get(_series_of(record))
+        failure = self._put([record]).get(series_of(record))
         if failure is not None:
             raise failure
 
@@ -132,7 +128,7 @@ class Express:
             raise _afresh(waiter.failure)
 
     def _lead(self, batch: Sequence[_Waiter]) -> None:
-        failures: dict[_Series, Unavailable] | None = None
+        failures: dict[Series, Unavailable] | None = None
         try:
             failures = self._put([waiter.record for waiter in batch])
         finally:
@@ -142,21 +138,27 @@ class Express:
                     waiter.failure = (
                         _interrupted()
                         if failures is None
-                        else failures.get(_series_of(waiter.record))
+                        else failures.get(series_of(waiter.record))
                     )
                 self._is_leading = False
                 self._condition.notify_all()
 
-    def _put(self, records: Sequence[SpoolRecord]) -> dict[_Series, Unavailable]:
+    def _put(self, records: Sequence[SpoolRecord]) -> dict[Series, Unavailable]:
         """Put records that are not in the store yet, and return what failed of which series."""
-        failures: dict[_Series, Unavailable] = {}
-        built: dict[_Series, BuiltPack] = {}
+        failures: dict[Series, Unavailable] = {}
+        built: dict[Series, BuiltPack] = {}
         try:
             with _as_unavailable():
                 groups = self._groups(records)
             for series, group in groups.items():
                 with _noting(failures, series):
-                    built[series] = self._build(series, group)
+                    built[series] = build_small_pack(
+                        self._folder,
+                        series,
+                        group,
+                        open_part10=self._open_part10,
+                        limits=self._walk_limits,
+                    )
             with _as_unavailable():
                 self._intend(built)
             for series, pack in built.items():
@@ -165,50 +167,28 @@ class Express:
             with _as_unavailable():
                 self._note({s: pack for s, pack in built.items() if s not in failures})
         except Unavailable as error:
-            return {_series_of(record): error for record in records}
+            return {series_of(record): error for record in records}
         finally:
             for pack in built.values():
                 pack.path.unlink(missing_ok=True)
         return failures
 
-    def _groups(self, records: Sequence[SpoolRecord]) -> dict[_Series, list[SpoolRecord]]:
+    def _groups(self, records: Sequence[SpoolRecord]) -> dict[Series, list[SpoolRecord]]:
         with self._database.read() as conn:
-            stored = copies.already_stored(conn, [_key_of(record) for record in records])
-        groups: dict[_Series, list[SpoolRecord]] = defaultdict(list)
+            stored = copies.already_stored(conn, [key_of(record) for record in records])
+        groups: dict[Series, list[SpoolRecord]] = defaultdict(list)
         taken: set[copies.ObjectKey] = set(stored)
         for record in records:
-            if _key_of(record) not in taken:
-                taken.add(_key_of(record))
-                groups[_series_of(record)].append(record)
+            if key_of(record) not in taken:
+                taken.add(key_of(record))
+                groups[series_of(record)].append(record)
         return groups
-
-    def _build(self, series: _Series, group: Sequence[SpoolRecord]) -> BuiltPack:
-        site, study_uid, series_uid = series
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        pack = build_pack(
-            self._folder,
-            site=site,
-            study_uid=study_uid,
-            series_uid=series_uid,
-            members=[Member(_as_instance(record), _ledger(record)) for record in group],
-            open_part10=self._open_part10,
-            limits=self._walk_limits,
-            durable=False,
-        )
-        if pack.rotten:
-            pack.path.unlink(missing_ok=True)
-            raise Unavailable(
-                "The spool gives other bytes back than it was given; the object was not taken. "
-                "Look at its disk.",
-                code="spool-differs",
-            )
-        return pack
 
     def _open_part10(self, instance: InstanceRow) -> BinaryIO:
         where = instance.location
         return open_stretch(self._spool.open(where.container), where.offset, where.length)
 
-    def _intend(self, built: dict[_Series, BuiltPack]) -> None:
+    def _intend(self, built: dict[Series, BuiltPack]) -> None:
         if not built:
             return
         planned = [intents.Intent(pack.key, intents.COPY, *s) for s, pack in built.items()]
@@ -224,12 +204,12 @@ class Express:
                 code="store-differs",
             )
 
-    def _note(self, put: dict[_Series, BuiltPack]) -> None:
+    def _note(self, put: dict[Series, BuiltPack]) -> None:
         if not put:
             return
         with self._database.begin() as conn:
             copies.note(
-                conn, [copy for pack in put.values() for copy in _copies(pack)], now=self._clock()
+                conn, [copy for pack in put.values() for copy in copies_in(pack)], now=self._clock()
             )
             intents.fulfilled(conn, [pack.key for pack in put.values()])
 
@@ -292,7 +272,7 @@ def _as_unavailable() -> Iterator[None]:
 
 
 @contextmanager
-def _noting(failures: dict[_Series, Unavailable], series: _Series) -> Iterator[None]:
+def _noting(failures: dict[Series, Unavailable], series: Series) -> Iterator[None]:
     """Note what fails of one series; the others go on."""
     try:
         with _as_unavailable():
@@ -308,57 +288,3 @@ def _afresh(error: Unavailable) -> Unavailable:
 
 def _interrupted() -> Unavailable:
     return Unavailable("Keeping the object in the store was interrupted. Send again.", code="store")
-
-
-def _series_of(record: SpoolRecord) -> _Series:
-    return record.origin.site, record.header.study_uid, record.header.series_uid
-
-
-def _key_of(record: SpoolRecord) -> copies.ObjectKey:
-    return record.origin.site, record.header.sop_instance_uid, record.sha256
-
-
-def _copies(pack: BuiltPack) -> Iterator[copies.Copy]:
-    for placed in pack.placed:
-        instance = placed.instance
-        yield copies.Copy(
-            site=instance.site,
-            sop_instance_uid=instance.sop_instance_uid,
-            sha256=instance.sha256,
-            container=pack.key,
-            offset=placed.offset,
-            length=placed.length,
-            dataset_offset=instance.location.dataset_offset,
-        )
-
-
-def _as_instance(record: SpoolRecord) -> InstanceRow:
-    """Return a record as the instance that it will be in the index, unless it is in conflict."""
-    header = record.header
-    return InstanceRow(
-        pk=0,
-        site=record.origin.site,
-        study_uid=header.study_uid,
-        series_uid=header.series_uid,
-        sop_instance_uid=header.sop_instance_uid,
-        sop_class_uid=header.sop_class_uid,
-        transfer_syntax_uid=header.transfer_syntax_uid,
-        sha256=record.sha256,
-        size_bytes=record.size_bytes,
-        number=integer_of(header.attributes, "InstanceNumber"),
-        rows=integer_of(header.attributes, "Rows"),
-        columns=integer_of(header.attributes, "Columns"),
-        frames=integer_of(header.attributes, "NumberOfFrames"),
-        attributes=header.attributes,
-        pixel=header.pixel,
-        location=Location(
-            IN_SPOOL, record.segment, record.offset, record.length, record.dataset_offset
-        ),
-        state=CURRENT,
-        received_at=record.received_at,
-    )
-
-
-def _ledger(record: SpoolRecord) -> list[CustodyRow]:
-    detail = custodian.origin_detail(record.origin)
-    return [CustodyRow(CustodyEvent.RECEIVED.value, record.received_at, detail)]
