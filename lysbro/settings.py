@@ -166,8 +166,14 @@ class Settings(BaseModel):
         False, description="/metrics answers other machines without a token"
     )
 
-    durability: Literal["disk", "none"] = Field(
-        "disk", description="success after the spool is synced (disk) or after the write (none)"
+    durability: Literal["disk", "store", "none"] = Field(
+        "disk",
+        description="success after the spool is synced (disk), after the object store has it too "
+        "(store), or after the write (none)",
+    )
+    store_fallback: bool = Field(
+        False,
+        description="durability store: while the store does not answer, do as with disk; off: A700",
     )
     spool_limit: int | None = Field(
         None, gt=0, description="most bytes in the spool; unset: half of the free disk"

@@ -28,7 +28,7 @@ def gather(parts: Parts) -> dict[str, Any]:
             "read_only": spool.failure,
             "fallback": spool.fallback,
         },
-        "store": {"place": parts.store.describe()},
+        "store": {"place": parts.store.describe(), "orphaned_packs": spool.orphaned_packs},
         "index": dict(parts.index.counts()),
         "cases": dict(parts.casebook.counts()),
         "outbox": dict(parts.outbox.counts()),
@@ -72,11 +72,12 @@ def gather(parts: Parts) -> dict[str, Any]:
 def in_words(told: dict[str, Any]) -> str:
     """Return the state as lines for a person."""
     spool, outbox = told["spool"], told["outbox"]
-    age = spool["oldest_age_s"]
+    age, orphaned = spool["oldest_age_s"], told["store"]["orphaned_packs"]
     lines = [
         f"spool       {_size(spool['depth_bytes'])} of {_size(spool['limit_bytes'])}, "
         f"{spool['instances']} objects" + (f", oldest {age:.0f} s" if age is not None else ""),
-        f"store       {told['store']['place']}",
+        f"store       {told['store']['place']}"
+        + (f", {orphaned} orphaned packs: see 'lysbro verify'" if orphaned else ""),
         "index       " + ", ".join(f"{count} {name}" for name, count in told["index"].items()),
         "cases       "
         + (", ".join(f"{count} {name}" for name, count in told["cases"].items()) or "none"),

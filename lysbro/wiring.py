@@ -25,6 +25,7 @@ from storage.ledger import Ledger
 from storage.objects import ObjectStore, open_store
 from storage.outbox import Outbox
 from storage.people import People
+from storage.spool import Durability
 
 
 def utc_now() -> datetime:
@@ -89,7 +90,7 @@ def open_parts(
             store=store,
             limits=_spool_limits(settings, data),
             clock=utc_now,
-            durability=settings.durability,
+            durability=_durability(settings),
             follower=follower,
         )
         if intake:
@@ -125,6 +126,12 @@ def data_folder(settings: Settings) -> Path:
             "Give another with --data or LYSBRO_DATA."
         ) from error
     return data
+
+
+def _durability(settings: Settings) -> Durability:
+    if settings.durability == "store" and settings.store_fallback:
+        return "store-or-disk"
+    return settings.durability
 
 
 def _spool_limits(settings: Settings, data: Path) -> SpoolLimits:

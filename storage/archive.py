@@ -8,14 +8,16 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 from casework.custody import Origin, Receipt
 from casework.errors import Invalid, Unavailable
+from storage import intents
 from storage.commit import read_only
 from storage.database import Database
+from storage.express import Express, remove_stale
 from storage.index_process import IndexProcess
 from storage.indexer import Indexer
 from storage.intake import Intake
@@ -33,6 +35,7 @@ __all__ = ["Archive", "Frame", "Intake", "Load", "RecoveryReport", "SpoolLimits"
 _CHUNK = 256 << 10
 _HEAD = 1 << 20
 _DRAIN_S = 30.0
+_STALE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class SpoolStatus:
     backlog: int = 0  # acknowledged by this process and not yet in the index
     failure: str = ""  # why a process takes nothing in; empty while all is well
     fallback: str = ""  # why `store` durability is `disk` for now; empty while it is not
+    orphaned_packs: int = 0  # in the store, and no instance lies in them
+    waiting: int = 0  # objects that this process is about to put, before it acknowledges them
 
 
 def utc_now() -> datetime:
@@ -94,6 +99,17 @@ class Archive:
             self._indexer = Indexer(
                 database, node=self.spool.node, clock=clock, housekeeping=self.spool.seal_due
             )
+        self._express: Express | None = None
+        if durability in ("store", "store-or-disk"):
+            self._express = Express(
+                self.spool,
+                store,
+                database,
+                folder=data / "express",
+                clock=clock,
+                walk_limits=self.walk_limits,
+                falls_back=durability == "store-or-disk",
+            )
         self.spool.on_seal = self._indexer.note_sealed
         self._is_started = False
 
@@ -111,6 +127,7 @@ class Archive:
                 f"The spool {self.spool.folder} cannot be recovered ({error}). Look at its disk.",
                 code="recovery-failed",
             ) from error
+        remove_stale(self.data / "express", before=self.clock() - _STALE)
         self._indexer.start()
         self._is_started = True
         return report
@@ -135,6 +152,8 @@ class Archive:
         if not self._is_started:
             raise Unavailable("The archive takes nothing in: it is not started.", code="closing")
         self._indexer.require_capacity()
+        if self._express is not None:
+            self._express.admit()
         return Intake(
             self.spool,
             origin,
@@ -143,6 +162,7 @@ class Archive:
             transfer_syntax_uid=transfer_syntax_uid,
             walk_limits=self.walk_limits,
             acknowledged=self._indexer.add,
+            keep=None if self._express is None else self._express.keep,
         )
 
     def receive(
@@ -189,6 +209,10 @@ class Archive:
         """Open the Part 10 file of an instance as a stream."""
         return self._reader.open_part10(ref)
 
+    def open_in_place(self, ref: InstanceRow) -> BinaryIO:
+        """Open the Part 10 file of an instance where its row says that it lies, no copy of it."""
+        return self._reader.open_part10(ref, copies_too=False)
+
     def read_part10(self, ref: InstanceRow) -> bytes:
         """Return the Part 10 file of an instance."""
         return self._reader.read_part10(ref)
@@ -211,6 +235,7 @@ class Archive:
         told = {n.kind: n.reason for n in reversed(self.spool.notices.standing())}
         with self.database.read() as conn:
             count, oldest_at = spooled(conn)
+            orphaned = intents.count_orphaned(conn)
         return SpoolStatus(
             depth_bytes=self.spool.depth_bytes(),
             limit_bytes=self.spool.limits.spool_bytes,
@@ -219,6 +244,8 @@ class Archive:
             backlog=self._indexer.backlog,
             failure=self.spool.failure or told.get("read-only", ""),
             fallback=told.get("fallback", ""),
+            orphaned_packs=orphaned,
+            waiting=0 if self._express is None else self._express.waiting,
         )
 
     def require_sound(self) -> None:

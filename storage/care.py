@@ -1,14 +1,14 @@
 """Looks after what is kept: hashes every object again, compares store and index both ways.
 
-Deletes nothing. A repair points an instance back at a record that still lies whole in the spool;
-the mover then packs it again.
+Deletes nothing. A repair points an instance back at a record that still lies whole in the spool,
+which the mover then packs again, or else at a copy of it in the store.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
@@ -16,9 +16,11 @@ from sqlalchemy import select, update
 
 from casework.custody import CustodyEvent
 from casework.errors import NotFound, Unavailable
+from storage import copies, intents
 from storage.archive import Archive
 from storage.custodian import Line, write
 from storage.journal import Entry, new_digest, payload_is_whole, scan
+from storage.locate import promote
 from storage.mover import packing_lock
 from storage.objects import sha256_of_object
 from storage.packs import sha256_of_key
@@ -43,7 +45,7 @@ class VerifyReport:
     missing: tuple[str, ...] = ()  # in the index, but the bytes are not there
     corrupt: tuple[str, ...] = ()  # the bytes are there and do not have their hash
     orphaned: tuple[str, ...] = ()  # in the store, but not in the index
-    repaired: tuple[str, ...] = ()  # of the missing and corrupt, found whole in the spool
+    repaired: tuple[str, ...] = ()  # of the missing and corrupt, found whole elsewhere
 
     @property
     def is_clean(self) -> bool:
@@ -101,7 +103,7 @@ def fault_of(archive: Archive, instance: InstanceRow) -> str:
     digest = new_digest(instance.transfer_syntax_uid)
     size = 0
     try:
-        with archive.open_part10(instance) as stream:
+        with archive.open_in_place(instance) as stream:
             stream.read(instance.location.dataset_offset)
             while chunk := stream.read(_CHUNK):
                 digest.update(chunk)
@@ -121,6 +123,8 @@ def _compare_packs(archive: Archive) -> tuple[list[str], list[str], list[str]]:
     listed = [o.key for o in archive.store.list("v1/")]
     with archive.database.read() as conn:
         known = {row.key: row.sha256 for row in conn.execute(select(packs.c.key, packs.c.sha256))}
+        known |= {key: sha256_of_key(key) or "" for key in copies.containers(conn)}
+        expected = known.keys() | intents.under_way(conn)
     lost: list[str] = []
     rotten: list[str] = []
     for key, sha256 in sorted(known.items()):
@@ -129,18 +133,20 @@ def _compare_packs(archive: Archive) -> tuple[list[str], list[str], list[str]]:
                 rotten.append(f"pack {key}")
         except NotFound:
             lost.append(f"pack {key}")
-    orphaned = [key for key in listed if key not in known and sha256_of_key(key)]
+    orphaned = [key for key in listed if key not in expected and sha256_of_key(key)]
     return lost, rotten, orphaned
 
 
 def _repair(archive: Archive, bad: list[InstanceRow]) -> list[str]:
-    """Point instances back at whole records of the spool, where there are any."""
+    """Point instances back at whole records of the spool, else at copies, where there are any."""
     repaired = []
     with packing_lock(archive.data, wait=True):
         whole = _whole_records(archive, {(i.site, i.sop_instance_uid, i.sha256) for i in bad})
         for instance in bad:
             found = whole.get((instance.site, instance.sop_instance_uid, instance.sha256))
             if found is None:
+                if _repair_from_copy(archive, instance):
+                    repaired.append(_name(instance))
                 continue
             segment, entry = found
             now = archive.clock()
@@ -161,6 +167,24 @@ def _repair(archive: Archive, bad: list[InstanceRow]) -> list[str]:
             repaired.append(_name(instance))
             log.info("repaired", sop=instance.sop_instance_uid, segment=segment)
     return repaired
+
+
+def _repair_from_copy(archive: Archive, instance: InstanceRow) -> bool:
+    """Let the copy of an object be its place, and the copy's pack a pack like others."""
+    now = archive.clock()
+    with archive.database.read() as conn:
+        place = copies.place_of(conn, (instance.site, instance.sop_instance_uid, instance.sha256))
+    if place is None:
+        return False
+    moved = replace(instance, location=place)
+    if fault_of(archive, moved):
+        return False
+    with archive.database.begin() as conn:
+        promote(conn, moved, size_bytes=archive.store.size(place.container), now=now)
+        detail = {"repaired_from": "copy", "was_in": instance.location.container}
+        write(conn, [Line(instance.pk, CustodyEvent.VERIFIED, now, detail)])
+    log.info("repaired", sop=instance.sop_instance_uid, copy=place.container)
+    return True
 
 
 def _whole_records(

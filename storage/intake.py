@@ -43,6 +43,7 @@ class Intake:
         transfer_syntax_uid: str,
         walk_limits: WalkLimits,
         acknowledged: Callable[[SpoolRecord], None],
+        keep: Callable[[SpoolRecord], None] | None = None,
     ) -> None:
         for name, uid in (
             ("SOP Class UID", sop_class_uid),
@@ -62,6 +63,7 @@ class Intake:
         self._transfer_syntax_uid = transfer_syntax_uid
         self._walk_limits = walk_limits
         self._acknowledged = acknowledged
+        self._keep = keep
         self._meta = build_file_meta(
             sop_class_uid=sop_class_uid,
             sop_instance_uid=sop_instance_uid,
@@ -124,7 +126,10 @@ class Intake:
         self._size += length
 
     def commit(self) -> Receipt:
-        """Judge the object, make it durable, return the promise; else raise and keep nothing."""
+        """Judge the object, make it durable, return the promise; else raise and keep nothing.
+
+        Where the store must have it too and has not, it stays in the spool without a promise.
+        """
         if not self._is_open:
             raise RuntimeError("this intake is closed")
         try:
@@ -138,8 +143,11 @@ class Intake:
         segment = self._segment
         segment.took(record.end)
         self._spool.add_to_gauge(record.length + self._header_bytes)
-        self._acknowledged(replace(record, synced_at=synced_at))
+        record = replace(record, synced_at=synced_at)
+        self._acknowledged(record)
         self._spool.give_back(segment)
+        if self._keep is not None:
+            self._keep(record)
         return _receipt(record)
 
     def abort(self) -> None:

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from casework.custody import CustodyEvent
-from storage import custodian
+from storage import copies, custodian
 from storage.database import chunks, insert_if_absent
+from storage.packs import sha256_of_key
 from storage.rows import InstanceRow, instance_row
 from storage.tables import IN_PACK, IN_SPOOL, instances, packs
 from storage.urgent import series_asked_for
@@ -117,6 +118,33 @@ def located(conn: Connection, pack: Pack, members: Sequence[Packed], *, now: dat
     ]
     custodian.write(conn, packed + verified)
     return len(moving)
+
+
+def promote(conn: Connection, instance: InstanceRow, *, size_bytes: int, now: datetime) -> None:
+    """Let a small pack, read back just now, be the place of one of its members for good."""
+    where = instance.location
+    members = copies.containers(conn).get(where.container, 1)
+    pack = Pack(
+        key=where.container,
+        site=instance.site,
+        study_uid=instance.study_uid,
+        series_uid=instance.series_uid,
+        sha256=sha256_of_key(where.container) or "",
+        size_bytes=size_bytes,
+        verified_at=now,
+    )
+    insert_if_absent(conn, packs, [_pack_values(pack, count=members, now=now)])
+    conn.execute(
+        update(instances)
+        .where(instances.c.pk == instance.pk)
+        .values(
+            location=IN_PACK,
+            container=where.container,
+            offset=where.offset,
+            length=where.length,
+            dataset_offset=where.dataset_offset,
+        )
+    )
 
 
 def live_records(conn: Connection, segment: str) -> list[LiveRecord]:

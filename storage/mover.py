@@ -20,6 +20,8 @@ from casework.errors import LysbroError, Unavailable
 from storage.archive import Archive
 from storage.custodian import lines_of
 from storage.disk import free_bytes
+from storage.intents import SERIES, Intent, fulfilled, intend
+from storage.leftovers import retire_copies, settle_intents, take_in_again
 from storage.locate import (
     Pack,
     Packed,
@@ -38,6 +40,7 @@ log = structlog.get_logger()
 _SERIES_A_RUN = 20
 _FIRST_PAUSE = timedelta(seconds=5)
 _LONGEST_PAUSE = timedelta(minutes=5)
+_COPIES_EVERY = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Mover:
         large_bytes: int = 1 << 30,
         pack_bytes: int = 2 << 30,
         pack_members: int = 4000,
+        copies_grace_s: float = 3600,
     ) -> None:
         self._archive = archive
         self._quiet_s = quiet_s
@@ -71,6 +75,8 @@ class Mover:
         self._large_bytes = large_bytes
         self._pack_bytes = pack_bytes
         self._pack_members = pack_members
+        self._copies_grace = timedelta(seconds=copies_grace_s)
+        self._copies_seen_at: datetime | None = None
         self._folder = packing_folder(archive.data)
         self._is_tidy = False
         self._rotten: set[int] = set()
@@ -86,8 +92,14 @@ class Mover:
             if not is_ours:
                 return MoverReport(is_elsewhere=True)
             self._tidy()
+            try:
+                settle_intents(self._archive, self._folder, now=now)
+            except Unavailable as error:
+                return MoverReport(failure=self._pause_after(error, now))
             packed, packs, rotten, failure = self._pack_ready(now)
             released = self._release(now)
+            if packed or self._is_time_for_copies(now):
+                failure = self._retire_copies(now) or failure
         return MoverReport(packed, packs, released, rotten, failure)
 
     def _tidy(self) -> None:
@@ -179,6 +191,9 @@ class Mover:
     def _keep(self, series: ReadySeries, built: BuiltPack, now: datetime) -> int:
         """Put the pack, read it back, and only then say that its instances lie in it."""
         store = self._archive.store
+        intent = Intent(built.key, SERIES, series.site, series.study_uid, series.series_uid)
+        with self._archive.database.begin() as conn:
+            intend(conn, [intent], node=self._archive.spool.node, now=now)
         store.put(built.key, built.path, sha256=built.sha256)
         found = sha256_of_object(store, built.key)
         if found != built.sha256:
@@ -199,8 +214,24 @@ class Mover:
         members = [Packed(p.instance.pk, p.offset, p.length) for p in built.placed]
         with self._archive.database.begin() as conn:
             moved = located(conn, pack, members, now=now)
+            fulfilled(conn, [built.key])
         log.info("packed", key=built.key, instances=moved, bytes=built.size_bytes)
         return moved
+
+    def _is_time_for_copies(self, now: datetime) -> bool:
+        return self._copies_seen_at is None or now - self._copies_seen_at >= _COPIES_EVERY
+
+    def _retire_copies(self, now: datetime) -> str:
+        """Remove small packs whose members have lain in packs of their series for the grace."""
+        self._copies_seen_at = now
+        try:
+            take_in_again(self._archive, self._folder, now=now)
+            count = retire_copies(self._archive, now=now, grace=self._copies_grace)
+        except Unavailable as error:
+            return self._pause_after(error, now)
+        if count:
+            log.info("copies_removed", packs=count)
+        return ""
 
     def _pause_after(self, error: LysbroError, now: datetime) -> str:
         self._pause = min(self._pause * 2 or _FIRST_PAUSE, _LONGEST_PAUSE)

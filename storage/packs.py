@@ -55,6 +55,18 @@ class Placed:
 
 
 @dataclass(frozen=True)
+class Found:
+    """A member of a pack as the pack itself names it."""
+
+    sop_instance_uid: str
+    sha256: str
+    offset: int
+    length: int
+    dataset_offset: int
+    brought_by: Mapping[str, str]  # the first line of its custody
+
+
+@dataclass(frozen=True)
 class BuiltPack:
     """A pack on the local disk, ready to be put."""
 
@@ -75,8 +87,12 @@ def build_pack(
     members: Sequence[Member],
     open_part10: Callable[[InstanceRow], BinaryIO],
     limits: WalkLimits,
+    durable: bool = True,
 ) -> BuiltPack:
-    """Write the pack of a series' instances into a folder; the caller removes the file."""
+    """Write the pack of a series' instances into a folder; the caller removes the file.
+
+    It need not be durable there when it is put at once.
+    """
     path = folder / (_TEMPORARY + secrets.token_hex(8))
     try:
         kept, notes, rotten = _write_members(path, members, open_part10)
@@ -90,7 +106,7 @@ def build_pack(
                 "instances": notes,
             }
             placed = _write_documents(path, kept, told, limits)
-            sha256 = _sync_and_hash(path)
+            sha256 = _sync_and_hash(path) if durable else _hash(path)
             size = path.stat().st_size
             return BuiltPack(path, pack_key(site, sha256), sha256, size, placed, ())
     except BaseException:
@@ -105,6 +121,7 @@ def build_pack(
         members=[m for m in members if m.instance not in rotten],
         open_part10=open_part10,
         limits=limits,
+        durable=durable,
     )
     return replace(again, rotten=(*rotten, *again.rotten))
 
@@ -130,6 +147,23 @@ def member_offsets(path: Path) -> dict[str, tuple[int, int]]:
             start = entry.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes
             found[entry.filename] = (start, entry.file_size)
         return found
+
+
+def read_members(path: Path) -> list[Found]:
+    """Return what a pack says that is in it, and where that lies."""
+    offsets = member_offsets(path)
+    with zipfile.ZipFile(path) as archive:
+        told = json.loads(archive.read(CUSTODY))
+    return [
+        Found(
+            note["sop_instance_uid"],
+            note["sha256"],
+            *offsets[note["member"]],
+            note["dataset_offset"],
+            note["custody"][0]["detail"] if note["custody"] else {},
+        )
+        for note in told["instances"]
+    ]
 
 
 def remove_temporaries(folder: Path) -> int:
@@ -296,6 +330,10 @@ def _time(at: datetime) -> str:
 def _sync_and_hash(path: Path) -> str:
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     sync_folder(path.parent)
-    return digest
+    return _hash(path)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

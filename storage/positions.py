@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, func, or_, select, update
 
 from storage.database import insert_if_absent
 from storage.tables import IN_SPOOL, instances, segments
@@ -58,12 +58,19 @@ def forget(conn: Connection, name: str) -> None:
     conn.execute(delete(segments).where(segments.c.name == name))
 
 
-def extents(conn: Connection) -> dict[str, int]:
-    """Return for each segment that instances lie in how many bytes it must have."""
+def extents(conn: Connection, *, node: str) -> dict[str, int]:
+    """Return how many bytes each segment of a node must have for the instances that lie in it.
+
+    Reads the rows of what waits in a spool and no others.
+    """
     end = func.max(instances.c.offset + instances.c.length)
     rows = conn.execute(
         select(instances.c.container, end)
-        .where(instances.c.location == IN_SPOOL)
+        .outerjoin(segments, segments.c.name == instances.c.container)
+        .where(
+            instances.c.location == IN_SPOOL,
+            or_(segments.c.node == node, segments.c.node.is_(None)),
+        )
         .group_by(instances.c.container)
     )
     return {name: int(size) for name, size in rows}

@@ -8,6 +8,7 @@ from typing import BinaryIO
 from sqlalchemy import select
 
 from casework.errors import Invalid, NotFound
+from storage import copies
 from storage.database import Database
 from storage.disk import open_stretch
 from storage.header import PixelLayout, Span
@@ -37,7 +38,7 @@ class Reader:
         self._database = database
         self._walk_limits = walk_limits
 
-    def open_part10(self, ref: InstanceRow) -> BinaryIO:
+    def open_part10(self, ref: InstanceRow, *, copies_too: bool = True) -> BinaryIO:
         """Open the Part 10 file of an instance as a stream."""
         where = ref.location
         if where.where == IN_SPOOL:
@@ -45,7 +46,7 @@ class Reader:
                 descriptor = self._spool.open(where.container)
                 return open_stretch(descriptor, where.offset, where.length)
             except NotFound:
-                where = self._moved(ref)
+                where = self._moved(ref, copies_too=copies_too)
         return self._store.open_range(where.container, where.offset, where.length)
 
     def read(self, ref: InstanceRow, offset: int, length: int) -> bytes:
@@ -124,8 +125,8 @@ class Reader:
             return content.read_at(offset, length)
         return self.read(ref, ref.location.dataset_offset + offset, length)
 
-    def _moved(self, ref: InstanceRow) -> Location:
-        """Return where an instance lies now: its segment was released since the row was read."""
+    def _moved(self, ref: InstanceRow, *, copies_too: bool = True) -> Location:
+        """Return where an instance lies now: its segment was released, or lost with its node."""
         with self._database.read() as conn:
             row = conn.execute(
                 select(
@@ -136,9 +137,13 @@ class Reader:
                     instances.c.dataset_offset,
                 ).where(instances.c.pk == ref.pk)
             ).one_or_none()
-        if row is None or row.location == IN_SPOOL:
+            if row is not None and row.location != IN_SPOOL:
+                return Location(*row)
+            key = (ref.site, ref.sop_instance_uid, ref.sha256)
+            copy = copies.place_of(conn, key) if row is not None and copies_too else None
+        if copy is None:
             raise NotFound(
                 f"The bytes of {ref.sop_instance_uid} are not in the spool. Run `lysbro verify`.",
                 code="bytes-missing",
             )
-        return Location(*row)
+        return copy

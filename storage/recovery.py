@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from storage import copies
 from storage.database import Database
 from storage.derived import header_of, record_of
 from storage.disk import sync_folder, write_all, write_all_at
@@ -321,14 +322,19 @@ def _cut_and_seal(spool: Spool, descriptor: int, nonce: bytes, watermark: int) -
 
 
 def _count_missing(spool: Spool, database: Database) -> int:
-    """Count segments that rows need more bytes of than there are."""
+    """Count segments that rows need more bytes of than there are, and that no copies stand for."""
     with database.read() as conn:
-        needed = extents(conn)
+        needed = extents(conn, node=spool.node)
+        short = {name: _size(spool.folder / name) for name in needed}
+        short = {name: size for name, size in short.items() if size < needed[name]}
+        lost = {name: copies.without_copy(conn, name, beyond=size) for name, size in short.items()}
     missing = 0
-    for name, end in needed.items():
-        if _size(spool.folder / name) < end:
+    for name, count in lost.items():
+        if count:
             missing += 1
-            log.error("acked_missing", segment=name, needed_bytes=end)
+            log.error("acked_missing", segment=name, needed_bytes=needed[name], instances=count)
+        else:
+            log.warning("segment_lost", segment=name, instead="copies in the store")
     return missing
 
 

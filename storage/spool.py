@@ -27,7 +27,8 @@ from storage.source import read_exactly
 
 log = structlog.get_logger()
 
-Durability = Literal["disk", "none"]
+Durability = Literal["disk", "store", "store-or-disk", "none"]
+"""When success is answered: after the sync, after the store has it too, after the write."""
 
 _RESERVE_BYTES = 5_000_000_000
 _GAUGE_AGE_S = 0.5
@@ -61,7 +62,7 @@ class Spool:
         self.node = platform.node() or "node"
         self.limits = limits
         self.clock = clock
-        self.is_durable = durability == "disk"
+        self.is_durable = durability != "none"
         self.on_seal: Callable[[str, int], None] = _ignore
         self._commit = GroupCommit(sync)
         self._lock = threading.Lock()

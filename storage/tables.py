@@ -246,6 +246,44 @@ packs = Table(
 )
 Index("ix_packs_series", packs.c.site, packs.c.study_uid, packs.c.series_uid)
 
+copies = Table(
+    "copies",
+    metadata,
+    Column("pk", BigKey, primary_key=True),
+    Column("site", String(32), nullable=False),
+    Column("sop_instance_uid", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("container", Text, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("length", BigInteger, nullable=False),
+    Column("dataset_offset", Integer, nullable=False),
+    Column("verified_at", UtcDateTime, nullable=False),
+    Column("superseded_at", UtcDateTime),
+    UniqueConstraint(
+        "site",
+        "sop_instance_uid",
+        "sha256",
+        "container",
+        name="an_object_has_one_copy_in_a_pack",
+    ),
+)
+Index("ix_copies_container", copies.c.container, copies.c.superseded_at)
+
+pack_intents = Table(
+    "pack_intents",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("site", String(32), nullable=False),
+    Column("study_uid", String(64), nullable=False),
+    Column("series_uid", String(64), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("orphaned_at", UtcDateTime),
+    CheckConstraint("kind IN ('series', 'copy')", name="a_pack_is_of_a_series_or_a_copy"),
+)
+Index("ix_pack_intents_node", pack_intents.c.node, pack_intents.c.orphaned_at)
+
 segments = Table(
     "segments",
     metadata,

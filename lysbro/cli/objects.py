@@ -117,7 +117,7 @@ def send(parts: Parts, study_uid: str, title: str, site_slug: str | None, as_jso
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="Mend what can be mended from the spool.")
+@click.option("--repair", is_flag=True, help="Mend what can be mended from spool or copy.")
 @click.option("--study", "study_uid", default=None, help="One study only.")
 @json_option
 @with_parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import secrets
@@ -14,7 +15,7 @@ from casework.errors import NoRoom, Unavailable
 from storage.disk import is_out_of_room, open_stretch, sync_folder, write_all
 from storage.objects.port import ObjectInfo, no_such_object, other_bytes, require_key, wrong_hash
 
-_TEMPORARY = ".put-"
+_TEMPORARIES = ".putting"  # no key starts with a dot; one folder, so that tidying walks no other
 _CHUNK = 1 << 20
 
 
@@ -24,6 +25,8 @@ class FolderStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        self._temporaries = folder / _TEMPORARIES
+        self._temporaries.mkdir(exist_ok=True)
         sync_folder(folder.parent)
 
     def put(self, key: str, source: Path | bytes, *, sha256: str) -> None:
@@ -70,11 +73,11 @@ class FolderStore:
         start = self.folder / prefix.rpartition("/")[0]
         found = []
         for root, folders, files in os.walk(start):
-            folders.sort()
+            folders[:] = sorted(name for name in folders if name != _TEMPORARIES)
             for name in files:
                 path = Path(root, name)
                 key = path.relative_to(self.folder).as_posix()
-                if not name.startswith(_TEMPORARY) and key.startswith(prefix):
+                if key.startswith(prefix):
                     found.append(ObjectInfo(key, path.stat().st_size))
         yield from sorted(found, key=lambda o: o.key)
 
@@ -82,20 +85,45 @@ class FolderStore:
         """Return where this store is."""
         return f"folder {self.folder}"
 
+    def delete(self, key: str) -> None:
+        """Remove an object; see `ObjectStore.delete`."""
+        path = self._path(key)
+        try:
+            path.unlink()
+            sync_folder(path.parent)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise Unavailable(
+                f"The store in {self.folder} did not remove {key} ({error.strerror}). "
+                "Look at that disk.",
+                code="store-failed",
+            ) from error
+
     def tidy(self) -> int:
         """Remove what puts that were cut short left behind; see `ObjectStore.tidy`."""
-        stale = [p for p in self.folder.rglob(_TEMPORARY + "*") if p.is_file()]
-        for path in stale:
-            path.unlink(missing_ok=True)
-        return len(stale)
+        removed = 0
+        for path in self._temporaries.iterdir():
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink(missing_ok=True)
+                removed += 1
+            except BlockingIOError:  # its put is under way
+                pass
+            finally:
+                os.close(descriptor)
+        return removed
 
     def _path(self, key: str) -> Path:
         return self.folder / require_key(key)
 
     def _write(self, final: Path, source: Path | bytes, *, key: str, sha256: str) -> None:
         self._make_folder(final.parent)
-        temporary = final.parent / (_TEMPORARY + secrets.token_hex(8))
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        temporary, descriptor = self._new_temporary()
         try:
             try:
                 digest = hashlib.sha256()
@@ -105,16 +133,25 @@ class FolderStore:
                 if digest.hexdigest() != sha256:
                     raise wrong_hash(key)
                 os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            try:
                 os.link(temporary, final)  # unlike rename it refuses to overwrite
             except FileExistsError:
                 self._require_same(final, source, key=key, sha256=sha256)
+            finally:
+                os.close(descriptor)
             sync_folder(final.parent)
         finally:
             with suppress(FileNotFoundError):
                 temporary.unlink()
+
+    def _new_temporary(self) -> tuple[Path, int]:
+        """Make a file that is locked for as long as its put is under way."""
+        while True:
+            path = self._temporaries / secrets.token_hex(8)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_nlink:
+                return path, descriptor
+            os.close(descriptor)  # it was tidied away before it was locked
 
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():

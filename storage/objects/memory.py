@@ -47,6 +47,11 @@ class MemoryStore:
             found = [ObjectInfo(k, len(v)) for k, v in sorted(self._objects.items())]
         yield from (o for o in found if o.key.startswith(prefix))
 
+    def delete(self, key: str) -> None:
+        """Remove an object; see `ObjectStore.delete`."""
+        with self._lock:
+            self._objects.pop(require_key(key), None)
+
     def tidy(self) -> int:
         """Remove what puts that were cut short left behind: nothing here."""
         return 0

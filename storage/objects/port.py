@@ -1,4 +1,7 @@
-"""What every object store can do: keep immutable objects. It never overwrites or deletes one."""
+"""What every object store can do: keep immutable objects. It never overwrites one.
+
+It deletes one only when told its key: that is done to small packs whose members lie elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +53,12 @@ class ObjectStore(Protocol):
         """Yield every object whose key starts with the prefix, in the order of keys."""
         ...
 
+    def delete(self, key: str) -> None:
+        """Remove an object for good; one that is not there is a success."""
+        ...
+
     def tidy(self) -> int:
-        """Remove what puts that were cut short left behind; only while nobody else puts."""
+        """Remove what puts that were cut short left behind, and nothing of one under way."""
         ...
 
     def describe(self) -> str:

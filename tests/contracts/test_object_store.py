@@ -131,6 +131,31 @@ def test_many_puts_of_one_key_at_once_leave_one_whole_object(store: ObjectStore)
     assert sha256_of_object(store, "v1/race") == sha256(data)
 
 
+def test_an_object_that_is_deleted_is_gone_and_no_other(store: ObjectStore) -> None:
+    put(store, "v1/a", b"one")
+    put(store, "v1/b", b"two")
+    store.delete("v1/a")
+    assert not store.exists("v1/a")
+    assert [o.key for o in store.list()] == ["v1/b"]
+    store.delete("v1/a")  # a repeat is a success
+    store.delete("v2/never/there")
+    put(store, "v1/a", b"other bytes under a key that is free again")
+    with pytest.raises(ValueError):
+        store.delete("../a")
+
+
+def test_tidying_while_others_put_costs_none_of_them_anything(store: ObjectStore) -> None:
+    data = b"z" * 100_000
+    with ThreadPoolExecutor(4) as pool:
+        puts = [pool.submit(put, store, f"v1/{i}", data) for i in range(60)]
+        while not all(future.done() for future in puts):
+            store.tidy()
+        for future in puts:
+            future.result()
+    assert len(list(store.list("v1/"))) == 60
+    assert store.tidy() == 0
+
+
 def test_tidying_leaves_objects_alone(store: ObjectStore) -> None:
     put(store, "a/b", b"kept")
     assert store.tidy() == 0

@@ -12,21 +12,25 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from casework.errors import NotFound
 from storage import care
-from storage.archive import Archive, SpoolLimits
+from storage.archive import Archive, SpoolLimits, utc_now
 from storage.database import Database
 from storage.journal import new_digest
+from storage.mover import Mover
 from storage.objects import FolderStore
 from storage.rows import InstanceRow, instance_row
+from storage.segments import segment_paths
 from storage.tables import instances
 from storage.testing import fresh_database
-from tests.crash.writer import EARLY, SOUND
+from tests.crash.writer import EARLY, SOUND, STORE
 
 pytestmark = pytest.mark.slow
 
@@ -87,12 +91,13 @@ def available(descriptor: int, wait_s: float) -> bytes:
     return data
 
 
-def reopened(data: Path, database: Database) -> Archive:
+def reopened(data: Path, database: Database, *, clock: Callable[[], datetime] = utc_now) -> Archive:
     return Archive(
         data=data,
         database=database,
         store=FolderStore(data / "store"),
         limits=SpoolLimits(spool_bytes=8 << 30, reserve_bytes=0),
+        clock=clock,
     )
 
 
@@ -135,6 +140,28 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_receiver_is_killed(tmp_p
         archive.start()
         assert care.verify(archive).is_clean
         archive.close()
+
+
+@pytest.mark.timeout(300 + 30 * ROUNDS)
+def test_nothing_that_the_store_has_is_lost_with_the_node(tmp_path: Path) -> None:
+    """Kill the receiver, and lose its spool whole, with what its index did not know yet."""
+    acknowledged: dict[str, str] = {}
+    for seed in range(2000, 2000 + max(2, ROUNDS // 4)):
+        fresh = tmp_path / str(seed)
+        fresh.mkdir()
+        with fresh_database(fresh) as database:
+            acknowledged = live_and_die(fresh, seed=seed, variant=STORE).acknowledged
+            for path in segment_paths(fresh / "spool"):
+                path.unlink()
+            archive = reopened(fresh, database, clock=lambda: utc_now() + timedelta(hours=1))
+            archive.start()  # tells of what was indexed, and lost before the store had it
+            assert Mover(archive, quiet_s=1e9).run_once(archive.clock()).failure == ""
+            archive.settle(timeout_s=30)
+            with database.read() as conn:
+                rows = [instance_row(row) for row in conn.execute(instances.select())]
+            whole = {r.sop_instance_uid for r in rows if is_whole(archive, r, r.sha256)}
+            assert acknowledged.keys() - whole == set()
+            archive.close()
 
 
 @pytest.mark.timeout(300)

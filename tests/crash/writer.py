@@ -22,8 +22,9 @@ from storage.part10 import EXPLICIT_LE
 from tests.storage.building import CT, ORIGIN, dataset
 
 WRITERS = 4
-SOUND, EARLY = "sound", "early"
-"""EARLY is the broken variant: it acknowledges before the object is in the journal."""
+SOUND, EARLY, STORE = "sound", "early", "store"
+"""EARLY is the broken variant: it acknowledges before the object is in the journal; STORE has each
+object in the object store before it is acknowledged."""
 
 
 def main() -> None:
@@ -36,6 +37,7 @@ def main() -> None:
         limits=SpoolLimits(
             spool_bytes=8 << 30, reserve_bytes=0, segment_bytes=300_000, segment_age_s=0.2
         ),
+        durability="store" if variant == STORE else "disk",
     )
     archive.start()
     tell(b"started")
@@ -45,7 +47,7 @@ def main() -> None:
     ]
     for thread in threads:
         thread.start()
-    mover = Mover(archive, quiet_s=0.05, grace_s=0.1)
+    mover = Mover(archive, quiet_s=0.05, grace_s=0.1, copies_grace_s=0.1)
     while True:
         mover.run_once(utc_now())
 
@@ -69,7 +71,7 @@ def write(archive: Archive, prefix: str, variant: str) -> None:
             digest.update(content)
             tell(f"{uid} {digest.hexdigest()}".encode())
         receipt = receive(archive, content, uid)
-        if variant == SOUND:
+        if variant != EARLY:
             tell(f"{uid} {receipt.sha256}".encode())
 
 

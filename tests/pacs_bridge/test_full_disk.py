@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from pacs_bridge import dimse
 from storage.rows import instance_row
+from storage.segments import Segment
 from storage.tables import instances
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.test_wire import dataset, echo_request, echo_s, element
@@ -132,6 +134,26 @@ def test_a_full_spool_refuses_for_now_and_takes_again_without_a_restart(
             limits=house.archive.spool.limits,
         ).start()
         assert (report.rotten, report.missing) == (0, 0)
+
+
+def test_a_disk_that_does_not_sync_stops_storing_and_nothing_else(tmp_path: Path) -> None:
+    def broken(segment: Segment) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with open_house(tmp_path) as house, connected(house.port) as peer:
+        peer.associate([(CT, IMPLICIT), (ECHO, IMPLICIT)])
+        uid, content = sent(1, 1000)
+        assert store(peer, content, instance=uid) in KEPT
+        house.archive.settle()
+        house.archive.spool._commit._sync = broken  # noqa: SLF001 - as the disk breaks now
+        for number in (2, 3):
+            uid, content = sent(number, 1000)
+            assert store(peer, content, instance=uid) == OUT_OF_RESOURCES
+        peer.send(p_data(3, 3, echo_request()))
+        assert peer.response().Status == 0x0000
+        assert echo_s(house.port) < 5
+        assert "Input/output error" in house.archive.spool_status().failure
+        assert kept(house) == {"1.2.3.1"}
 
 
 def kept(house: House) -> set[str]:

@@ -372,11 +372,11 @@ def test_what_a_dead_mover_left_is_removed(
 ) -> None:
     folder = packing_folder(archive.data)
     (folder / ".pack-0011").write_bytes(b"half a pack")
-    (store.folder / "v1").mkdir()
-    (store.folder / "v1" / ".put-0011").write_bytes(b"half a put")
+    half = store.folder / ".putting" / "0011"
+    half.write_bytes(b"half a put")
     Mover(archive, quiet_s=QUIET_S).run_once(clock())
     assert [p.name for p in folder.iterdir()] == ["lock"]
-    assert not (store.folder / "v1" / ".put-0011").exists()
+    assert not half.exists()
 
 
 def test_quarantined_objects_are_packed_too(
