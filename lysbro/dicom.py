@@ -8,14 +8,19 @@ from contextlib import contextmanager
 from lysbro.secure import tls_files
 from lysbro.settings import Settings
 from lysbro.wiring import Parts
-from pacs_bridge.service import Bridge, BridgeSettings
+from pacs_bridge.service import Bridge, BridgeSettings, Shared
 
 
 @contextmanager
-def open_bridge(parts: Parts) -> Iterator[int]:
+def open_bridge(parts: Parts, shared: Shared | None = None) -> Iterator[int]:
     """Listen for associations; give the port; drain at the end."""
     bridge = Bridge(
-        bridge_settings(parts.settings), parts.archive, parts.index, parts.people, parts.ledger
+        bridge_settings(parts.settings),
+        parts.archive,
+        parts.index,
+        parts.people,
+        parts.ledger,
+        shared=shared,
     )
     bridge.start()
     try:

@@ -11,9 +11,8 @@ import signal
 import sys
 
 from lysbro import logs
-from lysbro.processes import SETTINGS_VARIABLE
 from lysbro.settings import Settings
-from lysbro.supervise import die_with_parent
+from lysbro.supervise import SETTINGS_VARIABLE, die_with_parent
 from lysbro.wiring import data_folder, utc_now
 from storage.database import open_database
 from storage.follower import follow

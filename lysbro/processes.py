@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import socket
-import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
@@ -19,11 +16,10 @@ import structlog
 from casework.errors import Unavailable
 from lysbro import worker
 from lysbro.settings import Settings
+from lysbro.supervise import SETTINGS_VARIABLE, stop_event
 from lysbro.wiring import data_folder, open_parts
 
 log = structlog.get_logger()
-
-SETTINGS_VARIABLE = "LYSBRO_PROCESS"
 
 
 @contextmanager
@@ -81,33 +77,21 @@ def require_free_door(settings: Settings, role: str) -> None:
 
 def run_bridge(settings: Settings) -> None:
     """Receive and answer DICOM until told to stop."""
-    from lysbro.dicom import open_bridge  # noqa: PLC0415 - the web process does not load the network library
+    from lysbro.receiving import receive, receive_in_many  # noqa: PLC0415 - the web process does not load the network library
 
     os.environ[SETTINGS_VARIABLE] = settings.model_dump_json()
-    follower = [sys.executable, "-m", "lysbro.following"]
-    with (
-        only_one(settings, "bridge"),
-        open_parts(settings, intake=True, follower=follower) as parts,
-    ):
-        stop = _stop_event()
-        with open_bridge(parts) as port:
-            log.info(
-                "listening",
-                what="dicom",
-                host=settings.dicom_host,
-                port=port,
-                ae_title=settings.ae_title,
-                tls_port=settings.dicom_tls_port,
-            )
-            stop.wait()
-            log.info("draining", what="dicom")
+    with only_one(settings, "bridge"):
+        if settings.dicom_processes > 1:
+            receive_in_many(settings)
+        else:
+            receive(settings, stop_event())
 
 
 def run_worker(settings: Settings) -> None:
     """Pack, deliver and send until told to stop."""
     with only_one(settings, "worker"), open_parts(settings, intake=True) as parts:
         log.info("working")
-        worker.work(parts, _stop_event())
+        worker.work(parts, stop_event())
 
 
 def run_web(settings: Settings) -> None:
@@ -140,10 +124,3 @@ ROLES: Mapping[str, Callable[[Settings], None]] = {
     "web": run_web,
     "worker": run_worker,
 }
-
-
-def _stop_event() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop

@@ -71,6 +71,7 @@ class Settings(BaseModel):
         "127.0.0.1", description="plain DICOM listens here; open it to a network on purpose"
     )
     dicom_port: Port = Field(11112, description="port of plain DICOM; 0 picks a free one")
+    dicom_processes: int = Field(1, ge=1, le=16, description="processes that receive on the ports")
     dicom_check_host: bool = Field(
         False, description="refuse a node that calls from another address than its own"
     )

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from dataclasses import dataclass, field
 import structlog
 
 log = structlog.get_logger()
+
+SETTINGS_VARIABLE = "LYSBRO_PROCESS"
+"""Where a process that is started by another finds its settings."""
 
 _PR_SET_PDEATHSIG = 1
 _RESTART_WAIT_S = (0.2, 0.5, 1, 2, 5, 10, 30)
@@ -34,12 +38,21 @@ def die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def stop_event() -> threading.Event:
+    """Return what is set when this process is told to stop."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
 @dataclass
 class Child:
     """One supervised process and how often it has fallen lately."""
 
     name: str
     command: Sequence[str]
+    pass_fds: Sequence[int] = ()  # open descriptors that it is handed
     process: subprocess.Popen[bytes] | None = None
     falls: int = 0
     started_at: float = 0.0
@@ -50,6 +63,7 @@ class Child:
         self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             self.command,
             env=dict(environment),
+            pass_fds=tuple(self.pass_fds),
             preexec_fn=die_with_parent,  # noqa: PLW1509 - prctl only
         )
         self.started_at = time.monotonic()

@@ -9,10 +9,9 @@ from contextlib import ExitStack
 from flask import Flask
 
 from lysbro import logs
-from lysbro.processes import SETTINGS_VARIABLE
 from lysbro.services import web_services
 from lysbro.settings import Settings
-from lysbro.supervise import die_with_parent
+from lysbro.supervise import SETTINGS_VARIABLE, die_with_parent
 from lysbro.wiring import open_parts
 from viewer.app import create_app
 

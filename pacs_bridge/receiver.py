@@ -150,14 +150,12 @@ class Receiver:
         self._door.leave(caller.host)
 
 
-def listen(host: str, port: int, *, backlog: int = 128, shared: bool = False) -> socket.socket:
-    """Return a socket that listens; `shared` lets other processes listen on the port as well."""
+def listen(host: str, port: int, *, backlog: int = 128) -> socket.socket:
+    """Return a socket that listens."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listening.bind((host, port))
         listening.listen(backlog)
     except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from pacs_bridge.front import Front
 from pacs_bridge.limits import Door, WireLimits
 from pacs_bridge.meter import Meter, NoMeter
 from pacs_bridge.pace import Floor
+from pacs_bridge.places import Places
 from pacs_bridge.receiver import Receiver, listen
 from pacs_bridge.tls import Fresh, TlsFiles, expiry_warning, server_context
 from storage.archive import Archive
@@ -59,6 +61,27 @@ class BridgeSettings:
     drain_s: float = 20.0
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What several bridges on one port share: its sockets, and the count of what is open."""
+
+    plain: socket.socket
+    tls: socket.socket | None
+    places: Places
+
+
+def bind(settings: BridgeSettings) -> tuple[socket.socket, socket.socket | None]:
+    """Return listening sockets, in the clear and for TLS; Unavailable when one cannot be had."""
+    plain = _bound(settings.host, settings.port, settings.backlog)
+    if settings.tls_port is None:
+        return plain, None
+    try:
+        return plain, _bound(settings.tls_host, settings.tls_port, settings.backlog)
+    except Unavailable:
+        plain.close()
+        raise
+
+
 class Bridge:
     """Receives and answers DICOM between `start` and `stop`."""
 
@@ -72,8 +95,11 @@ class Bridge:
         *,
         meter: Meter | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        shared: Shared | None = None,
     ) -> None:
+        """`shared` is given where other processes receive on the same port."""
         self._settings = settings
+        self._shared = shared
         self._clock = clock
         self._receiver: Receiver | None = None
         self._tls_receiver: Receiver | None = None
@@ -100,6 +126,7 @@ class Bridge:
             ),
             check_host=settings.check_host,
             private_classes=settings.private_classes,
+            places=shared.places if shared is not None else None,
         )
 
     @property
@@ -118,15 +145,12 @@ class Bridge:
 
     def start(self) -> None:
         """Start to listen; raise Unavailable when an address cannot be had, Invalid without TLS."""
-        settings = self._settings
         tls = self._tls()
-        self._receiver = self._listen(settings.host, settings.port)
-        if tls is not None and settings.tls_port is not None:
-            try:
-                self._tls_receiver = self._listen(settings.tls_host, settings.tls_port, tls)
-            except Unavailable:
-                self.stop()
-                raise
+        shared = self._shared
+        plain, secure = bind(self._settings) if shared is None else (shared.plain, shared.tls)
+        self._receiver = self._receive(plain)
+        if tls is not None and secure is not None:
+            self._tls_receiver = self._receive(secure, tls)
 
     def stop(self) -> None:
         """Accept no more, finish what is under way, end every association."""
@@ -148,31 +172,34 @@ class Bridge:
             log.warning("certificate ends", message=warning)
         return tls
 
-    def _listen(self, host: str, port: int, tls: Fresh | None = None) -> Receiver:
+    def _receive(self, listening: socket.socket, tls: Fresh | None = None) -> Receiver:
         settings = self._settings
-        try:
-            receiver = Receiver(
-                self._front,
-                listen(host, port, backlog=settings.backlog),
-                # a door for each port: whoever crowds one of them leaves the other free
-                door=Door(total=settings.maximum_associations, per_peer=settings.maximum_per_peer),
-                limits=WireLimits(
-                    max_pdu=settings.max_pdu,
-                    request_bytes=settings.max_request_bytes,
-                    handshake_timeout_s=settings.handshake_timeout_s,
-                    request_timeout_s=settings.request_timeout_s,
-                    pdu_timeout_s=settings.pdu_timeout_s,
-                    idle_timeout_s=settings.idle_timeout_s,
-                    command_bytes=settings.max_command_bytes,
-                    read_ahead=settings.max_pending,
-                    floor=Floor(settings.floor_rate),
-                ),
-                tls=tls,
-            )
-        except OSError as error:
-            raise Unavailable(
-                f"Cannot listen on {host}:{port} ({error.strerror}). "
-                "Free the port or choose another."
-            ) from error
+        receiver = Receiver(
+            self._front,
+            listening,
+            # a door for each port: whoever crowds one of them leaves the other free
+            door=Door(total=settings.maximum_associations, per_peer=settings.maximum_per_peer),
+            limits=WireLimits(
+                max_pdu=settings.max_pdu,
+                request_bytes=settings.max_request_bytes,
+                handshake_timeout_s=settings.handshake_timeout_s,
+                request_timeout_s=settings.request_timeout_s,
+                pdu_timeout_s=settings.pdu_timeout_s,
+                idle_timeout_s=settings.idle_timeout_s,
+                command_bytes=settings.max_command_bytes,
+                read_ahead=settings.max_pending,
+                floor=Floor(settings.floor_rate),
+            ),
+            tls=tls,
+        )
         receiver.start()
         return receiver
+
+
+def _bound(host: str, port: int, backlog: int) -> socket.socket:
+    try:
+        return listen(host, port, backlog=backlog)
+    except OSError as error:
+        raise Unavailable(
+            f"Cannot listen on {host}:{port} ({error.strerror}). Free the port or choose another."
+        ) from error
