@@ -1,13 +1,14 @@
 """How fast objects are taken in over DICOM: Lysbro beside DCMTK's storescp and Orthanc.
 
-    python -m benchmarks.receive [--slices N] [--small M] [--rounds R] [--associations 1,4]
+    python -m benchmarks.receive [--slices N] [--small M] [--rounds R] [--waiting W]
 
 DCMTK's dcmsend sends sets of objects that no receiver has seen before: slices of 512 x 512 x 16 bit
 and small objects of 10 kB, over one association and over several at a time. All receivers stay up;
 in each round every one of them gets the same set, in changing order, so that a busy machine is slow
 for all. A time is that of dcmsend from its start to its end, and counts only when every C-STORE
 succeeded. Once with Nagle's algorithm off in all programs, which shows the work of the receivers,
-and once as DCMTK is installed, where waiting for the network decides. Writes a Markdown table.
+and once as DCMTK is installed, where waiting for the network decides: a W-th of the set, since it
+takes minutes. Writes Markdown tables and a chart.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.costs import Cost, cost_of
+from benchmarks.plot import bars
 from benchmarks.receivers import Receiver, running, versions
 from benchmarks.synthetic import write_series
 
@@ -60,6 +63,7 @@ class Measured:
     load: Load
     size_bytes: int = 0
     times_s: dict[str, list[float]] = field(default_factory=dict)
+    costs: dict[str, list[Cost]] = field(default_factory=dict)
 
 
 def measure(
@@ -78,7 +82,9 @@ def measure(
                 one.size_bytes = one.load.write(files)
                 shift = turn % len(receivers)
                 for receiver in receivers[shift:] + receivers[:shift]:
+                    before = cost_of(receiver.pid)
                     took_s = _send(receiver, files, network)
+                    one.costs.setdefault(receiver.name, []).append(_since(before, receiver))
                     one.times_s.setdefault(receiver.name, []).append(took_s)
                     _tell(f"round {turn + 1}: {one.load.name}, {receiver.name}: {took_s:.2f} s")
                 shutil.rmtree(files)
@@ -87,6 +93,21 @@ def measure(
             if not receiver.has(sent):
                 raise SystemExit(f"{receiver.name} has {receiver.kept()} of {sent} objects.")
     return measured
+
+
+def _since(before: Cost, receiver: Receiver) -> Cost:
+    """Return what was used since; an index that follows is waited for, as it is work too."""
+    after = cost_of(receiver.pid)
+    if receiver.name.startswith("Lysbro"):
+        while (later := _after_a_moment(receiver)).cpu_s > after.cpu_s + 0.01:
+            after = later
+        after = later
+    return Cost(after.cpu_s - before.cpu_s, after.peak_bytes)
+
+
+def _after_a_moment(receiver: Receiver) -> Cost:
+    time.sleep(0.2)
+    return cost_of(receiver.pid)
 
 
 def _fresh(load: Load, folder: Path) -> Path:
@@ -117,22 +138,42 @@ def _send(receiver: Receiver, files: Path, network: Mapping[str, str]) -> float:
 
 
 def table(measured: Sequence[Measured]) -> str:
-    """Return the medians and, round by round against Lysbro (disk), the ratios as Markdown."""
+    """Return medians, costs and, round by round against Lysbro, the ratios as Markdown."""
     lines = [
-        "| sent | associations | receiver | median s | objects/s | MB/s | against Lysbro (disk) |",
-        "|---|---:|---|---:|---:|---:|---:|",
+        "| sent | associations | receiver | median s | objects/s | MB/s | CPU ms an object "
+        "| peak MB | Lysbro (disk) is | Lysbro (none) is |",
+        "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for one in measured:
-        reference = one.times_s["Lysbro (disk)"]
         for name, times_s in one.times_s.items():
             median_s = statistics.median(times_s)
-            ratio = statistics.median(r / t for r, t in zip(reference, times_s, strict=True))
+            cpu_ms = statistics.median(c.cpu_s for c in one.costs[name]) / one.load.count * 1e3
+            peak = max(c.peak_bytes for c in one.costs[name]) / 1e6
             lines.append(
                 f"| {one.load.count} {one.load.name} | {one.load.associations} | {name} "
                 f"| {median_s:.2f} | {one.load.count / median_s:.0f} "
-                f"| {one.size_bytes / median_s / 1e6:.0f} | {ratio:.2f} |"
+                f"| {one.size_bytes / median_s / 1e6:.0f} | {cpu_ms:.2f} | {peak:.0f} "
+                f"| {_ratio(one, name, 'Lysbro (disk)')} | {_ratio(one, name, 'Lysbro (none)')} |"
             )
     return "\n".join(lines)
+
+
+def _ratio(one: Measured, name: str, reference: str) -> str:
+    """Return how many times as fast the reference is, the median over the rounds."""
+    pairs = zip(one.times_s[name], one.times_s[reference], strict=True)
+    return f"{statistics.median(theirs / ours for theirs, ours in pairs):.2f} x"
+
+
+def chart(measured: Sequence[Measured], title: str) -> str:
+    """Return the objects a second of each load and receiver as SVG."""
+    groups = {
+        f"{one.load.count} {one.load.name}, {one.load.associations} assoc.": {
+            name: one.load.count / statistics.median(times_s)
+            for name, times_s in one.times_s.items()
+        }
+        for one in measured
+    }
+    return bars(title, "objects a second", groups)
 
 
 def document(
@@ -150,9 +191,12 @@ def document(
 {datetime.now(UTC):%Y-%m-%d}, `{command}`, {rounds} rounds.
 
 Every receiver gets the same sets in changing order. A time is that of dcmsend from its start to its
-end, and every C-STORE succeeded. The last column is a speed: 2.00 is twice as fast as Lysbro (disk)
-in the same round, 0.50 half as fast. Other work may have run on the machine: trust the ratios, not
-the seconds.
+end, and every C-STORE succeeded. The last two columns say how many times as fast Lysbro was in the
+same round. CPU is that of the receiver's processes, its index included; peak is the most memory
+that was resident in them since their start. Other work may have run on the machine: trust the
+ratios, not the seconds.
+
+![objects a second](receive.svg)
 
 ## The work of the receivers
 
@@ -165,12 +209,15 @@ the seconds.
 DCMTK, and Orthanc with it, leaves Nagle's algorithm on unless `TCP_NODELAY=1` is set: a sender then
 waits for a delayed acknowledgement twice an object. Lysbro acknowledges at once.
 
+![objects a second, as installed](receive-installed.svg)
+
 {table(installed)}
 
 ## What is compared, and on what
 
 Lysbro (disk) answers success when the object is on the disk (fdatasync); Lysbro (none) when it is
-written. Only its bridge ran, which receives and indexes; the worker packs later. storescp writes
+written. Only its bridge ran, which receives and indexes; the worker packs later. It offers the same
+answers to both: every object is hashed, judged whole, journalled and indexed. storescp writes
 files, without an index and without fsync. Orthanc stores, syncs (SyncStorageArea, its default) and
 indexes. Each has a maximum PDU of 131072.
 
@@ -210,11 +257,12 @@ def _tell(line: str) -> None:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Return the parser of the sizes; the defaults end in two or three minutes."""
+    """Return the parser of the sizes; the defaults end in about a quarter of an hour."""
     parser = argparse.ArgumentParser("benchmarks.receive", description=__doc__.partition("\n")[0])
-    parser.add_argument("--slices", type=int, default=100, help="slices in a set")
-    parser.add_argument("--small", type=int, default=400, help="small objects in a set")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--slices", type=int, default=500, help="slices in a set")
+    parser.add_argument("--small", type=int, default=2000, help="small objects in a set")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--waiting", type=int, default=10, help="as installed: a W-th of the set")
     parser.add_argument("--associations", default="1,4", help="numbers of associations at a time")
     parser.add_argument("--folder", type=Path, help="work below it; default: the temporary folder")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)
@@ -232,16 +280,20 @@ def main(words: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="lysbro-bench-", dir=given.folder) as name:
         folder = Path(name)
         prompt = measure(loads, network=NAGLE_OFF, rounds=given.rounds, folder=folder / "1")
-        single = [
-            replace(load, count=max(1, load.count // 10))
+        fewer = [
+            replace(load, count=max(load.associations, load.count // given.waiting))
             for load in loads
-            if load.associations == 1
         ]
-        installed = measure(single, network=AS_INSTALLED, rounds=given.rounds, folder=folder / "2")
+        installed = measure(fewer, network=AS_INSTALLED, rounds=given.rounds, folder=folder / "2")
         command = " ".join(["python -m benchmarks.receive", *words])
         text = document(prompt, installed, rounds=given.rounds, folder=folder, command=command)
     given.output.parent.mkdir(parents=True, exist_ok=True)
     given.output.write_text(text, "utf-8")
+    for name, one, title in (
+        ("receive", prompt, "Objects received a second, Nagle off"),
+        ("receive-installed", installed, "Objects received a second, as installed"),
+    ):
+        given.output.with_name(f"{name}.svg").write_text(chart(one, title), "utf-8")
     print(text)
 
 

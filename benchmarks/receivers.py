@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,7 @@ class Receiver:
     title: str  # its AE title
     port: int
     kept: Callable[[], int]  # how many objects it says it has
+    pid: int
 
     def has(self, count: int, *, within_s: float = 20.0) -> bool:
         """Tell whether it comes to have so many objects; an index may follow what was promised."""
@@ -89,8 +91,8 @@ def _lysbro(folder: Path, durability: str) -> Iterator[Receiver]:
     lysbro("site", "add", "bench", "--name", "Benchmark", "--kind", "hospital")
     lysbro("ae", "add", "BENCH", "--site", "bench")
     command = [sys.executable, "-m", "lysbro", "serve", "--only", "bridge"]
-    with _process(command, port, environment):
-        yield Receiver(f"Lysbro ({durability})", "LYSBRO", port, kept)
+    with _process(command, port, environment) as pid:
+        yield Receiver(f"Lysbro ({durability})", "LYSBRO", port, kept, pid)
 
 
 @contextmanager
@@ -101,8 +103,9 @@ def _storescp(folder: Path, network: Mapping[str, str]) -> Iterator[Receiver]:
         "storescp", "--fork", "--max-pdu", str(MAX_PDU), "-aet", "STORESCP",
         "-od", str(folder), str(port),
     ]  # fmt: skip
-    with _process(command, port, {**os.environ, **network}):
-        yield Receiver("DCMTK storescp", "STORESCP", port, lambda: len(list(folder.iterdir())))
+    with _process(command, port, {**os.environ, **network}) as pid:
+        kept = partial(_files_in, folder)
+        yield Receiver("DCMTK storescp", "STORESCP", port, kept, pid)
 
 
 @contextmanager
@@ -123,8 +126,12 @@ def _run_orthanc(folder: Path, network: Mapping[str, str]) -> Iterator[Receiver]
     config = folder / "orthanc.json"
     config.write_text(json.dumps(settings))
     command = [_orthanc(), str(config)]
-    with _process(command, port, {**os.environ, **network}):
-        yield Receiver("Orthanc", "ORTHANC", port, lambda: _orthanc_count(web_port))
+    with _process(command, port, {**os.environ, **network}) as pid:
+        yield Receiver("Orthanc", "ORTHANC", port, partial(_orthanc_count, web_port), pid)
+
+
+def _files_in(folder: Path) -> int:
+    return len(list(folder.iterdir()))
 
 
 def _orthanc_count(web_port: int) -> int:
@@ -141,7 +148,7 @@ def _orthanc() -> str:
 
 
 @contextmanager
-def _process(command: list[str], port: int, environment: Mapping[str, str]) -> Iterator[None]:
+def _process(command: list[str], port: int, environment: Mapping[str, str]) -> Iterator[int]:
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -151,7 +158,7 @@ def _process(command: list[str], port: int, environment: Mapping[str, str]) -> I
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"{command[0]} did not start.")
             time.sleep(0.1)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         try:
