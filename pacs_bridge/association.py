@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pacs_bridge import pdu
-from pacs_bridge.states import ACTIONS, TABLE, Action, Event, State
+from pacs_bridge.states import CELLS, Action, Event, State
 
 EVENT_OF: Mapping[type, Event] = {
     pdu.AssociateRequest: Event.EVT6,
@@ -39,13 +39,12 @@ class Association:
     @property
     def is_over(self) -> bool:
         """Tell whether nothing more can come of it but the end of the connection."""
-        return self.state in (State.STA13, State.STA1)
+        return self.state is State.STA13 or self.state is State.STA1
 
     def happens(self, event: Event) -> Action:
         """Enter the state that follows an event and return what is to be done."""
-        name = TABLE.get((event, self.state))
-        if name is None:
+        action = CELLS[event][self.state]
+        if action is None:
             raise LocalProtocolError(f"{event.name} cannot happen in {self.state.name}")
-        action = ACTIONS[name]
         self.state = action.follows_of_acceptor or action.follows
         return action

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 
 from casework.errors import Invalid
 
@@ -48,12 +48,12 @@ class Command:
 
     elements: Mapping[int, bytes]
 
-    @cached_property
+    @property
     def field(self) -> int:
         """Return Command Field (0000,0100)."""
         return self._number(_FIELD)
 
-    @cached_property
+    @property
     def message_id(self) -> int:
         """Return Message ID (0000,0110)."""
         return self._number(_MESSAGE_ID)
@@ -83,15 +83,17 @@ class Command:
         """Tell whether a data set follows (0000,0800)."""
         return self._number(_DATASET_TYPE) != NO_DATASET
 
-    @cached_property
+    @property
     def affected_class(self) -> str:
         """Return the SOP class that the command is about, affected or requested."""
-        return self._uid(_AFFECTED_CLASS) or self._uid(_REQUESTED_CLASS)
+        return _uid(self.elements.get(_AFFECTED_CLASS) or self.elements.get(_REQUESTED_CLASS, b""))
 
-    @cached_property
+    @property
     def affected_instance(self) -> str:
         """Return the SOP instance that the command is about, affected or requested."""
-        return self._uid(_AFFECTED_INSTANCE) or self._uid(_REQUESTED_INSTANCE)
+        return _uid(
+            self.elements.get(_AFFECTED_INSTANCE) or self.elements.get(_REQUESTED_INSTANCE, b"")
+        )
 
     def _number(self, element: int) -> int:
         value = self.elements.get(element, b"")
@@ -99,10 +101,12 @@ class Command:
             raise Invalid(
                 f"The command set has no usable element (0000,{element:04X}).", code="bad-command"
             )
-        return int(struct.unpack("<H", value)[0])
+        return value[0] | value[1] << 8
 
-    def _uid(self, element: int) -> str:
-        return self.elements.get(element, b"").decode("latin-1").strip(" \0")
+
+@lru_cache(maxsize=512)
+def _uid(value: bytes) -> str:
+    return value.decode("latin-1").strip(" \0")
 
 
 def read_command(encoded: bytes) -> Command:

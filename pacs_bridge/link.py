@@ -25,13 +25,14 @@ from pacs_bridge.messages import Assembler, Response
 from pacs_bridge.negotiation import ACCEPTED, Context, answer_items
 from pacs_bridge.pdu import AssociateRequest
 from pacs_bridge.session import Message, Reply, Session
-from pacs_bridge.states import Action, Event, State, Timer
+from pacs_bridge.states import P_DATA, Action, Event, State, Timer
 from pacs_bridge.stream import Fragment, PduStream, StreamLimits
 from pacs_bridge.syntaxes import is_query_class
 
 log = structlog.get_logger()
 
 _CLOSING_S = 2.0  # ARTIM while the peer is waited for to close (PS3.8 section 9.1.5)
+_LOOK_CLOCK_S = 0.05  # between looks at the deadlines, which are longer
 _LOOK_S = 0.5  # between looks whether the session has something to ask of the peer
 _USER, _PROVIDER = 0, 2
 _NO_REASON, _UNEXPECTED_PDU, _INVALID_PARAMETER = 0, 2, 6
@@ -74,7 +75,7 @@ class Link:
         self._peer_max = 0
         self._handed = False
         now = self._artim = time.monotonic()
-        self._heard_at = self._pdu_began = self._looked_at = now
+        self._heard_at = self._pdu_began = self._looked_at = self._look_next_at = now
         self._message_bytes = 0
         self._waited_s = 0.0  # for the sender, over one message
 
@@ -131,7 +132,7 @@ class Link:
 
     def _take_fragment(self, fragment: Fragment) -> None:
         action = self._happens(Event.EVT10)
-        if not action.indicates.startswith("P-DATA") or self._assembler is None:
+        if action.indicates != P_DATA or self._assembler is None:
             return
         self._message_bytes += len(fragment.data)
         whole = self._assembler.take(
@@ -256,6 +257,9 @@ class Link:
         self._happens(Event.EVT19)
 
     def _look_at_clock(self, now: float) -> None:
+        if now < self._look_next_at:
+            return
+        self._look_next_at = now + _LOOK_CLOCK_S
         state = self._association.state
         if state in (State.STA2, State.STA13):
             if now > self._artim or self._hall.draining.is_set():
@@ -273,7 +277,7 @@ class Link:
             )
             self._happens(Event.EVT15)
         elif now - self._looked_at > _LOOK_S and self._assembler.is_quiet:
-            self._looked_at = now
+            self._looked_at = self._look_next_at = now
             self._ask_peer()
 
     def _lateness(self, now: float, assembler: Assembler) -> str:

@@ -74,6 +74,8 @@ class Action:
     follows_of_acceptor: State | None = None  # AR-8 only: the other side of a release collision
 
 
+P_DATA = "P-DATA indication"
+
 S = State
 ACTIONS: Mapping[str, Action] = {
     # association establishment, table 9-6
@@ -87,14 +89,14 @@ ACTIONS: Mapping[str, Action] = {
     "AE-8": Action(S.STA13, sends="A-ASSOCIATE-RJ", timer=Timer.STARTED),
     # data transfer, table 9-7
     "DT-1": Action(S.STA6, sends="P-DATA-TF"),
-    "DT-2": Action(S.STA6, indicates="P-DATA indication"),
+    "DT-2": Action(S.STA6, indicates=P_DATA),
     # association release, table 9-8
     "AR-1": Action(S.STA7, sends="A-RELEASE-RQ"),
     "AR-2": Action(S.STA8, indicates="A-RELEASE indication"),
     "AR-3": Action(S.STA1, indicates="A-RELEASE confirmation", closes=True),
     "AR-4": Action(S.STA13, sends="A-RELEASE-RP", timer=Timer.STARTED),
     "AR-5": Action(S.STA1, timer=Timer.STOPPED),
-    "AR-6": Action(S.STA7, indicates="P-DATA indication"),
+    "AR-6": Action(S.STA7, indicates=P_DATA),
     "AR-7": Action(S.STA8, sends="P-DATA-TF"),
     "AR-8": Action(S.STA9, indicates="A-RELEASE indication", follows_of_acceptor=S.STA10),
     "AR-9": Action(S.STA11, sends="A-RELEASE-RP"),
@@ -146,3 +148,12 @@ def _table(rows: str) -> dict[tuple[Event, State], str]:
 
 TABLE: Mapping[tuple[Event, State], str] = _table(_ROWS)
 """The action of each (event, state); what is not in it cannot happen to a sound local user."""
+
+CELLS: tuple[tuple[Action | None, ...], ...] = tuple(
+    tuple(
+        ACTIONS[TABLE[Event(event), State(state)]] if (event, state) in TABLE else None
+        for state in range(max(State) + 1)
+    )
+    for event in range(max(Event) + 1)
+)
+"""The same by number, for the loop that asks for every fragment."""

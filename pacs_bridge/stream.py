@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from casework.errors import Invalid
 from pacs_bridge.pdu import ABORT, ASSOCIATE_AC, ASSOCIATE_RQ, P_DATA, Pdu, decode
@@ -22,8 +23,7 @@ _PDV_HEAD = struct.Struct(">LBB")
 _IS_COMMAND, _IS_LAST = 0x01, 0x02  # message control header (PS3.8 annex E.2)
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(NamedTuple):
     """A piece of a command set or data set; its bytes are good until more are received."""
 
     context_id: int

@@ -140,9 +140,12 @@ def decode_segment_header(data: bytes) -> SegmentHeader | None:
 def encode_fields(
     origin: Origin, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
 ) -> bytes:
-    """Return the part of a record header that is known before its object has come in."""
+    """Return the part of a record header that is known before its object has come in.
+
+    The UIDs are made of digits and dots, as every UID that is taken in is.
+    """
     common = _common_fields(origin, sop_class_uid, transfer_syntax_uid)
-    encoded = common + b',"sop_instance_uid":' + json.dumps(sop_instance_uid).encode() + b"}"
+    encoded = common + f',"sop_instance_uid":"{sop_instance_uid}"}}'.encode("ascii")
     if len(encoded) > _MAX_FIELDS_BYTES:
         raise ValueError("the origin of an object does not fit into a record header")
     return encoded

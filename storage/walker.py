@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from pydicom.datadict import DicomDictionary  # type: ignore[attr-defined]
 
@@ -54,8 +54,7 @@ EVERYTHING: Wanted = {}
 """Stands for every element at every level; compared by identity."""
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """One element: its value bytes, or the items of a sequence; `vr` is empty for implicit VR.
 
     `value` is None when the value is longer than what is kept, or encapsulated.
