@@ -141,11 +141,16 @@ class Intake:
             raise
         self._is_open = False
         segment = self._segment
-        segment.took(record.end)
-        self._spool.add_to_gauge(record.length + self._header_bytes)
         record = replace(record, synced_at=synced_at)
-        self._acknowledged(record)
-        self._spool.give_back(segment)
+        try:
+            segment.took(record.end)
+            self._spool.add_to_gauge(record.length + self._header_bytes)
+            self._acknowledged(record)
+        except BaseException:
+            segment.is_broken = True  # a durable record that nobody knows of: for the next start
+            raise
+        finally:
+            self._spool.give_back(segment)
         if self._keep is not None:
             self._keep(record)
         return _receipt(record)

@@ -112,6 +112,7 @@ def kill_while_receiving(exchange: Exchange, pause_s: float) -> dict[str, bytes]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300 + 30 * ROUNDS)
 def test_every_acknowledged_object_is_there_after_a_kill(tmp_path: Path) -> None:
     exchange = make_exchange(tmp_path / "data", LYSBRO_QUIET_SECONDS="0.5")
     acknowledged: dict[str, bytes] = {}

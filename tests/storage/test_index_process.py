@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,22 +19,9 @@ from storage.tables import custody, instances, segments
 from storage.testing import fresh_database
 from tests.flows.waiting import until
 from tests.storage.building import CT, ORIGIN, dataset
+from tests.storage.following import command
 
 pytestmark = pytest.mark.slow
-
-FOLLOWER = """
-import os, sys, structlog
-from pathlib import Path
-structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-from storage.archive import utc_now
-from storage.database import open_database
-from storage.follower import follow
-data = Path(sys.argv[1])
-database = open_database("sqlite", data=data)
-tell = lambda segment, end: os.write(1, f"{segment} {end}\\n".encode())
-follow(data / "spool", database, node="node", clock=utc_now, told=sys.stdin.buffer, tell=tell)
-database.close()
-"""
 
 
 @contextmanager
@@ -46,7 +32,7 @@ def following(data: Path, **limits: float) -> Iterator[tuple[Archive, Database]]
             database=database,
             store=MemoryStore(),
             limits=SpoolLimits(spool_bytes=1 << 30, reserve_bytes=0, **limits),  # type: ignore[arg-type]
-            follower=[sys.executable, "-c", FOLLOWER, str(data)],
+            follower=command(data),
         )
         archive.start()
         try:
