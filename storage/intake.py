@@ -26,7 +26,7 @@ from storage.source import BytesSource, FileSource
 from storage.spool import Spool
 from storage.walker import WalkLimits
 
-_HELD_BYTES = 256 << 10  # smaller objects are gathered and written with one call
+_HELD_BYTES = 96 << 10  # smaller objects are gathered and written with one call
 _ADMIT_AGAIN_BYTES = 64 << 20
 
 
