@@ -130,6 +130,9 @@ class Link:
         action = self._happens(Event.EVT10)
         if not action.indicates.startswith("P-DATA") or self._assembler is None:
             return
+        if self._assembler.is_quiet:
+            self._message_began = time.monotonic()
+            self._message_bytes = 0
         self._message_bytes += len(fragment.data)
         whole = self._assembler.take(
             fragment.context_id,
@@ -143,8 +146,7 @@ class Link:
             self._outstanding = False
             self._session.answered(whole.command)
         if whole is not None:
-            self._heard_at = self._message_began = time.monotonic()
-            self._message_bytes = 0
+            self._heard_at = time.monotonic()
 
     def _take_pdu(self, received: pdu.Pdu) -> None:
         action = self._happens(EVENT_OF[type(received)], received)
