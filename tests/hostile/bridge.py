@@ -1,4 +1,4 @@
-"""A real bridge process under attack, watched from outside: its memory, threads, descriptors, files.
+"""A real bridge process under attack, watched from outside: memory, threads, descriptors, files.
 
 Memory is the receiver's own, since nothing else runs in that process.
 """
@@ -27,6 +27,7 @@ from tests.hostile.watch import Watch
 from tests.pacs_bridge.wire import ECHO, IMPLICIT, associate_request
 
 MIB = 1 << 20
+_HELD = frozenset({"01", "08"})  # states of TCP: established, and closed by the peer alone
 SLACK_BYTES = 24 * MIB  # what an allocator keeps of threads that are gone; beside the 20 %
 ANSWERS_WITHIN_S = 2.0
 
@@ -49,38 +50,50 @@ class Bridge:
         return self.exchange.process.pid
 
     def rss_bytes(self) -> int:
-        return self._status("VmRSS") * 1024
+        """Return the memory of the bridge, and of processes that it has started."""
+        return sum(_status(pid, "VmRSS") for pid in self._pids()) * 1024
 
     def peak_bytes(self) -> int:
         """Return the most memory since `forget_peak`."""
-        return self._status("VmHWM") * 1024
+        return sum(_status(pid, "VmHWM") for pid in self._pids()) * 1024
+
+    def largest_peak_bytes(self) -> int:
+        """Return the most memory that any one process of the bridge has had since `forget_peak`."""
+        return max(_status(pid, "VmHWM") for pid in self._pids()) * 1024
 
     def forget_peak(self) -> None:
-        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+        for pid in self._pids():
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def threads(self) -> int:
-        return self._status("Threads")
+        return sum(_status(pid, "Threads") for pid in self._pids())
 
     def descriptors(self) -> int:
         """Return how many are open but for the spool and the database, which keep theirs."""
         return sum(not name.startswith(str(self.exchange.data)) for name in self._open())
 
     def sockets(self) -> int:
-        """Return how many connections are open; the listening socket is not counted."""
-        return sum(name.startswith("socket:") for name in self._open()) - 1
+        """Return how many connections to its port are open."""
+        port = f":{self.port:04X}"
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return sum(words[1].endswith(port) and words[3] in _HELD for words in lines)
+
+    def _pids(self) -> list[int]:
+        """Return the process and its descendants."""
+        found = [self.pid]
+        for pid in found:
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    found += map(int, (task / "children").read_text().split())
+        return found
 
     def _open(self) -> list[str]:
         found = []
-        for link in Path(f"/proc/{self.pid}/fd").iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                found.append(os.readlink(link))
+        for pid in self._pids():
+            for link in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    found.append(os.readlink(link))
         return found
-
-    def _status(self, name: str) -> int:
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return next(
-            int(line.split()[1]) for line in status.splitlines() if line.startswith(name + ":")
-        )
 
     def all_are_gone(self, *, timeout_s: float = 30.0) -> None:
         """Wait until no association is left: a stuck one would stay."""
@@ -138,6 +151,11 @@ class Bridge:
         return left
 
 
+def _status(pid: int, name: str) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith(name + ":")), 0)
+
+
 @contextmanager
 def running(
     folder: Path, *, held_open: Sequence[int] = (), preload: str = "", **settings: object
@@ -179,7 +197,7 @@ def running(
 
 @contextmanager
 def watched(bridge: Bridge, *, may_be_refused: bool = False) -> Iterator[Watch]:
-    """Hold the oracle to what is done inside: it goes on answering, and nothing is left after it."""
+    """Hold the oracle to what is done inside: it goes on answering, and nothing is left of it."""
     bridge.all_are_gone()
     before_bytes, descriptors, threads = (
         bridge.rss_bytes(), bridge.descriptors(), bridge.threads(),

@@ -1,4 +1,4 @@
-"""A bridge for each module, with deadlines short enough to be waited for, under a watch in each test."""
+"""A bridge for each module, with short deadlines, and the oracle that each test is held to."""
 
 from __future__ import annotations
 

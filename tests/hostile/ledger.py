@@ -1,4 +1,4 @@
-"""What the senders know: what they sent whole, and what was acknowledged. Lives outside the server."""
+"""What the senders know: what they sent whole, and what was acknowledged."""
 
 from __future__ import annotations
 

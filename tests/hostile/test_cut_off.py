@@ -1,4 +1,4 @@
-"""Connections and data sets that end too early: at every boundary and inside, nothing of them stays."""
+"""Connections and data sets that end too early, at every boundary and inside: nothing stays."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def seeds() -> list[tuple[str, str, bytes, str]]:
 def test_data_set_cut_at_any_byte_is_refused_unless_it_ends_with_an_element(
     attacked: Bridge, name: str, syntax: str, data: bytes, sop_class: str
 ) -> None:
-    """A data set that ends with a whole element is a data set: then its bytes are kept, all of them."""
+    """A data set that ends with a whole element is one: then all of its bytes are kept."""
     kept = statuses_of_cuts(attacked, "1.2.3.4", data, syntax, sop_class)
 
     assert kept <= set(ends_of_elements(data, syntax))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import threading
@@ -29,7 +30,7 @@ STORE_RQ = p_data(1, 3, dimse.write_store_request(1, CT, "1.2.3"))
 
 
 def ends_within(peer: Peer, limit_s: float, *, drip: bytes = b"", every_s: float = 0.3) -> None:
-    """Read until the peer has closed, sending a byte now and then, and fail when it takes too long."""
+    """Read until the peer has closed, sending a byte now and then; fail when it is too late."""
     stop = threading.Event()
 
     def dripping() -> None:
@@ -212,7 +213,7 @@ def test_data_set_over_the_limit_is_told_so_and_one_that_never_ends_is_cut(
         sending.begin(fresh_uid())
         piece = p_data(1, 0, bytes(100_000))
         sent = sent_until_cut(sending.peer, endless(lambda: piece), within_s=20)
-    assert 64 * MIB < sent
+    assert sent > 64 * MIB
     assert attacked.peak_bytes() < before + FLAT_BYTES
 
 
@@ -262,9 +263,7 @@ def test_peer_that_never_reads_its_answers_loses_its_place(attacked: Bridge) -> 
             request = p_data(1, 3, dimse.write_store_request(1, CT, uid)) + p_data(1, 2, data)
             yield from endless(lambda: request * 100)
 
-        try:
+        with contextlib.suppress(TimeoutError):  # both stand still: who waits longer is the matter
             sent_until_cut(sending.peer, requests(), within_s=20)
-        except TimeoutError:
-            pass  # both stand still: we cannot write and they will not wait for ever
     attacked.all_are_gone(timeout_s=PDU_S + 10)
     assert attacked.peak_bytes() < before + FLAT_BYTES

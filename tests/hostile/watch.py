@@ -109,7 +109,8 @@ def main() -> None:
     while True:
         began = time.monotonic()
         what = ask(port, request)
-        print(what, f"{time.monotonic() - began:.3f}", flush=True)
+        sys.stdout.write(f"{what} {time.monotonic() - began:.3f}\n")
+        sys.stdout.flush()
         ready, _, _ = select.select([given], [], [], PAUSE_S)
         if ready:
             return
