@@ -204,6 +204,7 @@ def _fault(where: tuple[int | str, ...], message: str) -> str:
 
 _NOT_SETTINGS = frozenset(
     {"LYSBRO_CONFIG", "LYSBRO_FIXTURES", "LYSBRO_CRASH_ROUNDS", "LYSBRO_PROCESS"}
+    | {"LYSBRO_HOSTILE_INPUTS", "LYSBRO_HOSTILE_SEQUENCES", "LYSBRO_HOSTILE_BIG_MB"}
 )
 _LATER = frozenset(
     {
