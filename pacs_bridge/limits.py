@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass
 
-_SPARE_CONNECTIONS = 16  # beyond the associations, so that one too many can be told so
+_SPARE_CONNECTIONS = 128  # beyond the associations, so that those too many can be told so
 
 
 @dataclass(frozen=True)

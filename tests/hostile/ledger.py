@@ -26,6 +26,11 @@ class Ledger:
         self._acknowledged: set[tuple[str, str]] = set()
         self._refused: set[tuple[str, str]] = set()
 
+    @property
+    def acknowledged_count(self) -> int:
+        with self._lock:
+            return len(self._acknowledged)
+
     def sent_whole(self, uid: str, data: bytes) -> None:
         """Note, before its last byte goes out, that a data set may arrive whole."""
         with self._lock:
@@ -35,12 +40,6 @@ class Ledger:
         """Note what was answered to a data set."""
         with self._lock:
             (self._acknowledged if is_success(status) else self._refused).add(entry(uid, data))
-
-    def answered_hash(self, uid: str, sha256: str) -> None:
-        """Note that an object too large to hold was acknowledged."""
-        with self._lock:
-            self._whole.add((uid, sha256))
-            self._acknowledged.add((uid, sha256))
 
     def missing(self, found: Iterable[Kept]) -> list[tuple[str, str]]:
         """Return what was acknowledged and is not there with its bytes."""
