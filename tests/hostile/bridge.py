@@ -196,7 +196,9 @@ def running(
 
 
 @contextmanager
-def watched(bridge: Bridge, *, may_be_refused: bool = False) -> Iterator[Watch]:
+def watched(
+    bridge: Bridge, *, may_be_refused: bool = False, slack_bytes: int = SLACK_BYTES
+) -> Iterator[Watch]:
     """Hold the oracle to what is done inside: it goes on answering, and nothing is left of it."""
     bridge.all_are_gone()
     before_bytes, descriptors, threads = (
@@ -211,7 +213,7 @@ def watched(bridge: Bridge, *, may_be_refused: bool = False) -> Iterator[Watch]:
     bridge.all_are_gone()
     until(lambda: bridge.threads() <= threads, "the threads to end")
     until(lambda: bridge.descriptors() <= descriptors, "the descriptors to close")
-    most = before_bytes * 1.2 + SLACK_BYTES
+    most = before_bytes * 1.2 + slack_bytes
     until(
         lambda: bridge.rss_bytes() <= most,
         f"memory to come back from {bridge.rss_bytes() // MIB} to {most / MIB:.0f} MiB",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.bridge import Bridge, must_be_true_of_the_ledger, running, watched
+from tests.hostile.bridge import MIB, Bridge, must_be_true_of_the_ledger, running, watched
 from tests.hostile.sending import EXPLICIT, Sender, fresh_uid
 from tests.pacs_bridge.test_wire import echo_request
 from tests.pacs_bridge.wire import (
@@ -30,6 +30,7 @@ from tests.storage.building import dataset
 pytestmark = pytest.mark.slow
 
 CROWD, IDLE, PLACES = 100, 50, 60
+PLACE_BYTES = 2 * MIB  # kept by the allocator for each that was served at once, and used again
 CONGESTED = b"\0\x02\x03\x02"
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 
@@ -44,7 +45,7 @@ def test_hundred_at_once_beside_fifty_that_say_nothing_are_served_or_told_to_com
             dicom_max_associations_per_peer=PLACES,
             dicom_request_timeout=8,
         ) as bridge,
-        watched(bridge, may_be_refused=True),
+        watched(bridge, may_be_refused=True, slack_bytes=PLACES * PLACE_BYTES),
         ExitStack() as opened,
     ):
         idle = [opened.enter_context(connected(bridge.port)) for _ in range(IDLE)]
@@ -85,9 +86,10 @@ def answered_at_once(crowd: list[Peer], request: bytes) -> tuple[list[int], floa
 def test_places_are_free_again_after_each_of_many_crowds(tmp_path: Path) -> None:
     with (
         running(tmp_path, dicom_max_associations=40, dicom_max_associations_per_peer=40) as bridge,
-        watched(bridge, may_be_refused=True),
+        watched(bridge, may_be_refused=True, slack_bytes=40 * PLACE_BYTES),
     ):
-        for _ in range(5):
+        sizes = []
+        for _ in range(6):
             with ExitStack() as opened:
                 crowd = [opened.enter_context(connected(bridge.port)) for _ in range(38)]
                 answers, _ = answered_at_once(crowd, associate_request([(ECHO, IMPLICIT)]))
@@ -96,6 +98,8 @@ def test_places_are_free_again_after_each_of_many_crowds(tmp_path: Path) -> None
                     peer.send(p_data(1, 3, echo_request()))
                 assert [peer.response().Status for peer in crowd] == [0] * 38
             bridge.all_are_gone()
+            sizes.append(bridge.rss_bytes())
+        assert sizes[-1] < sizes[1] + 16 * MIB  # the first ones make room, the later ones use it
 
 
 @pytest.fixture

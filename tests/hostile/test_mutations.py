@@ -23,6 +23,7 @@ from tests.hostile.bridge import Bridge, must_be_true_of_the_ledger, watched
 from tests.hostile.ledger import is_success
 from tests.hostile.mutations import (
     Bad,
+    BadStream,
     Seed,
     bad_dataset,
     bad_stream,
@@ -126,7 +127,7 @@ def send_stream(bridge: Bridge, number: int, seeds: Sequence[Seed], tally: Tally
         bridge.ledger.sent_whole(uid, data)
     with connected(bridge.port, timeout_s=HANGS_S) as peer:
         try:
-            kinds = exchange(peer, bridge, bad.request or sound, bad.content, sent)
+            kinds = exchange(peer, bridge, sound, bad, sent)
         except TimeoutError:
             tally.hung(f"stream {number}")
             return
@@ -134,19 +135,23 @@ def send_stream(bridge: Bridge, number: int, seeds: Sequence[Seed], tally: Tally
 
 
 def exchange(
-    peer: Peer, bridge: Bridge, request: bytes, content: bytes, sent: list[tuple[str, bytes]]
+    peer: Peer, bridge: Bridge, sound: bytes, bad: BadStream, sent: list[tuple[str, bytes]]
 ) -> set[str]:
     """Send and hear all; write down what each response acknowledges."""
     found: set[str] = set()
     try:
-        peer.send(request)
-        kind, _ = peer.read_pdu()
-        if kind != 2:
-            return found
-        peer.send(content)
+        if bad.request is None:
+            peer.send(sound)
+            if peer.read_pdu()[0] != 2:
+                return found
+            peer.send(bad.content)
+        else:
+            peer.send(bad.request + bad.content)
         peer.socket.shutdown(1)  # nothing more comes: what is half sent stays so
         while True:
             kind, body = peer.read_pdu()
+            if kind == 2:
+                continue
             if kind != 4:
                 return found
             response = dimse.read_command(body[6:])
