@@ -158,7 +158,12 @@ def _status(pid: int, name: str) -> int:
 
 @contextmanager
 def running(
-    folder: Path, *, held_open: Sequence[int] = (), preload: str = "", **settings: object
+    folder: Path,
+    *,
+    held_open: Sequence[int] = (),
+    preload: str = "",
+    clock: Path | None = None,
+    **settings: object,
 ) -> Iterator[Bridge]:
     """Give a bridge that runs alone in a process; `held_open` are descriptors that it inherits."""
     temporary = folder / "temporary"
@@ -171,7 +176,7 @@ def running(
         **{f"LYSBRO_{name.upper()}": str(value) for name, value in settings.items()},
     )
     if preload:
-        exchange.environment["LD_PRELOAD"] = preload
+        exchange.environment |= {"LD_PRELOAD": preload, "CLOCK_OFFSET": str(clock)}
     bridge = Bridge(exchange, temporary)
     with (exchange.data / "serve.log").open("ab") as log:
         exchange.process = subprocess.Popen(

@@ -71,7 +71,7 @@ def hash_of(bridge: Bridge, uid: str) -> str:
             return ""
         digest = hashlib.sha256()
         with parts.archive.open_part10(found[0]) as stream:
-            stream.seek(found[0].location.dataset_offset)
+            stream.read(found[0].location.dataset_offset)
             while chunk := stream.read(MIB):
                 digest.update(chunk)
         return digest.hexdigest()
