@@ -114,7 +114,7 @@ class Settings(BaseModel):
     dicom_idle_timeout: Seconds = Field(60, description="an association without a message, seconds")
     dicom_floor_rate: Annotated[float, Field(ge=0)] = Field(
         1000,
-        description="bytes per second that a sender keeps over a message after 10 s; 0: any",
+        description="bytes per second of a message that has taken longer than a PDU may; 0: any",
     )
     dicom_max_command_bytes: int = Field(
         65536, ge=1024, le=1 << 20, description="largest command set taken, bytes"
@@ -278,6 +278,7 @@ def _fault(where: tuple[int | str, ...], message: str) -> str:
 
 _NOT_SETTINGS = frozenset(
     {"LYSBRO_CONFIG", "LYSBRO_FIXTURES", "LYSBRO_CRASH_ROUNDS", "LYSBRO_PROCESS"}
+    | {"LYSBRO_HOSTILE_INPUTS", "LYSBRO_HOSTILE_SEQUENCES", "LYSBRO_HOSTILE_BIG_MB"}
 )
 _LATER = frozenset(
     {

@@ -39,11 +39,28 @@ def die_with_parent() -> None:
 
 
 def stop_event() -> threading.Event:
-    """Return what is set when this process is told to stop."""
+    """Return what is set when this process is told to stop.
+
+    A handler of Python's runs in the main thread only, which a signal that another thread took does
+    not wake from a lock. So the signal is written to a pipe as it comes, and a thread waits there.
+    """
     stop = threading.Event()
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, _heard)
+
+    def wait() -> None:
+        os.read(told, 1)
+        stop.set()
+
+    threading.Thread(target=wait, name="told-to-stop", daemon=True).start()
     return stop
+
+
+def _heard(number: int, frame: object) -> None:
+    """Leave it to the pipe."""
 
 
 @dataclass

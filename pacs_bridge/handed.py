@@ -18,6 +18,7 @@ from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.ae import ApplicationEntity as NetworkEntity
 from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
+from pynetdicom.fsm import InvalidEventError
 from pynetdicom.pdu_primitives import A_ASSOCIATE, P_DATA
 from pynetdicom.transport import AddressInformation
 
@@ -202,6 +203,23 @@ class _Dul(DULServiceProvider):
         self.daemon = True
         self._run_loop_delay = 0.0
         self._link = link
+
+    def run_reactor(self) -> None:
+        """Read and send until the end; what a peer sends out of order ends this association alone.
+
+        pynetdicom's thread dies of it; that the thread is dead is how the association learns it.
+        """
+        try:
+            super().run_reactor()
+        except (InvalidEventError, ValueError) as error:
+            log.warning(
+                "association violated",
+                peer=self._link.peer_host,
+                reason="bad-pdu",
+                message=str(error),
+            )
+        except Exception:  # process boundary: one association must not end the others
+            log.exception("association broke", peer=self._link.peer_host)
 
     def send_pdu(self, primitive: Any) -> None:
         """Queue a primitive and wake the thread that sends it."""

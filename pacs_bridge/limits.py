@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pacs_bridge.pace import Floor
 
-_SPARE_CONNECTIONS = 16  # beyond the associations, so that one too many can be told so
+_SPARE_CONNECTIONS = 128  # beyond the associations, so that those too many can be told so
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,8 @@ class Link:
         action = self._happens(Event.EVT10)
         if action.indicates != P_DATA or self._assembler is None:
             return
+        if self._assembler.is_quiet:
+            self._message_bytes, self._waited_s = 0, 0.0
         self._message_bytes += len(fragment.data)
         whole = self._assembler.take(
             fragment.context_id,
@@ -148,7 +150,6 @@ class Link:
             self._session.answered(whole.command)
         if whole is not None:
             self._heard_at = time.monotonic()
-            self._message_bytes, self._waited_s = 0, 0.0
 
     def _take_pdu(self, received: pdu.Pdu) -> None:
         action = self._happens(EVENT_OF[type(received)], received)

@@ -82,6 +82,8 @@ class Assembler:
             raise Invalid("A command came in the middle of a data set.", code="bad-order")
         if self._command and context.id != self._command_context:
             raise Invalid("A command came in two contexts.", code="bad-order")
+        if not data and not is_last:  # or it could go on for ever without a byte
+            raise Invalid("A piece of a command is empty.", code="bad-command")
         self._command_context = context.id
         self._command += data
         if len(self._command) > self._max_command_bytes:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-GRACE_S = 10.0
-
 
 @dataclass(frozen=True)
 class Floor:
     """The fewest bytes per second that a sender must keep over one message, after a grace."""
 
     rate: float = 1000.0  # bytes per second
-    grace_s: float = GRACE_S
+    grace_s: float = 30.0
 
     def is_undercut(self, *, size_bytes: int, waited_s: float) -> bool:
         """Tell whether so many bytes are too few for so long a wait for the sender.

@@ -188,7 +188,7 @@ class Bridge:
                 idle_timeout_s=settings.idle_timeout_s,
                 command_bytes=settings.max_command_bytes,
                 read_ahead=settings.max_pending,
-                floor=Floor(settings.floor_rate),
+                floor=Floor(settings.floor_rate, grace_s=settings.pdu_timeout_s),
             ),
             tls=tls,
         )

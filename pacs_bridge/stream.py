@@ -7,6 +7,7 @@ they announce is taken.
 
 from __future__ import annotations
 
+import mmap
 import struct
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -45,7 +46,7 @@ class PduStream:
 
     def __init__(self, limits: StreamLimits | None = None) -> None:
         self._limits = limits or StreamLimits()
-        self._buffer = memoryview(bytearray(BUFFER_BYTES))
+        self._buffer = memoryview(mmap.mmap(-1, BUFFER_BYTES))  # goes back whole, as no heap does
         self._start = 0  # of what is received and not yet read
         self._end = 0
         self._kind = 0  # of the PDU that is being read

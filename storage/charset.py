@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Sequence
+from encodings.aliases import aliases
 
 from pydicom import charset as _dicom
 
@@ -13,6 +14,15 @@ _ESCAPED = re.compile(rb"(\x1b(?:\$[()]?[A-Z@]|[(),\-./][A-Z]))")
 _DELIMITERS = re.compile(rb"([\\^=\r\n\t\f])")
 _ONE_BYTE_G1 = {b"\x1b)I": "shift_jis", b"\x1b(J": "shift_jis", b"\x1b(I": "shift_jis"}
 _ESCAPE_KEPT = frozenset({"iso2022_jp", "iso2022_jp_2", "iso_ir_58"})
+
+_NAMES = frozenset(
+    name
+    for alias, codec in aliases.items()
+    for name in (alias, codec)
+    if not codec.endswith("_codec") and codec not in ("rot_13", "mbcs")
+)
+"""What Python calls its encodings of text. No other name is looked up: Python would remember each
+that it is ever asked for, and some of its codecs are no encodings or are slow on purpose."""
 
 
 def encodings_of(terms: Sequence[str]) -> tuple[str, ...]:
@@ -69,7 +79,8 @@ def _encoding(term: str) -> str:
     if match:
         spelling = f"ISO 2022 IR {match[2]}" if match[1] else f"ISO_IR {match[2]}"
         return _known(_dicom.python_encoding.get(spelling, _DEFAULT))
-    return _known(name) if name else _DEFAULT
+    spelling = name.lower().replace("-", "_").replace(" ", "_")
+    return _known(spelling) if spelling in _NAMES else _DEFAULT
 
 
 def _known(encoding: str) -> str:

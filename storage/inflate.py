@@ -8,6 +8,7 @@ from casework.errors import Invalid, TooLarge
 from storage.source import Source
 
 _CHUNK = 1 << 18
+_STEP = 1 << 20  # unfolded at a time, so that no second copy of the whole is ever held
 _TRAILER_BYTES = 9  # a pad byte; some writers leave the check sum and size of gzip as well
 
 
@@ -26,7 +27,7 @@ def inflate(source: Source, *, ratio: int, floor_bytes: int, cap_bytes: int) -> 
         offset += len(waiting)
         while waiting and not engine.eof:
             try:
-                inflated += engine.decompress(waiting, ceiling + 1 - len(inflated))
+                inflated += engine.decompress(waiting, min(_STEP, ceiling + 1 - len(inflated)))
             except zlib.error as error:
                 raise Invalid(
                     f"The deflated data set cannot be inflated ({error}). Send it again.",

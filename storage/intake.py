@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
@@ -17,7 +18,7 @@ from casework.errors import Invalid, LysbroError, TooLarge, Unavailable
 from casework.identifiers import is_receivable_uid
 from storage.commit import no_room
 from storage.disk import Buffer, is_out_of_room
-from storage.filemeta import build_file_meta
+from storage.filemeta import DEFLATED_LE, build_file_meta
 from storage.header import Header
 from storage.journal import RECORD_FIXED_BYTES, encode_fields, encode_record_header, new_digest
 from storage.part10 import check_identity, walk
@@ -179,10 +180,13 @@ class Intake:
             )
         else:
             source = FileSource(self._segment.descriptor, offset=self._dataset_at, size=self._size)
+        is_deflated = self._transfer_syntax_uid == DEFLATED_LE
         try:
-            header = walk(
-                source, transfer_syntax_uid=self._transfer_syntax_uid, limits=self._walk_limits
-            )
+            # a few kilobytes may unfold to a quarter of a gigabyte: only one such object at a time
+            with self._spool.unfolding if is_deflated else nullcontext():
+                header = walk(
+                    source, transfer_syntax_uid=self._transfer_syntax_uid, limits=self._walk_limits
+                )
         except OSError as error:
             raise _disk_said_no(error) from error
         check_identity(

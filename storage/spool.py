@@ -63,6 +63,7 @@ class Spool:
         self.limits = limits
         self.clock = clock
         self.is_durable = durability != "none"
+        self.unfolding = threading.Lock()  # held by the one object that is being inflated
         self.on_seal: Callable[[str, int], None] = _ignore
         self._commit = GroupCommit(sync)
         self._lock = threading.Lock()

@@ -122,6 +122,8 @@ def test_pieces_of_any_length_make_the_same_message(session: Session, seed: int)
         while left:
             length = chosen.randint(0, len(left))
             piece, left = left[:length], left[length:]
+            if is_command and left and not piece:
+                continue  # a piece of a command has bytes, but for the last
             whole = taken(assembler, 5, piece, is_command=is_command, last=not left)
             found += [whole] if whole is not None else []
 
@@ -178,6 +180,19 @@ def test_command_whose_pieces_come_in_two_contexts_is_a_violation(assembler: Ass
     with pytest.raises(Invalid, match="two contexts") as violated:
         taken(assembler, 1, FIND_RQ[20:])
     assert violated.value.code == "bad-order"
+
+
+def test_piece_of_a_command_without_bytes_is_a_violation(assembler: Assembler) -> None:
+    with pytest.raises(Invalid, match="empty"):
+        taken(assembler, 3, b"", last=False)
+
+
+def test_last_piece_may_be_empty(assembler: Assembler) -> None:
+    assert taken(assembler, 5, FIND_RQ, last=False) is None
+    assert taken(assembler, 5, b"") is None
+    assert taken(assembler, 5, b"identifier", is_command=False, last=False) is None
+    assert taken(assembler, 5, b"", is_command=False, last=False) is None
+    assert isinstance(taken(assembler, 5, b"", is_command=False), Message)
 
 
 def test_command_set_over_the_limit_is_a_violation_at_once(assembler: Assembler) -> None:

@@ -356,7 +356,7 @@ def test_size_limits_are_those_that_were_set(
 def test_trickle_within_a_message_is_aborted_by_the_floor_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pacs_bridge.service.Floor", lambda rate: _Floor(rate, grace_s=0.2))
+    monkeypatch.setattr("pacs_bridge.service.Floor", lambda rate, grace_s: _Floor(rate, 0.2))
     with open_house(tmp_path, floor_rate=1e6) as house, connected(house.port) as peer:
         peer.associate(STORE)
         peer.send(p_data(1, 3, dimse.write_store_request(1, CT, "1.2.3")))
