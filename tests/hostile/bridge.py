@@ -17,6 +17,8 @@ from pathlib import Path
 
 from lysbro.settings import load
 from lysbro.wiring import open_parts
+from pacs_bridge import dimse
+from storage.part10 import EXPLICIT_LE
 from storage.rows import InstanceRow, instance_row
 from storage.segments import SUFFIX
 from storage.tables import instances
@@ -24,7 +26,8 @@ from tests.flows.conftest import Exchange, can_connect, make_exchange
 from tests.flows.waiting import until
 from tests.hostile.ledger import Kept, Ledger
 from tests.hostile.watch import Watch
-from tests.pacs_bridge.wire import ECHO, IMPLICIT, associate_request
+from tests.pacs_bridge.wire import CT, ECHO, IMPLICIT, associate_request, connected, p_data
+from tests.storage.building import dataset
 
 MIB = 1 << 20
 _HELD = frozenset({"01", "08"})  # states of TCP: established, and closed by the peer alone
@@ -194,10 +197,23 @@ def running(
             alive=exchange.alive,
             timeout_s=60,
         )
+        _warm(bridge)
         yield bridge
     finally:
         if exchange.alive():
             exchange.stop()
+
+
+def _warm(bridge: Bridge) -> None:
+    """Store one object and see it indexed, so that all that works in the bridge is at work."""
+    uid = "1.2.826.0.1.3680043.9.7433.0"
+    data = dataset(uid)
+    with connected(bridge.port) as peer:
+        peer.associate([(CT, EXPLICIT_LE)])
+        bridge.ledger.sent_whole(uid, data)
+        peer.send(p_data(1, 3, dimse.write_store_request(1, CT, uid)) + p_data(1, 2, data))
+        bridge.ledger.answered(uid, data, int(peer.response().Status))
+    until(bridge.rows, "the first object to be indexed", alive=bridge.exchange.alive)
 
 
 @contextmanager
