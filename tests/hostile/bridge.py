@@ -26,14 +26,7 @@ from tests.flows.conftest import Exchange, can_connect, make_exchange
 from tests.flows.waiting import until
 from tests.hostile.ledger import Kept, Ledger
 from tests.hostile.watch import Watch
-from tests.pacs_bridge.wire import (
-    CT,
-    ECHO,
-    IMPLICIT,
-    associate_request,
-    connected,
-    p_data,
-)
+from tests.pacs_bridge.wire import CT, ECHO, IMPLICIT, associate_request, connected, p_data
 from tests.storage.building import dataset
 
 MIB = 1 << 20
@@ -212,16 +205,15 @@ def running(
 
 
 def _warm(bridge: Bridge) -> None:
-    """Store one object, so that all that the first one begins has begun before anything counts."""
-    uid = "1.2.826.0.1.3680043.9.7433.1"
+    """Store one object and see it indexed, so that all that works in the bridge is at work."""
+    uid = "1.2.826.0.1.3680043.9.7433.0"
     data = dataset(uid)
-    with connected(bridge.port, timeout_s=30) as peer:
+    with connected(bridge.port) as peer:
         peer.associate([(CT, EXPLICIT_LE)])
-        peer.send(p_data(1, 3, dimse.write_store_request(1, CT, uid)))
         bridge.ledger.sent_whole(uid, data)
-        peer.send(p_data(1, 2, data))
+        peer.send(p_data(1, 3, dimse.write_store_request(1, CT, uid)) + p_data(1, 2, data))
         bridge.ledger.answered(uid, data, int(peer.response().Status))
-    until(bridge.rows, "the first row", alive=bridge.exchange.alive)
+    until(bridge.rows, "the first object to be indexed", alive=bridge.exchange.alive)
 
 
 @contextmanager
