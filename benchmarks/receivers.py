@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_PDU = 131072  # the same for all, or the smallest would be measured
+PROCESSES = min(4, os.cpu_count() or 1)  # that receive, of Lysbro; the others do as they do
 START_WITHIN_S = 60.0
 
 
@@ -77,6 +78,7 @@ def _lysbro(folder: Path, durability: str) -> Iterator[Receiver]:
         "LYSBRO_DATA": str(folder),
         "LYSBRO_DURABILITY": durability,
         "LYSBRO_DICOM_PORT": str(port),
+        "LYSBRO_DICOM_PROCESSES": str(PROCESSES),
         "LYSBRO_LOG_LEVEL": "warning",
     }
 

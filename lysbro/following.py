@@ -17,7 +17,7 @@ from lysbro.wiring import data_folder, utc_now
 from storage.database import open_database
 from storage.follower import follow
 
-_GIVE_WAY = 5  # niceness
+_GIVE_WAY = 10  # niceness
 
 
 def main() -> None:
