@@ -4,12 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip --disable-pip-version-check
 
-.PHONY: demo test quick lint bench clean peers
+.PHONY: demo test quick lint bench clean peers swift
 
 demo: $(VENV)/.run
 	@$(BIN)/lysbro demo $(DEMO_ARGS)
 
-test: $(VENV)/.test peers
+test: $(VENV)/.test peers swift
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 quick: $(VENV)/.test
@@ -26,6 +26,9 @@ bench: $(VENV)/.test
 
 peers:
 	@tools/peers.sh
+
+swift: $(VENV)/bin/python
+	@tools/swift.sh $(VENV)/bin/python $(VENV)/swift
 
 $(VENV)/bin/python:
 	@tools/venv.sh $(PYTHON) $(VENV)

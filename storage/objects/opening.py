@@ -8,16 +8,32 @@ from casework.errors import Invalid
 from storage.objects.folder import FolderStore
 from storage.objects.memory import MemoryStore
 from storage.objects.port import ObjectStore
+from storage.objects.s3_place import SCHEME, S3Place
+
+SELF_TEST = "store-self-test.json"
+"""The file of the data folder that keeps what the S3 server was found to do."""
 
 
-def open_store(url: str, data: Path) -> ObjectStore:
-    """Return the store of a setting: empty (in the data folder), a path, or `memory:`."""
+def open_store(url: str, data: Path, *, s3: S3Place | None = None) -> ObjectStore:
+    """Return the store of a setting: empty (in the data folder), a path, `memory:` or `s3://`.
+
+    Nobody is called yet: while a server is down the exchange starts and receives all the same.
+    """
     if url == "memory:":
         return MemoryStore()
+    if url.startswith(SCHEME):
+        if s3 is None:
+            raise Invalid(
+                f"LYSBRO_STORE: {url} needs LYSBRO_S3_ACCESS_KEY and LYSBRO_S3_SECRET_KEY.",
+                code="settings",
+            )
+        from storage.objects.s3 import S3Store  # noqa: PLC0415 - the SDK is slow to import
+
+        return S3Store(s3, found_in=data / SELF_TEST)
     if "://" in url and not url.startswith("file://"):
         raise Invalid(
             f"LYSBRO_STORE: {url.partition('://')[0]}:// is not a kind of store that this version "
-            "knows. Give the path of a folder.",
+            "knows. Give the path of a folder, or s3://BUCKET.",
             code="settings",
         )
     path = url.removeprefix("file://")
