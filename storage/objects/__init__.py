@@ -5,7 +5,7 @@ Knows nothing of DICOM or the index.
 
 from storage.objects.folder import FolderStore
 from storage.objects.memory import MemoryStore
-from storage.objects.opening import open_store
+from storage.objects.opening import open_store, tested
 from storage.objects.port import ObjectInfo, ObjectStore, read_range, sha256_of_object
 from storage.objects.s3_place import S3Place
 
@@ -18,4 +18,5 @@ __all__ = [
     "open_store",
     "read_range",
     "sha256_of_object",
+    "tested",
 ]

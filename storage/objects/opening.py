@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from casework.errors import Invalid
 from storage.objects.folder import FolderStore
@@ -12,6 +13,14 @@ from storage.objects.s3_place import SCHEME, S3Place
 
 SELF_TEST = "store-self-test.json"
 """The file of the data folder that keeps what the S3 server was found to do."""
+
+
+def tested(store: ObjectStore) -> dict[str, Any] | None:
+    """Return what the server of a store was last found to do, without asking it; None: no server,
+    or not tried yet.
+    """
+    found = getattr(store, "last_found", None)
+    return None if found is None else found()
 
 
 def open_store(url: str, data: Path, *, s3: S3Place | None = None) -> ObjectStore:

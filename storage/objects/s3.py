@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from xml.etree import ElementTree as ET
 
 import structlog
@@ -66,15 +67,12 @@ class S3Store:
         require_key(key)
         able = self.capabilities()
         try:
-            if able.conditional_put and able.conditional_complete:
-                self._put(key, source, sha256=sha256, able=able)
+            if able.is_conditional:
+                self._put(key, source, sha256=sha256, able=able, is_taken=False)
                 return
             with self._stripes[hash(key) % _STRIPES]:
-                if self.exists(key):
-                    _require_hash(key, source, sha256)
-                    self._require_same(key, source, sha256=sha256)
-                else:
-                    self._put(key, source, sha256=sha256, able=able)
+                is_taken = self.exists(key)
+                self._put(key, source, sha256=sha256, able=able, is_taken=is_taken)
         except OSError as error:
             raise Unavailable(
                 f"The bytes for {key} cannot be read ({error.strerror or error}). "
@@ -184,6 +182,13 @@ class S3Store:
                     s3_probe.save(self._found_in, self._found)
             return self._found
 
+    def last_found(self) -> dict[str, Any] | None:
+        """Return what the server was last found to do, as plain values; calls nobody."""
+        found = self._found
+        if found is None and self._found_in is not None:
+            found = s3_probe.load(self._found_in, place=str(self.place))
+        return None if found is None else asdict(found) | {"lacks": found.lacks()}
+
     def close(self) -> None:
         """Close the connections to the server."""
         self._calls.close()
@@ -191,43 +196,60 @@ class S3Store:
     def _is_old(self, found: Capabilities) -> bool:
         return self._clock() - datetime.fromisoformat(found.tested_at) >= _TESTED_FOR
 
-    def _put(self, key: str, source: Path | bytes, *, sha256: str, able: Capabilities) -> None:
+    def _put(
+        self,
+        key: str,
+        source: Path | bytes,
+        *,
+        sha256: str,
+        able: Capabilities,
+        is_taken: bool,
+    ) -> None:
+        """Send the bytes until they lie there whole; what others put there is not replaced.
+
+        The one exception: where the key is the hash of the bytes, others under it are damaged.
+        """
+        condition = ONLY_IF_FREE if able.is_conditional else {}
         for _ in range(_TRIES):
-            try:
-                self._send(key, source, sha256=sha256, able=able)
-            except Fault as fault:
-                if fault.says_exists or (fault.says_no_upload and self.exists(key)):
-                    # another's put, or our own whose answer was lost
-                    _require_hash(key, source, sha256)
-                    self._require_same(key, source, sha256=sha256)
+            if is_taken or not self._send(key, source, sha256=sha256, condition=condition):
+                # another's put, or our own whose answer was lost
+                _require_hash(key, source, sha256)
+                if self._is_same(key, source, sha256):
                     return
-                raise as_error(fault, self.place, key) from fault
-            if able.checks_checksum or self._gives_back(key, sha256):
+                if sha256 not in key:
+                    raise other_bytes(key)
+                log.warning("damaged_object_replaced", key=key, store=str(self.place))
+            elif able.checks_checksum or self._gives_back(key, sha256):
                 return
-            log.warning("object_spoilt_on_its_way", key=key, store=str(self.place))
-            if able.conditional_put:
-                self.delete(key)  # ours, of this moment, and nobody was told of it
+            else:
+                log.warning("object_spoilt_on_its_way", key=key, store=str(self.place))
+            # what lies there is of no use to anybody, and nobody was told of it
+            is_taken, condition = False, {}
         raise Unavailable(
             f"The {self.place} gives other bytes back for {key} than were put. "
             "Nothing was released; look at the server and the network to it.",
             code="store-differs",
         )
 
-    def _send(self, key: str, source: Path | bytes, *, sha256: str, able: Capabilities) -> None:
-        if isinstance(source, Path) and source.stat().st_size > self.place.part_bytes:
-            condition = ONLY_IF_FREE if able.conditional_complete else {}
-            send_in_parts(self._calls, key, source, sha256=sha256, condition=condition)
-            return
-        data = source if isinstance(source, bytes) else source.read_bytes()
-        condition = ONLY_IF_FREE if able.conditional_put else {}
-        send_whole(self._calls, key, data, sha256=sha256, condition=condition)
+    def _send(
+        self, key: str, source: Path | bytes, *, sha256: str, condition: Mapping[str, str]
+    ) -> bool:
+        """Send the bytes; return False when the key is taken."""
+        try:
+            if isinstance(source, Path) and source.stat().st_size > self.place.part_bytes:
+                send_in_parts(self._calls, key, source, sha256=sha256, condition=condition)
+            else:
+                data = source if isinstance(source, bytes) else source.read_bytes()
+                send_whole(self._calls, key, data, sha256=sha256, condition=condition)
+        except Fault as fault:
+            if fault.says_exists or (fault.says_no_upload and self.exists(key)):
+                return False
+            raise as_error(fault, self.place, key) from fault
+        return True
 
-    def _require_same(self, key: str, source: Path | bytes, *, sha256: str) -> None:
+    def _is_same(self, key: str, source: Path | bytes, sha256: str) -> bool:
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        if self.size(key) != size:
-            raise other_bytes(key)
-        if not self._gives_back(key, sha256):
-            raise other_bytes(key)
+        return self.size(key) == size and self._gives_back(key, sha256)
 
     def _gives_back(self, key: str, sha256: str) -> bool:
         """Read an object back, twice when it differs: a byte may be flipped on its way to us."""

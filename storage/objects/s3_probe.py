@@ -49,6 +49,11 @@ class Capabilities:
     versioning: str  # "on", "off", "suspended" or "unknown"
     object_lock: str  # "off", "on", or its default rule such as "compliance 30 days"
 
+    @property
+    def is_conditional(self) -> bool:
+        """Tell whether the server itself refuses to overwrite, however an object comes."""
+        return self.conditional_put and self.conditional_complete
+
     def lacks(self) -> list[str]:
         """Return what is missing, in words for an operator."""
         told = {
