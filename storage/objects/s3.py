@@ -68,7 +68,9 @@ class S3Store:
         able = self.capabilities()
         try:
             if able.is_conditional:
-                self._put(key, source, sha256=sha256, able=able, is_taken=False)
+                # with versions a put that is refused may leave its bytes behind (Swift 2.38 does)
+                is_taken = able.versioning == "on" and self.exists(key)
+                self._put(key, source, sha256=sha256, able=able, is_taken=is_taken)
                 return
             with self._stripes[hash(key) % _STRIPES]:
                 is_taken = self.exists(key)
