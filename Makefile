@@ -4,12 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip --disable-pip-version-check
 
-.PHONY: demo test quick lint bench clean peers swift
+.PHONY: demo test quick lint bench clean peers s3_servers
 
 demo: $(VENV)/.run
 	@$(BIN)/lysbro demo $(DEMO_ARGS)
 
-test: $(VENV)/.test peers swift
+test: $(VENV)/.test peers s3_servers
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 quick: $(VENV)/.test
@@ -27,8 +27,8 @@ bench: $(VENV)/.test
 peers:
 	@tools/peers.sh
 
-swift: $(VENV)/bin/python
-	@tools/swift.sh $(VENV)/bin/python $(VENV)/swift
+s3_servers: $(VENV)/bin/python
+	@tools/s3_servers.sh $(VENV)/bin/python $(VENV)
 
 $(VENV)/bin/python:
 	@tools/venv.sh $(PYTHON) $(VENV)

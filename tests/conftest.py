@@ -67,6 +67,15 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]
 def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
     """Run OpenStack Swift with its S3 layer; use with the mark `peers`."""
     if servers.swift() is None:
-        pytest.skip("OpenStack Swift is not installed: run tools/swift.sh")
+        pytest.skip("OpenStack Swift is not installed: run tools/s3_servers.sh")
     with servers.serve_swift(tmp_path_factory.mktemp("swift")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    """Run moto, a mock of AWS; use with the mark `peers`."""
+    if servers.moto() is None:
+        pytest.skip("moto is not installed: run tools/s3_servers.sh")
+    with servers.serve_moto(tmp_path_factory.mktemp("moto")) as server:
         yield server

@@ -23,6 +23,7 @@ from storage.objects.s3_upload import (
     abort,
     checksum,
     complete,
+    proofs,
     send_part,
     start_upload,
 )
@@ -110,7 +111,7 @@ def _require_bucket(calls: Calls) -> str:
 
 def _tries_conditional_put(calls: Calls) -> bool:
     """Put what is there already; it must be refused."""
-    headers = {"x-amz-checksum-sha256": checksum(_CONTENT)}
+    headers = proofs(_CONTENT)
     if not _is_there(calls, _KNOWN):
         calls.call("PUT", _KNOWN, body=_CONTENT, headers=headers)
     return _is_refused(
@@ -130,9 +131,10 @@ def _tries_conditional_complete(calls: Calls) -> bool:
 
 def _tries_spoilt(calls: Calls) -> bool:
     """Put bytes with the checksum of others; they must be refused."""
-    headers = {"x-amz-checksum-sha256": checksum(_CONTENT)}
+    spoilt = _CONTENT[::-1]
+    headers = proofs(spoilt) | {"x-amz-checksum-sha256": checksum(_CONTENT)}
     try:
-        calls.call("PUT", _SPOILT, body=_CONTENT[::-1], headers=headers, repeats=False)
+        calls.call("PUT", _SPOILT, body=spoilt, headers=headers, repeats=False)
     except Fault as fault:
         if fault.status == NO_ANSWER or fault.status >= 500:
             raise

@@ -42,13 +42,26 @@ def checksum(data: bytes) -> str:
     return base64.b64encode(hashlib.sha256(data).digest()).decode("ascii")
 
 
+def proofs(data: bytes) -> dict[str, str]:
+    """Return the headers by which a server can tell that it has these bytes.
+
+    The SHA-256, and for older servers and buckets with object lock, which insist, the MD5.
+    """
+    md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode("ascii")
+    return {
+        "x-amz-checksum-sha256": checksum(data),
+        "x-amz-sdk-checksum-algorithm": "SHA256",
+        "Content-MD5": md5,
+    }
+
+
 def send_whole(
     calls: Calls, key: str, data: bytes, *, sha256: str, condition: Mapping[str, str]
 ) -> None:
     """Send an object in one call; Fault with `says_exists` when the key is taken."""
     if hashlib.sha256(data).hexdigest() != sha256:
         raise wrong_hash(key)
-    headers = {**_TYPE, **condition, "x-amz-checksum-sha256": checksum(data)}
+    headers = {**_TYPE, **condition, **proofs(data)}
     calls.call("PUT", key, body=data, headers={**headers, "x-amz-meta-sha256": sha256})
 
 
@@ -91,15 +104,14 @@ def start_upload(calls: Calls, key: str, *, sha256: str = "") -> str:
 
 def send_part(calls: Calls, key: str, upload: str, number: int, data: bytes) -> Part:
     """Send one part, counted from 1."""
-    told = checksum(data)
     answer = calls.call(
         "PUT",
         key,
         body=data,
-        headers={"x-amz-checksum-sha256": told},
+        headers=proofs(data),
         query={"partNumber": str(number), "uploadId": upload},
     )
-    return Part(number, answer.headers.get("etag", ""), told)
+    return Part(number, answer.headers.get("etag", ""), checksum(data))
 
 
 def complete(

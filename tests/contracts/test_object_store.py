@@ -25,7 +25,7 @@ OPENERS: dict[str, Callable[[Path], ObjectStore]] = {
     "folder": lambda folder: FolderStore(folder / "store"),
     "memory": lambda folder: MemoryStore(),
 }
-SERVERS = ("rclone", "swift")
+SERVERS = ("rclone", "swift", "moto")
 
 
 @pytest.fixture(

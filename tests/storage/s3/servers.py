@@ -1,4 +1,7 @@
-"""Real S3 servers for tests, started on free ports and stopped: rclone and OpenStack Swift."""
+"""Real S3 servers for tests, started on free ports and stopped: rclone, OpenStack Swift, moto.
+
+moto is a mock of AWS; it is here for versions with object lock, which the two real ones lack.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,7 @@ class Server:
     port: int
     access_key: str
     secret_key: str
+    ca: Path | None = None  # of its certificate, when it is called over TLS
 
     def place(self, *, port: int | None = None) -> S3Place:
         """Make a fresh bucket and return it; `port` is of a proxy before the server."""
@@ -38,9 +42,10 @@ class Server:
         self.client().make_bucket(bucket)
         return S3Place(
             bucket=bucket,
-            endpoint=f"http://127.0.0.1:{port or self.port}",
+            endpoint=f"{'https' if self.ca else 'http'}://127.0.0.1:{port or self.port}",
             access_key=self.access_key,
             secret_key=self.secret_key,
+            ca=self.ca,
             connect_timeout_s=2,
             read_timeout_s=5,
             deadline_s=15,
@@ -53,9 +58,11 @@ class Server:
             f"127.0.0.1:{self.port}",
             access_key=self.access_key,
             secret_key=self.secret_key,
-            secure=False,
+            secure=self.ca is not None,
             region="us-east-1",
-            http_client=urllib3.PoolManager(retries=False, timeout=5),
+            http_client=urllib3.PoolManager(
+                retries=False, timeout=5, ca_certs=str(self.ca) if self.ca else None
+            ),
         )
 
 
@@ -65,22 +72,44 @@ def rclone() -> Path | None:
 
 
 def swift() -> Path | None:
-    """Return the folder of Swift's programs (`tools/swift.sh`), or None."""
+    """Return the folder of Swift's programs (`tools/s3_servers.sh`), or None."""
     folder = Path(sys.prefix, "swift", "bin")
     return folder if (folder / "swift-proxy-server").exists() else None
 
 
+def moto() -> Path | None:
+    """Return moto's server (`tools/s3_servers.sh`), or None."""
+    program = Path(sys.prefix, "moto", "bin", "moto_server")
+    return program if program.exists() else None
+
+
 @contextmanager
-def serve_rclone(folder: Path) -> Iterator[Server]:
-    """Run `rclone serve s3` over a folder."""
+def serve_moto(folder: Path) -> Iterator[Server]:
+    """Run moto; it keeps its objects in memory."""
+    program = moto()
+    assert program is not None
+    server = Server("moto", _free_port(), "lysbro-key", "lysbro-secret")
+    folder.mkdir(exist_ok=True)
+    command = [str(program), "-H", "127.0.0.1", "-p", str(server.port)]
+    with _running(command, folder / "moto.log"):
+        _wait_for(server)
+        yield server
+
+
+@contextmanager
+def serve_rclone(
+    folder: Path, *, tls: tuple[Path, Path] | None = None, ca: Path | None = None
+) -> Iterator[Server]:
+    """Run `rclone serve s3` over a folder; `tls` is its certificate and key."""
     program = rclone()
     assert program is not None
-    server = Server("rclone", _free_port(), "lysbro-key", "lysbro-secret")
+    server = Server("rclone", _free_port(), "lysbro-key", "lysbro-secret", ca)
     (folder / "objects").mkdir(parents=True)
+    tls_options = ["--cert", str(tls[0]), "--key", str(tls[1])] if tls else []
     command = [
         str(program), "serve", "s3", "--auth-key", f"{server.access_key},{server.secret_key}",
         "--addr", f"127.0.0.1:{server.port}", "--config", str(folder / "none.conf"),
-        "--vfs-cache-mode", "off", str(folder / "objects"),
+        "--vfs-cache-mode", "off", *tls_options, str(folder / "objects"),
     ]  # fmt: skip
     with _running(command, folder / "rclone.log"):
         _wait_for(server)

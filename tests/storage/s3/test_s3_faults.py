@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -116,3 +122,71 @@ def test_what_is_no_bucket_is_refused(url: str) -> None:
 def test_what_is_no_address_of_a_server_is_refused(value: str) -> None:
     with pytest.raises(ValueError):
         endpoint_of(value, region="")
+
+
+@contextmanager
+def sluggish(*, bytes_per_s: int) -> Iterator[int]:
+    """Run a server that reads a request at a pace, 0 for never, and then answers 200."""
+    stop = threading.Event()
+
+    def answer(caller: socket.socket) -> None:
+        caller.settimeout(0.2)
+        got, wanted, head = 0, 0, b""
+        while not stop.is_set() and (not wanted or got < wanted):
+            if not bytes_per_s:
+                stop.wait(0.1)
+                continue
+            try:
+                data = caller.recv(min(bytes_per_s // 20, 1 << 20))
+            except TimeoutError:
+                continue
+            if not data:
+                return
+            got += len(data)
+            if not wanted:
+                head += data
+                before, end, _ = head.partition(b"\r\n\r\n")
+                length = re.search(rb"(?i)content-length: (\d+)", before)
+                wanted = len(before) + 4 + int(length.group(1)) if end and length else 0
+            stop.wait(len(data) / bytes_per_s)
+        caller.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    def accept() -> None:
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                caller, _ = listener.accept()
+                with caller, suppress(OSError):
+                    answer(caller)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        listener.settimeout(0.2)
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_an_upload_may_take_longer_than_it_takes_to_connect() -> None:
+    with sluggish(bytes_per_s=8 << 20) as port:
+        place = replace(
+            PLACE, endpoint=f"http://127.0.0.1:{port}", connect_timeout_s=0.5, deadline_s=30
+        )
+        calls = Calls(place)
+        assert calls.call("PUT", "v1/a", body=bytes(16 << 20), repeats=False).status == 200
+        calls.close()
+
+
+@pytest.mark.parametrize("bytes_per_s", [0, 1 << 20])
+def test_an_upload_that_is_too_slow_ends_at_its_deadline(bytes_per_s: int) -> None:
+    with sluggish(bytes_per_s=bytes_per_s) as port:
+        calls = Calls(replace(PLACE, endpoint=f"http://127.0.0.1:{port}", deadline_s=1))
+        begun = time.monotonic()
+        with pytest.raises(Unavailable) as caught:
+            calls.call("PUT", "v1/a", body=bytes(32 << 20))
+        assert caught.value.code == "store-down"
+        assert time.monotonic() - begun < 8
+        calls.close()
