@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from casework.errors import Invalid
 from storage.objects.folder import FolderStore
@@ -19,8 +19,14 @@ def tested(store: ObjectStore) -> dict[str, Any] | None:
     """Return what the server of a store was last found to do, without asking it; None: no server,
     or not tried yet.
     """
-    found = getattr(store, "last_found", None)
-    return None if found is None else found()
+    return store.last_found() if isinstance(store, _OnAServer) else None
+
+
+@runtime_checkable
+class _OnAServer(Protocol):
+    """A store on a server that was tried out."""
+
+    def last_found(self) -> dict[str, Any] | None: ...
 
 
 def open_store(url: str, data: Path, *, s3: S3Place | None = None) -> ObjectStore:

@@ -40,6 +40,7 @@ log = structlog.get_logger()
 _TESTED_FOR = timedelta(days=1)
 _TRIES = 3
 _STRIPES = 64
+_OURS = ("v1/", TRIALS)  # another may keep objects of its own in the bucket
 
 
 class S3Store:
@@ -59,6 +60,7 @@ class S3Store:
         self._found_in = found_in
         self._clock = clock
         self._found: Capabilities | None = None
+        self._has_bucket = False
         self._lock = threading.Lock()
         self._stripes = [threading.Lock() for _ in range(_STRIPES)]
 
@@ -94,11 +96,14 @@ class S3Store:
         """Return the size of an object."""
         require_key(key)
         try:
-            return int(self._calls.call("HEAD", key).headers["content-length"])
+            told = self._calls.call("HEAD", key).headers.get("content-length", "")
         except Fault as fault:
             if fault.says_no_object:
                 self._require_bucket()
             raise as_error(fault, self.place, key) from fault
+        if not told.isdecimal():
+            raise self._unreadable()
+        return int(told)
 
     def exists(self, key: str) -> bool:
         """Tell whether there is an object under the key."""
@@ -144,7 +149,9 @@ class S3Store:
         """End multipart uploads that nobody has gone on with for long; see `ObjectStore.tidy`.
 
         Another node may be in the middle of one: only their age tells, by the server's own clock.
+        The server is tried out first: this is what a worker does when it starts.
         """
+        self.capabilities()
         try:
             answer = self._calls.call("GET", query={"uploads": "", "max-uploads": "1000"})
             root = ET.fromstring(answer.data)  # noqa: S314 - the answer of our own server
@@ -155,17 +162,15 @@ class S3Store:
                 log.info("uploads_not_listed", store=str(self.place), reason=fault.code)
                 return 0
             raise as_error(fault, self.place, "") from fault
-        now = (
-            parsedate_to_datetime(answer.headers.get("date", ""))
-            if ("date" in answer.headers)
-            else self._clock()
-        )
+        except ET.ParseError as error:
+            raise self._unreadable() from error
+        now = _time(answer.headers.get("date", "")) or self._clock()
         ended = 0
         for element in root.iterfind("{*}Upload"):
             key, upload = element.findtext("{*}Key") or "", element.findtext("{*}UploadId") or ""
-            begun = datetime.fromisoformat(element.findtext("{*}Initiated") or now.isoformat())
+            begun = _time(element.findtext("{*}Initiated") or "") or now
             is_stale = now - begun >= timedelta(seconds=self.place.stale_upload_s)
-            if is_stale and _is_ours(key) and abort(self._calls, key, upload):
+            if is_stale and key.startswith(_OURS) and abort(self._calls, key, upload):
                 ended += 1
         return ended
 
@@ -259,7 +264,9 @@ class S3Store:
 
     def _require_bucket(self) -> None:
         """Raise Unavailable when there is no bucket: a HEAD says 404 for that, too."""
-        self._xml({"list-type": "2", "max-keys": "1", "prefix": TRIALS})
+        if not self._has_bucket:
+            self._xml({"list-type": "2", "max-keys": "1", "prefix": TRIALS})
+            self._has_bucket = True
 
     def _xml(self, query: dict[str, str]) -> ET.Element:
         try:
@@ -267,23 +274,27 @@ class S3Store:
         except Fault as fault:
             raise as_error(fault, self.place, "") from fault
         except ET.ParseError as error:
-            raise Unavailable(
-                f"The {self.place} gave a listing that cannot be read. Look at the server.",
-                code="store-failed",
-            ) from error
+            raise self._unreadable() from error
+
+    def _unreadable(self) -> Unavailable:
+        return Unavailable(
+            f"The {self.place} gave an answer that cannot be read. Look at the server.",
+            code="store-failed",
+        )
 
 
 _WRONG_KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"})
 
 
-def _is_ours(key: str) -> bool:
-    if key.startswith(TRIALS):
-        return True
-    try:
-        require_key(key)
-    except ValueError:
-        return False
-    return True
+def _time(text: str) -> datetime | None:
+    """Return a time of a header or of a listing; None when it cannot be read."""
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            found = read(text)
+        except ValueError:
+            continue
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return None
 
 
 def _require_hash(key: str, source: Path | bytes, sha256: str) -> None:

@@ -91,8 +91,11 @@ def probe(calls: Calls, *, now: datetime) -> Capabilities:
 def save(path: Path, found: Capabilities) -> None:
     """Keep what was found for the other processes on this data folder."""
     temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(asdict(found), indent=1))
-    temporary.replace(path)
+    try:
+        temporary.write_text(json.dumps(asdict(found), indent=1))
+        temporary.replace(path)
+    except OSError as error:
+        log.warning("self_test_not_written", path=str(path), reason=str(error))
 
 
 def load(path: Path, *, place: str) -> Capabilities | None:

@@ -16,6 +16,7 @@ from casework.errors import Conflict, Invalid, LysbroError, NoRoom, Refused, Una
 from storage.objects import read_range, sha256_of_object
 from storage.objects.s3 import S3Store
 from storage.objects.s3_upload import start_upload
+from tests.flows.waiting import until
 from tests.pacs_bridge.certificates import Authority
 from tests.storage.s3.fault_proxy import FaultProxy, serve
 from tests.storage.s3.servers import Server, serve_rclone
@@ -120,10 +121,15 @@ def test_a_fault_in_any_step_of_an_upload_is_got_over(
     fault = proxy.tell(kind, method=method, path=path, times=1, at_byte=100)  # type: ignore[arg-type]
     if kind == "flip-request" and path == "uploadId=":
         fault.at_byte = 3  # in a tag of the XML
-    try:
-        store.put("v1/large", large, sha256=sha256(large.read_bytes()))
-    except Unavailable:  # and if not at once, then with the next try
-        store.put("v1/large", large, sha256=sha256(large.read_bytes()))
+
+    def is_put() -> bool:
+        try:
+            store.put("v1/large", large, sha256=sha256(large.read_bytes()))
+        except Unavailable:  # rclone may give up an upload with a spoilt part: it is begun again
+            return False
+        return True
+
+    until(is_put, "the upload to get over the fault")
     assert fault.hit == 1
     assert sha256_of_object(store, "v1/large") == sha256(large.read_bytes())
 
