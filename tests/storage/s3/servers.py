@@ -145,7 +145,7 @@ def serve_swift(folder: Path) -> Iterator[Server]:
 
 def impatient(place: S3Place) -> S3Place:
     """Return the same place with less patience, for tests of outages."""
-    return replace(place, connect_timeout_s=0.5, read_timeout_s=0.5, deadline_s=1.0)
+    return replace(place, connect_timeout_s=1.0, read_timeout_s=1.0, deadline_s=2.5)
 
 
 def _program(path: Path, name: str) -> Path | None:
