@@ -4,12 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip --disable-pip-version-check
 
-.PHONY: demo test quick lint bench clean peers
+.PHONY: demo test quick lint bench clean peers s3_servers
 
 demo: $(VENV)/.run
 	@$(BIN)/lysbro demo $(DEMO_ARGS)
 
-test: $(VENV)/.test peers
+test: $(VENV)/.test peers s3_servers
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 quick: $(VENV)/.test
@@ -26,6 +26,9 @@ bench: $(VENV)/.test
 
 peers:
 	@tools/peers.sh
+
+s3_servers: $(VENV)/bin/python
+	@tools/s3_servers.sh $(VENV)/bin/python $(VENV)
 
 $(VENV)/bin/python:
 	@tools/venv.sh $(PYTHON) $(VENV)

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from casework.errors import Invalid
 from casework.identifiers import is_ae_title
+from storage.objects.s3_place import SCHEME, S3Place, bucket_of, endpoint_of
 
 _PREFIX = "LYSBRO_"
 _NOT_OFFERED = "this version of Lysbro does not offer it yet; leave it unset"
@@ -27,9 +28,9 @@ def _ae_title(value: str) -> str:
     return value
 
 
-def _folder_store(value: str) -> str:
-    if value.startswith("s3://"):
-        raise ValueError(f"objects are kept in a folder: {_NOT_OFFERED}")
+def _store(value: str) -> str:
+    if value.startswith(SCHEME):
+        bucket_of(value)
     return value
 
 
@@ -60,8 +61,37 @@ class Settings(BaseModel):
     database_url: Annotated[str, AfterValidator(_sqlite)] = Field(
         "", description="empty: SQLite in the data folder"
     )
-    store: Annotated[str, AfterValidator(_folder_store)] = Field(
-        "", description="empty: a folder in the data folder; or the path of a folder"
+    store: Annotated[str, AfterValidator(_store)] = Field(
+        "",
+        description="empty: a folder in the data folder; or the path of a folder, or s3://BUCKET",
+    )
+    s3_endpoint: str = Field(
+        "", description="the S3 server, as https://HOST:PORT; empty: AWS in the region"
+    )
+    s3_access_key: str = Field("", description="the key's name at the S3 server")
+    s3_secret_key: str = Field("", repr=False, description="its secret")
+    s3_region: str = Field("us-east-1", description="the bucket's region, as requests are signed")
+    s3_ca: Path | None = Field(
+        None, description="PEM file of the authorities of the S3 server; unset: the public ones"
+    )
+    s3_connect_timeout: Seconds = Field(
+        5, description="to connect, and to send 64 KiB of an upload, seconds"
+    )
+    s3_read_timeout: Seconds = Field(30, description="for the next bytes of an answer, seconds")
+    s3_deadline: Seconds = Field(
+        60, description="one call to the S3 server with all its repeats, seconds"
+    )
+    s3_part_bytes: int = Field(
+        32 << 20, ge=5 << 20, le=1 << 30, description="a larger object is sent in parts of this"
+    )
+    s3_parallel_parts: int = Field(
+        2, ge=1, le=16, description="parts sent at one time; each takes its size in memory"
+    )
+    s3_connections: int = Field(
+        16, ge=1, le=256, description="connections to the S3 server kept by each process"
+    )
+    s3_stale_upload: Annotated[float, Field(ge=3600)] = Field(
+        86_400, description="seconds after which a multipart upload counts as abandoned"
     )
 
     ae_title: Annotated[str, AfterValidator(_ae_title)] = Field(
@@ -204,6 +234,27 @@ class Settings(BaseModel):
         """Return the place of the object store, a folder in the data folder by default."""
         return self.store or str(self.data.resolve() / "store")
 
+    @property
+    def s3(self) -> S3Place | None:
+        """Return the bucket that the store is, or None for a folder."""
+        if not self.store.startswith(SCHEME):
+            return None
+        return S3Place(
+            bucket=bucket_of(self.store),
+            endpoint=endpoint_of(self.s3_endpoint, region=self.s3_region),
+            access_key=self.s3_access_key,
+            secret_key=self.s3_secret_key,
+            region=self.s3_region,
+            ca=self.s3_ca,
+            connect_timeout_s=self.s3_connect_timeout,
+            read_timeout_s=self.s3_read_timeout,
+            deadline_s=self.s3_deadline,
+            part_bytes=self.s3_part_bytes,
+            parallel_parts=self.s3_parallel_parts,
+            connections=self.s3_connections,
+            stale_upload_s=self.s3_stale_upload,
+        )
+
 
 def load(
     *,
@@ -220,7 +271,7 @@ def load(
         values |= _from_toml(config, faults)
     values |= _from_environment(env, faults)
     values |= {k: v for k, v in (flags or {}).items() if v is not None}
-    faults += _tls_faults(values)
+    faults += _tls_faults(values) + _s3_faults(values)
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -246,9 +297,7 @@ def _from_environment(env: Mapping[str, str], faults: list[str]) -> dict[str, An
         if not variable.startswith(_PREFIX) or variable in _NOT_SETTINGS:
             continue
         name = variable.removeprefix(_PREFIX).lower()
-        if name in _LATER:
-            faults.append(f"{variable}: {_NOT_OFFERED}")
-        elif name in Settings.model_fields:
+        if name in Settings.model_fields:
             values[name] = tuple(text.split()) if name == "web_trusted_hosts" else text
         elif name.removesuffix("_file") in Settings.model_fields:
             try:
@@ -271,6 +320,25 @@ def _tls_faults(values: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _s3_faults(values: Mapping[str, Any]) -> list[str]:
+    """A bucket needs a key with its secret, and a server that can be called."""
+    if not str(values.get("store") or "").startswith(SCHEME):
+        return []
+    faults = [
+        f"{_PREFIX}{name.upper()}: is needed for a store in S3"
+        for name in ("s3_access_key", "s3_secret_key")
+        if not values.get(name)
+    ]
+    try:
+        endpoint_of(str(values.get("s3_endpoint") or ""), region="")
+    except ValueError as error:
+        faults.append(f"{_PREFIX}S3_ENDPOINT: {error}")
+    ca = values.get("s3_ca")
+    if ca and not Path(ca).is_file():
+        faults.append(f"{_PREFIX}S3_CA: {ca} cannot be read")
+    return faults
+
+
 def _fault(where: tuple[int | str, ...], message: str) -> str:
     name = str(where[0]) if where else "settings"
     return f"{_PREFIX}{name.upper()}: {message.removeprefix('Value error, ')}"
@@ -280,8 +348,3 @@ _NOT_SETTINGS = frozenset(
     {"LYSBRO_CONFIG", "LYSBRO_FIXTURES", "LYSBRO_CRASH_ROUNDS", "LYSBRO_PROCESS"}
     | {"LYSBRO_HOSTILE_INPUTS", "LYSBRO_HOSTILE_SEQUENCES", "LYSBRO_HOSTILE_BIG_MB"}
 )
-_LATER = frozenset(
-    {
-        "s3_endpoint", "s3_access_key", "s3_secret_key", "s3_region",
-    }
-)  # fmt: skip

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from lysbro.wiring import Parts
+from storage.objects import tested
 
 
 def gather(parts: Parts) -> dict[str, Any]:
@@ -27,8 +28,15 @@ def gather(parts: Parts) -> dict[str, Any]:
             "oldest_age_s": _age_s(spool.oldest_at, now),
             "read_only": spool.failure,
             "fallback": spool.fallback,
+            "waiting_bytes": spool.waiting_bytes,
+            "drain_s": spool.drain_s,
         },
-        "store": {"place": parts.store.describe(), "orphaned_packs": spool.orphaned_packs},
+        "store": {
+            "place": parts.store.describe(),
+            "orphaned_packs": spool.orphaned_packs,
+            "packing_failure": spool.packing_failure,
+            "tested": tested(parts.store),
+        },
         "index": dict(parts.index.counts()),
         "cases": dict(parts.casebook.counts()),
         "outbox": dict(parts.outbox.counts()),
@@ -76,8 +84,10 @@ def in_words(told: dict[str, Any]) -> str:
     lines = [
         f"spool       {_size(spool['depth_bytes'])} of {_size(spool['limit_bytes'])}, "
         f"{spool['instances']} objects" + (f", oldest {age:.0f} s" if age is not None else ""),
+        *_draining(told),
         f"store       {told['store']['place']}"
         + (f", {orphaned} orphaned packs: see 'lysbro verify'" if orphaned else ""),
+        *_tested(told["store"]["tested"]),
         "index       " + ", ".join(f"{count} {name}" for name, count in told["index"].items()),
         "cases       "
         + (", ".join(f"{count} {name}" for name, count in told["cases"].items()) or "none"),
@@ -87,6 +97,8 @@ def in_words(told: dict[str, Any]) -> str:
         + ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in told["commitments"].items()),
         f"conflicts   {told['conflicts']}",
     ]
+    if told["store"]["packing_failure"]:
+        lines.insert(0, f"ALARM       nothing is packed: {told['store']['packing_failure']}")
     if spool["fallback"]:
         lines.insert(0, f"ALARM       success is answered after the spool: {spool['fallback']}")
     if spool["read_only"]:
@@ -107,6 +119,34 @@ def in_words(told: dict[str, Any]) -> str:
             f"last heard {site['last_heard_at'] or 'never'}"
         )
     return "\n".join(lines)
+
+
+def _draining(told: dict[str, Any]) -> list[str]:
+    """Say how long what waits in the spool will take; nothing waits: nothing."""
+    waiting, left_s = told["spool"]["waiting_bytes"], told["spool"]["drain_s"]
+    if not waiting:
+        return []
+    when = "once the store answers, " if told["store"]["packing_failure"] else ""
+    pace = "no pack has been timed yet" if left_s is None else f"{when}about {_duration(left_s)}"
+    return [f"to pack     {_size(waiting)}, {pace}"]
+
+
+def _tested(found: dict[str, Any] | None) -> list[str]:
+    """Say what the store's server was found to do and to lack."""
+    if found is None:
+        return []
+    lacks = ", ".join(found["lacks"])
+    return [
+        f"            {found['server']}, tried {found['tested_at'][:16]}: versions "
+        f"{found['versioning']}, object lock {found['object_lock']}"
+        + (f"; lacks {lacks} (looked up first, read back)" if lacks else "")
+    ]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _age_s(then: datetime | None, now: datetime) -> float | None:

@@ -83,7 +83,7 @@ def open_parts(
         ) from error
     try:
         database.migrate()
-        store = open_store(settings.resolved_store, data)
+        store = open_store(settings.resolved_store, data, s3=settings.s3)
         archive = Archive(
             data=data,
             database=database,

@@ -22,6 +22,7 @@ from storage.index_process import IndexProcess
 from storage.indexer import Indexer
 from storage.intake import Intake
 from storage.objects import ObjectStore
+from storage.pace import Pace, drain_s
 from storage.part10 import DEFLATED_LE, BytesSource, WalkLimits, peek_identity, read_file_meta
 from storage.positions import spooled
 from storage.reading import Frame, Reader
@@ -59,6 +60,9 @@ class SpoolStatus:
     fallback: str = ""  # why `store` durability is `disk` for now; empty while it is not
     orphaned_packs: int = 0  # in the store, and no instance lies in them
     waiting: int = 0  # objects that this process is about to put, before it acknowledges them
+    waiting_bytes: int = 0  # of the instances, without what segments hold beside them
+    drain_s: float | None = 0.0  # until they are packed, at the pace of the last packs
+    packing_failure: str = ""  # why the worker packs nothing for now; empty while it does
 
 
 def utc_now() -> datetime:
@@ -234,7 +238,7 @@ class Archive:
         """Return how full the spool is, and what any process on this data folder has to tell."""
         told = {n.kind: n.reason for n in reversed(self.spool.notices.standing())}
         with self.database.read() as conn:
-            count, oldest_at = spooled(conn)
+            count, waiting_bytes, oldest_at = spooled(conn)
             orphaned = intents.count_orphaned(conn)
         return SpoolStatus(
             depth_bytes=self.spool.depth_bytes(),
@@ -246,6 +250,9 @@ class Archive:
             fallback=told.get("fallback", ""),
             orphaned_packs=orphaned,
             waiting=0 if self._express is None else self._express.waiting,
+            waiting_bytes=waiting_bytes,
+            drain_s=drain_s(waiting_bytes, Pace(self.data).trips()),
+            packing_failure=told.get("packing", ""),
         )
 
     def require_sound(self) -> None:

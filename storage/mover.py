@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from casework.errors import LysbroError, Unavailable
+from casework.errors import Conflict, LysbroError, Unavailable
 from storage.archive import Archive
 from storage.custodian import lines_of
 from storage.disk import free_bytes
@@ -31,6 +32,7 @@ from storage.locate import (
     series_ready_to_pack,
 )
 from storage.objects import sha256_of_object
+from storage.pace import Pace, Trip
 from storage.packs import BuiltPack, Member, build_pack, remove_temporaries
 from storage.positions import forget, positions
 from storage.rows import InstanceRow
@@ -83,6 +85,7 @@ class Mover:
         self._free_since: dict[str, datetime] = {}
         self._pause = timedelta(0)
         self._not_before: datetime | None = None
+        self._pace = Pace(archive.data)
 
     def run_once(self, now: datetime) -> MoverReport:
         """Pack some series that are ready and release what is free."""
@@ -91,8 +94,8 @@ class Mover:
         with packing_lock(self._archive.data, wait=False) as is_ours:
             if not is_ours:
                 return MoverReport(is_elsewhere=True)
-            self._tidy()
             try:
+                self._tidy()
                 settle_intents(self._archive, self._folder, now=now)
             except Unavailable as error:
                 return MoverReport(failure=self._pause_after(error, now))
@@ -122,6 +125,7 @@ class Mover:
         packed = packs = rotten = 0
         for series in ready:
             for part in self._parts(series):
+                begun = time.perf_counter()
                 try:
                     built = self._build(series, part)
                 except Unavailable as error:
@@ -131,11 +135,16 @@ class Mover:
                     if built.placed:
                         packed += self._keep(series, built, now)
                         packs += 1
+                        self._pace.note(Trip(built.size_bytes, time.perf_counter() - begun))
+                except Conflict as error:  # a person must look; the other series go on meanwhile
+                    self._rotten |= {p.instance.pk for p in built.placed}
+                    log.error("pack_differs", key=built.key, message=error.message)
                 except Unavailable as error:
                     return packed, packs, rotten, self._pause_after(error, now)
                 finally:
                     built.path.unlink(missing_ok=True)
         self._pause, self._not_before = timedelta(0), None
+        self._archive.spool.notices.take_down("packing")
         return packed, packs, rotten, ""
 
     def _parts(self, series: ReadySeries) -> Iterator[list[InstanceRow]]:
@@ -237,6 +246,7 @@ class Mover:
         self._pause = min(self._pause * 2 or _FIRST_PAUSE, _LONGEST_PAUSE)
         self._not_before = now + self._pause
         log.warning("packing_failed", reason=error.code, message=error.message)
+        self._archive.spool.notices.put_up("packing", error.message, at=now)
         return error.message
 
     def _release(self, now: datetime) -> int:

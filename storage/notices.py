@@ -14,13 +14,13 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import structlog
 
 log = structlog.get_logger()
 
-Kind = Literal["read-only", "fallback"]
+Kind = Literal["read-only", "fallback", "packing"]
 _SUFFIX = ".notice"
 _UNBORN = ".notice-new"
 
@@ -64,7 +64,7 @@ class Notices:
 
     def close(self) -> None:
         """Take back everything: this process ends."""
-        for kind in ("read-only", "fallback"):
+        for kind in get_args(Kind):
             self.take_down(kind)
 
     def standing(self) -> list[Notice]:

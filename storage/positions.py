@@ -76,11 +76,13 @@ def extents(conn: Connection, *, node: str) -> dict[str, int]:
     return {name: int(size) for name, size in rows}
 
 
-def spooled(conn: Connection) -> tuple[int, datetime | None]:
-    """Return how many instances lie in the spool only, and when the oldest came."""
+def spooled(conn: Connection) -> tuple[int, int, datetime | None]:
+    """Return how many instances lie in the spool only, their bytes, and when the oldest came."""
     row = conn.execute(
-        select(func.count(), func.min(instances.c.received_at)).where(
-            instances.c.location == IN_SPOOL
-        )
+        select(
+            func.count(),
+            func.coalesce(func.sum(instances.c.length), 0),
+            func.min(instances.c.received_at),
+        ).where(instances.c.location == IN_SPOOL)
     ).one()
-    return int(row[0]), row[1]
+    return int(row[0]), int(row[1]), row[2]

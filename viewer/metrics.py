@@ -63,6 +63,9 @@ class _StatusCollector(Collector):
             "spool_oldest_age_seconds": age_s,
             "spool_read_only": float(bool(spool.failure)),
             "spool_fallback": float(bool(spool.fallback)),
+            "spool_waiting_bytes": spool.waiting_bytes,
+            "spool_drain_seconds": -1.0 if spool.drain_s is None else spool.drain_s,
+            "packing_failing": float(bool(spool.packing_failure)),
         }
         told = {name: v for name, v in self._services.status().items() if name != "spool"}
         figures |= dict(_numbers("", told))

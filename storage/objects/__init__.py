@@ -1,16 +1,22 @@
-"""Object stores: one port, a folder and memory behind it. Knows nothing of DICOM or the index."""
+"""Object stores: one port, and a folder, memory and S3 behind it.
+
+Knows nothing of DICOM or the index.
+"""
 
 from storage.objects.folder import FolderStore
 from storage.objects.memory import MemoryStore
-from storage.objects.opening import open_store
+from storage.objects.opening import open_store, tested
 from storage.objects.port import ObjectInfo, ObjectStore, read_range, sha256_of_object
+from storage.objects.s3_place import S3Place
 
 __all__ = [
     "FolderStore",
     "MemoryStore",
     "ObjectInfo",
     "ObjectStore",
+    "S3Place",
     "open_store",
     "read_range",
     "sha256_of_object",
+    "tested",
 ]

@@ -33,7 +33,8 @@ class ObjectStore(Protocol):
         """Keep the bytes on stable storage under the key.
 
         The same bytes again are a success; other bytes under the key raise Conflict, and bytes that
-        do not have the hash raise Invalid. Nothing is ever overwritten.
+        do not have the hash raise Invalid. Nothing is ever overwritten; but where the key is the
+        hash of the bytes, a store may put right what was damaged under it.
         """
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,17 +18,27 @@ from storage.objects import (
     read_range,
     sha256_of_object,
 )
+from storage.objects.s3 import S3Store
+from tests.storage.s3.servers import Server
 
 OPENERS: dict[str, Callable[[Path], ObjectStore]] = {
     "folder": lambda folder: FolderStore(folder / "store"),
     "memory": lambda folder: MemoryStore(),
 }
-"""Every implementation; one that needs a service joins this table with its marker."""
+SERVERS = ("rclone", "swift", "moto")
 
 
-@pytest.fixture(params=sorted(OPENERS))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    return OPENERS[request.param](tmp_path)
+@pytest.fixture(
+    params=[*sorted(OPENERS), *(pytest.param(name, marks=pytest.mark.peers) for name in SERVERS)]
+)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ObjectStore]:
+    if request.param in OPENERS:
+        yield OPENERS[request.param](tmp_path)
+        return
+    server: Server = request.getfixturevalue(request.param)
+    opened = S3Store(server.place(), found_in=tmp_path / "self-test.json")
+    yield opened
+    opened.close()
 
 
 def sha256(data: bytes) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from lysbro.status import in_words
 from lysbro.wiring import utc_now
 from storage.notices import Notices
 from tests.lysbro.calling import Desk
@@ -33,3 +36,46 @@ def test_what_a_dead_process_had_to_tell_is_forgotten(desk: Desk) -> None:
     (folder / "read-only-1-00.notice").write_text("{}")
     assert "ALARM" not in desk("status").out
     assert list(folder.iterdir()) == []
+
+
+def test_status_says_why_nothing_is_packed_and_how_long_it_will_take(desk: Desk) -> None:
+    told = json.loads(desk.must("status", "--json").out)
+    assert (told["spool"]["waiting_bytes"], told["spool"]["drain_s"]) == (0, 0)
+    assert told["store"]["tested"] is None  # a folder is no server
+    worker = Notices(desk.data / "spool" / "notices")
+    worker.put_up("packing", "The bucket packs does not answer.", at=utc_now())
+    assert "ALARM       nothing is packed: The bucket packs does not answer." in desk("status").out
+    worker.close()
+    assert "ALARM" not in desk("status").out
+
+
+@pytest.mark.parametrize(
+    ("left_s", "failure", "words"),
+    [
+        (None, "", "to pack     3.0 MB, no pack has been timed yet"),
+        (40.0, "", "to pack     3.0 MB, about 40 s"),
+        (40.0, "away", "to pack     3.0 MB, once the store answers, about 40 s"),
+        (600.0, "", "to pack     3.0 MB, about 10 min"),
+        (9000.0, "", "to pack     3.0 MB, about 2.5 h"),
+    ],
+)
+def test_status_words_what_is_left_to_pack(
+    desk: Desk, left_s: float | None, failure: str, words: str
+) -> None:
+    told = json.loads(desk.must("status", "--json").out)
+    told["spool"] |= {"waiting_bytes": 3_000_000, "drain_s": left_s}
+    told["store"]["packing_failure"] = failure
+    assert words in in_words(told)
+
+
+def test_status_says_what_the_server_of_the_store_lacks(desk: Desk) -> None:
+    told = json.loads(desk.must("status", "--json").out)
+    told["store"]["tested"] = {
+        "server": "AmazonS3",
+        "tested_at": "2026-11-27T20:00:00+00:00",
+        "versioning": "on",
+        "object_lock": "compliance 30 days",
+        "lacks": ["conditional writes"],
+    }
+    words = in_words(told)
+    assert "versions on, object lock compliance 30 days; lacks conditional writes" in words

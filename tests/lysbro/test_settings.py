@@ -12,6 +12,7 @@ from lysbro.dicom import bridge_settings
 from lysbro.settings import Settings, load
 from pacs_bridge.service import BridgeSettings
 from pacs_bridge.tls import TlsFiles
+from storage.objects import S3Place
 
 
 def test_defaults_listen_on_this_machine_only() -> None:
@@ -51,17 +52,66 @@ def test_all_faults_are_told_at_once_each_with_its_name(tmp_path: Path) -> None:
             environment={
                 "LYSBRO_DICOM_PORT": "70000",
                 "LYSBRO_AE_TITLE": "THIS_TITLE_IS_TOO_LONG",
-                "LYSBRO_STORE": "s3://bucket",
-                "LYSBRO_S3_ENDPOINT": "https://s3.example",
+                "LYSBRO_STORE": "s3://bucket/with/a/path",
+                "LYSBRO_S3_ENDPOINT": "s3.example",
                 "LYSBRO_QUITE_SECONDS": "5",
             },
         )
     told = str(caught.value)
     for name in (
         "missing.toml", "LYSBRO_DICOM_PORT", "LYSBRO_AE_TITLE", "LYSBRO_STORE",
-        "LYSBRO_S3_ENDPOINT", "LYSBRO_QUITE_SECONDS",
+        "LYSBRO_S3_ENDPOINT", "LYSBRO_S3_ACCESS_KEY", "LYSBRO_S3_SECRET_KEY",
+        "LYSBRO_QUITE_SECONDS",
     ):  # fmt: skip
         assert name in told
+
+
+def test_a_bucket_is_reached_with_every_limit_that_is_set(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("very secret\n")
+    settings = load(
+        environment={
+            "LYSBRO_STORE": "s3://lysbro-packs",
+            "LYSBRO_S3_ENDPOINT": "https://s3.nordlys.example:9000/",
+            "LYSBRO_S3_ACCESS_KEY": "lysbro",
+            "LYSBRO_S3_SECRET_KEY_FILE": str(secret),
+            "LYSBRO_S3_REGION": "nord-1",
+            "LYSBRO_S3_CONNECT_TIMEOUT": "1",
+            "LYSBRO_S3_READ_TIMEOUT": "2",
+            "LYSBRO_S3_DEADLINE": "3",
+            "LYSBRO_S3_PART_BYTES": "6000000",
+            "LYSBRO_S3_PARALLEL_PARTS": "4",
+            "LYSBRO_S3_CONNECTIONS": "5",
+            "LYSBRO_S3_STALE_UPLOAD": "7200",
+        }
+    )
+    assert settings.s3 == S3Place(
+        bucket="lysbro-packs",
+        endpoint="https://s3.nordlys.example:9000",
+        access_key="lysbro",
+        secret_key="very secret",
+        region="nord-1",
+        connect_timeout_s=1,
+        read_timeout_s=2,
+        deadline_s=3,
+        part_bytes=6_000_000,
+        parallel_parts=4,
+        connections=5,
+        stale_upload_s=7200,
+    )
+    assert "very secret" not in repr(settings) + repr(settings.s3)
+
+
+def test_a_bucket_without_limits_set_has_the_stores_own_and_the_servers_of_aws() -> None:
+    keys = {
+        "LYSBRO_S3_ACCESS_KEY": "a",
+        "LYSBRO_S3_SECRET_KEY": "b",
+        "LYSBRO_S3_REGION": "eu-north-1",
+    }
+    found = load(environment={"LYSBRO_STORE": "s3://packs", **keys}).s3
+    endpoint = "https://s3.eu-north-1.amazonaws.com"
+    assert found == S3Place("packs", endpoint, "a", "b", region="eu-north-1")
+    assert load(environment={}).s3 is None
 
 
 @pytest.mark.parametrize("given", ["PORT", "CERT", "KEY", "CA", "CRL"])
