@@ -7,6 +7,7 @@ own part of it as values; none of them reads the environment.
 from __future__ import annotations
 
 import os
+import platform
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,6 +40,18 @@ def _database(value: str) -> str:
     return value
 
 
+def _node(value: str) -> str:
+    if len(value) > 64 or any(c.isspace() or not c.isprintable() for c in value):
+        raise ValueError("the name of a node has 1 to 64 visible characters without a blank")
+    return value
+
+
+def _secret(value: str) -> str:
+    if value and (len(value) < 16 or not value.isascii() or not value.isprintable()):
+        raise ValueError("give at least 16 characters, as `openssl rand -hex 32` does")
+    return value
+
+
 def _clean_host(value: str) -> str:
     if not value or any(c.isspace() for c in value):
         raise ValueError("give a host name or an address")
@@ -64,6 +77,23 @@ class Settings(BaseModel):
     )
     store: Annotated[str, AfterValidator(_folder_store)] = Field(
         "", description="empty: a folder in the data folder; or the path of a folder"
+    )
+
+    node: Annotated[str, AfterValidator(_node)] = Field(
+        "", description="name of this data folder among others on the database; empty: host name"
+    )
+    node_host: Host = Field(
+        "127.0.0.1", description="other nodes read from this one's spool here; 0.0.0.0: any address"
+    )
+    node_port: Port | None = Field(
+        None, description="port where other nodes read from this one's spool; unset: they cannot"
+    )
+    node_secret: Annotated[str, AfterValidator(_secret)] = Field(
+        "", repr=False, description="what all nodes show each other, at least 16 characters"
+    )
+    lease_seconds: Annotated[float, Field(ge=5)] = Field(
+        120,
+        description="seconds until a job is taken over from a worker that is not heard of any more",
     )
 
     ae_title: Annotated[str, AfterValidator(_ae_title)] = Field(
@@ -201,6 +231,11 @@ class Settings(BaseModel):
         return self.database_url or f"sqlite:///{self.data.resolve() / 'lysbro.db'}"
 
     @property
+    def resolved_node(self) -> str:
+        """Return the name of this node, the host's name by default."""
+        return self.node or platform.node() or "node"
+
+    @property
     def resolved_store(self) -> str:
         """Return the place of the object store, a folder in the data folder by default."""
         return self.store or str(self.data.resolve() / "store")
@@ -222,6 +257,7 @@ def load(
     values |= _from_environment(env, faults)
     values |= {k: v for k, v in (flags or {}).items() if v is not None}
     faults += _tls_faults(values)
+    faults += _node_faults(values)
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -270,6 +306,18 @@ def _tls_faults(values: Mapping[str, Any]) -> list[str]:
         for name in ("dicom_tls_cert", "dicom_tls_key", "dicom_tls_ca")
         if not values.get(name)
     ]
+
+
+def _node_faults(values: Mapping[str, Any]) -> list[str]:
+    """A door between nodes is for nodes on one PostgreSQL, and only for those with the secret."""
+    if values.get("node_port") is None:
+        return []
+    faults = []
+    if not values.get("node_secret"):
+        faults.append(f"{_PREFIX}NODE_SECRET: is needed with {_PREFIX}NODE_PORT")
+    if not str(values.get("database_url", "")).startswith("postgresql"):
+        faults.append(f"{_PREFIX}NODE_PORT: several nodes need PostgreSQL ({_PREFIX}DATABASE_URL)")
+    return faults
 
 
 def _fault(where: tuple[int | str, ...], message: str) -> str:

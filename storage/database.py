@@ -54,6 +54,11 @@ class Database:
         self._writing = threading.local()
 
     @property
+    def is_embedded(self) -> bool:
+        """Tell whether it is a file of this data folder, and so of this node only."""
+        return self._is_sqlite
+
+    @property
     def url(self) -> str:
         """Return the address, with its password: for another process of ours."""
         return self.engine.url.render_as_string(hide_password=False)
