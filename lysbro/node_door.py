@@ -8,12 +8,14 @@ from __future__ import annotations
 import hmac
 import os
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 
 from storage.segments import SUFFIX
 
@@ -45,7 +47,13 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], spool: Path, secret: str) -> None:
         self.spool = spool
         self.authorization = f"Bearer {secret}".encode()
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, _Answer)
+
+    def server_bind(self) -> None:
+        """Bind without asking for the name of the address: a name server may be slow."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "lysbro", int(self.server_address[1])
 
 
 class _Answer(BaseHTTPRequestHandler):

@@ -82,6 +82,7 @@ class _Presence:
             self._data / "spool", host=host, port=port, secret=self._settings.node_secret
         ) as bound:
             named = platform.node() if host in _EVERY_ADDRESS else host
+            named = f"[{named}]" if ":" in named else named
             log.info("listening", what="node", host=host, port=bound)
             self._tell_until_stopped(f"{named}:{bound}")
 

@@ -90,6 +90,7 @@ class Database:
             if not self._is_sqlite:
                 postgres.prepare_to_migrate(conn)
             config = _alembic_config()
+            _refuse_newer(conn, ScriptDirectory.from_config(config))
             config.attributes["connection"] = conn
             command.upgrade(config, revision)
             if not self._is_sqlite:
@@ -268,6 +269,17 @@ def _settle_journal_mode(engine: Engine, path: Path, mode: str) -> None:
             "Stop every other process that has it open, and keep it on a local disk.",
             code="database-mode",
         )
+
+
+def _refuse_newer(conn: Connection, known: ScriptDirectory) -> None:
+    present = MigrationContext.configure(conn).get_current_revision()
+    if present is None or any(present == each.revision for each in known.walk_revisions()):
+        return
+    raise Unavailable(
+        f"The database is at version {present}, which this Lysbro does not know: a newer one has "
+        "been here. Start that one.",
+        code="database-version",
+    )
 
 
 def _alembic_config() -> Config:

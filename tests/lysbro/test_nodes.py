@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -132,6 +133,19 @@ def test_a_stretch_is_read_from_the_node_that_has_it(
         assert stream.read() == CONTENT[64:]
         stream.seek(0)
         assert stream.read(2) == CONTENT[64:66]
+
+
+def test_a_node_may_have_an_address_of_the_new_kind(
+    nodes: Nodes, database: Database, spool: Path, tmp_path: Path
+) -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    nodes.claim("north", "folder-a")
+    _tell_of(database, "one.seg")
+    with open_door(spool, host="::1", port=0, secret=SECRET) as port:
+        nodes.heard("north", "folder-a", address=f"[::1]:{port}")
+        others = OtherNodes(nodes, secret=SECRET, scratch=tmp_path)
+        assert others.read("one.seg", 5, 10) == CONTENT[5:15]
 
 
 def test_what_was_released_there_is_not_found(nodes: Nodes, north: int, tmp_path: Path) -> None:

@@ -234,6 +234,7 @@ def test_a_rebuilt_index_finds_its_cases_again(
 def test_a_case_number_that_is_taken_gives_way(room, make_record):
     drafted = room.draft()
     with room.database.begin() as conn:
-        conn.execute(cases.update().where(cases.c.id == drafted.id).values(id=CASE))
+        row = conn.execute(select(cases).where(cases.c.id == drafted.id)).mappings().one()
+        conn.execute(cases.insert().values({**row, "id": CASE}))
     room.arrive(make_record())
     assert case_of_study(room) == derived_case_id("hammer", "1.2.3", "1")

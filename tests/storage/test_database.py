@@ -186,6 +186,14 @@ def test_a_database_of_another_version_is_told_apart(tmp_path: Path) -> None:
     database.close()
 
 
+def test_a_database_of_a_newer_version_is_left_alone(database: Database) -> None:
+    with database.begin() as conn:
+        conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(Unavailable, match="version 9999.*a newer one") as caught:
+        database.migrate()
+    assert caught.value.code == "database-version"
+
+
 def test_migrating_again_changes_nothing(database: Database) -> None:
     before = inspect(database.engine).get_table_names()
     with database.begin() as conn:
