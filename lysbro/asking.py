@@ -23,7 +23,6 @@ from storage.completeness import note_evidence, question_is_over
 
 log = structlog.get_logger()
 
-_LEASE_S = 300.0
 _WAIT = Wait(connect_s=5.0, association_s=10.0, answer_s=30.0)
 """Shorter than for sending: the worker does nothing else meanwhile."""
 
@@ -33,6 +32,7 @@ class Asker:
     """Puts the open questions of one exchange."""
 
     parts: Parts
+    lease_s: float = 120.0
 
     def run_once(self) -> bool:
         """Put the next question that is due; return False when there is none."""
@@ -41,7 +41,7 @@ class Asker:
             if not is_question_due(conn, now=parts.clock()):
                 return False
         with parts.database.begin() as conn:
-            question = next_question(conn, now=parts.clock(), lease_s=_LEASE_S)
+            question = next_question(conn, now=parts.clock(), lease_s=self.lease_s)
         if question is None:
             return False
         try:

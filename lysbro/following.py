@@ -6,7 +6,6 @@ It gives way to the bridge: an answer is waited for, a row may come a moment lat
 from __future__ import annotations
 
 import os
-import platform
 import signal
 import sys
 
@@ -33,7 +32,7 @@ def main() -> None:
         follow(
             data / "spool",
             database,
-            node=platform.node() or "node",
+            node=settings.resolved_node,
             clock=utc_now,
             told=sys.stdin.buffer,
             tell=_tell,

@@ -23,7 +23,8 @@ class Sender:
     def run_once(self) -> bool:
         """Do the next job that is due; return False when there is none."""
         parts = self.parts
-        job = parts.outbox.lease_send(lease_s=outbound.LEASE_S)
+        lease_s = parts.settings.lease_seconds
+        job = parts.outbox.lease_send(lease_s=lease_s)
         if job is None:
             return False
         try:
@@ -35,6 +36,7 @@ class Sender:
                 outbox=parts.outbox,
                 calling=parts.settings.ae_title,
                 tls=tls_files(parts.settings),
+                lease_s=lease_s,
             )
         except LysbroError as error:
             parts.outbox.send_failed(job.id, error.message)

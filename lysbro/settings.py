@@ -7,6 +7,7 @@ own part of it as values; none of them reads the environment.
 from __future__ import annotations
 
 import os
+import platform
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,9 +35,21 @@ def _store(value: str) -> str:
     return value
 
 
-def _sqlite(value: str) -> str:
-    if value and not value.startswith("sqlite"):
-        raise ValueError(f"the index and the casebook are kept in SQLite: {_NOT_OFFERED}")
+def _database(value: str) -> str:
+    if value and not value.startswith(("sqlite:", "postgresql:", "postgresql+psycopg:")):
+        raise ValueError("give sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
+    return value
+
+
+def _node(value: str) -> str:
+    if len(value) > 64 or any(c.isspace() or not c.isprintable() for c in value):
+        raise ValueError("the name of a node has 1 to 64 visible characters without a blank")
+    return value
+
+
+def _secret(value: str) -> str:
+    if value and (len(value) < 16 or not value.isascii() or not value.isprintable()):
+        raise ValueError("give at least 16 characters, as `openssl rand -hex 32` does")
     return value
 
 
@@ -58,8 +71,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: Path = Field(Path("lysbro-data"), description="everything the embedded default keeps")
-    database_url: Annotated[str, AfterValidator(_sqlite)] = Field(
-        "", description="empty: SQLite in the data folder"
+    database_url: Annotated[str, AfterValidator(_database)] = Field(
+        "",
+        description="empty: SQLite in the data folder; "
+        "or postgresql+psycopg://USER:PASSWORD@HOST/NAME",
     )
     store: Annotated[str, AfterValidator(_store)] = Field(
         "",
@@ -92,6 +107,23 @@ class Settings(BaseModel):
     )
     s3_stale_upload: Annotated[float, Field(ge=3600)] = Field(
         86_400, description="seconds after which a multipart upload counts as abandoned"
+    )
+
+    node: Annotated[str, AfterValidator(_node)] = Field(
+        "", description="name of this data folder among others on the database; empty: host name"
+    )
+    node_host: Host = Field(
+        "127.0.0.1", description="other nodes read from this one's spool here; 0.0.0.0: any address"
+    )
+    node_port: Port | None = Field(
+        None, description="port where other nodes read from this one's spool; unset: they cannot"
+    )
+    node_secret: Annotated[str, AfterValidator(_secret)] = Field(
+        "", repr=False, description="what all nodes show each other, at least 16 characters"
+    )
+    lease_seconds: Annotated[float, Field(ge=5)] = Field(
+        120,
+        description="seconds until a job is taken over from a worker that is not heard of any more",
     )
 
     ae_title: Annotated[str, AfterValidator(_ae_title)] = Field(
@@ -230,6 +262,11 @@ class Settings(BaseModel):
         return self.database_url or f"sqlite:///{self.data.resolve() / 'lysbro.db'}"
 
     @property
+    def resolved_node(self) -> str:
+        """Return the name of this node, the host's name by default."""
+        return self.node or platform.node() or "node"
+
+    @property
     def resolved_store(self) -> str:
         """Return the place of the object store, a folder in the data folder by default."""
         return self.store or str(self.data.resolve() / "store")
@@ -271,7 +308,7 @@ def load(
         values |= _from_toml(config, faults)
     values |= _from_environment(env, faults)
     values |= {k: v for k, v in (flags or {}).items() if v is not None}
-    faults += _tls_faults(values) + _s3_faults(values)
+    faults += _tls_faults(values) + _s3_faults(values) + _node_faults(values)
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -336,6 +373,18 @@ def _s3_faults(values: Mapping[str, Any]) -> list[str]:
     ca = values.get("s3_ca")
     if ca and not Path(ca).is_file():
         faults.append(f"{_PREFIX}S3_CA: {ca} cannot be read")
+    return faults
+
+
+def _node_faults(values: Mapping[str, Any]) -> list[str]:
+    """A door between nodes is for nodes on one PostgreSQL, and only for those with the secret."""
+    if values.get("node_port") is None:
+        return []
+    faults = []
+    if not values.get("node_secret"):
+        faults.append(f"{_PREFIX}NODE_SECRET: is needed with {_PREFIX}NODE_PORT")
+    if not str(values.get("database_url", "")).startswith("postgresql"):
+        faults.append(f"{_PREFIX}NODE_PORT: several nodes need PostgreSQL ({_PREFIX}DATABASE_URL)")
     return faults
 
 

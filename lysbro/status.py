@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from lysbro.wiring import Parts
+from storage.nodes import lives
 from storage.objects import tested
 
 
@@ -37,6 +38,16 @@ def gather(parts: Parts) -> dict[str, Any]:
             "packing_failure": spool.packing_failure,
             "tested": tested(parts.store),
         },
+        "nodes": [
+            {
+                "name": node.name,
+                "is_here": node.name == parts.settings.resolved_node,
+                "address": node.address,
+                "lives": lives(node.heard_at, now),
+                "heard_age_s": _age_s(node.heard_at, now),
+            }
+            for node in parts.nodes.listed()
+        ],
         "index": dict(parts.index.counts()),
         "cases": dict(parts.casebook.counts()),
         "outbox": dict(parts.outbox.counts()),
@@ -103,6 +114,12 @@ def in_words(told: dict[str, Any]) -> str:
         lines.insert(0, f"ALARM       success is answered after the spool: {spool['fallback']}")
     if spool["read_only"]:
         lines.insert(0, f"ALARM       nothing is taken in: {spool['read_only']}")
+    for node in told["nodes"]:
+        lines.append(
+            f"node        {node['name']}{' (this one)' if node['is_here'] else ''}, "
+            + ("up" if node["lives"] else f"AWAY, last heard {node['heard_age_s']:.0f} s ago")
+            + (f", spool read at {node['address']}" if node["address"] else "")
+        )
     for job in told["retries"]:
         lines.append(
             f"retried     {job['kind']} {job['id']} to {job['to']} "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import Any
 
 from casework.errors import Unavailable
 from casework.model import Actor
+from lysbro.other_nodes import OtherNodes
+from lysbro.presence import claim, present
 from lysbro.settings import Settings
 from storage.archive import Archive, SpoolLimits
 from storage.casebook import Casebook
@@ -22,6 +24,7 @@ from storage.commitments import Commitments
 from storage.database import Database, open_database
 from storage.index import Index
 from storage.ledger import Ledger
+from storage.nodes import Nodes
 from storage.objects import ObjectStore, open_store
 from storage.outbox import Outbox
 from storage.people import People
@@ -47,6 +50,7 @@ class Parts:
     ledger: Ledger
     outbox: Outbox
     commitments: Commitments
+    nodes: Nodes
     clock: Callable[[], datetime]
 
     def note(
@@ -84,6 +88,7 @@ def open_parts(
     try:
         database.migrate()
         store = open_store(settings.resolved_store, data, s3=settings.s3)
+        nodes = Nodes(database, utc_now)
         archive = Archive(
             data=data,
             database=database,
@@ -92,10 +97,16 @@ def open_parts(
             clock=utc_now,
             durability=_durability(settings),
             follower=follower,
+            node=settings.resolved_node,
+            others=OtherNodes(nodes, secret=settings.node_secret, scratch=data),
         )
-        if intake:
-            archive.start()
-        try:
+        with ExitStack() as stack:
+            stack.callback(archive.close)
+            if intake:
+                claim(nodes, settings, data)
+                archive.start()
+                if not database.is_embedded:  # it may have other nodes
+                    stack.enter_context(present(nodes, settings, data))
             yield Parts(
                 settings=settings,
                 database=database,
@@ -107,10 +118,9 @@ def open_parts(
                 ledger=Ledger(database),
                 outbox=Outbox(database, utc_now),
                 commitments=Commitments(database, utc_now),
+                nodes=nodes,
                 clock=utc_now,
             )
-        finally:
-            archive.close()
     finally:
         database.close()
 

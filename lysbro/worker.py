@@ -34,6 +34,7 @@ class Chore:
 def chores(parts: Parts) -> tuple[Chore, ...]:
     """Return the work of a worker, the most urgent first."""
     quiet_s = parts.settings.quiet_seconds
+    lease_s = parts.settings.lease_seconds
     mover = Mover(parts.archive, quiet_s=quiet_s)
 
     def pack() -> bool:
@@ -44,12 +45,12 @@ def chores(parts: Parts) -> tuple[Chore, ...]:
         return False
 
     return (
-        Chore("deliver", Deliverer(parts).run_once),
+        Chore("deliver", Deliverer(parts, lease_s=lease_s).run_once),
         Chore("send", Sender(parts).run_once),
-        Chore("commit", Committer(parts).run_once),
+        Chore("commit", Committer(parts, lease_s=lease_s).run_once),
         Chore("pack", pack),
         Chore("presume", presume),
-        Chore("ask", Asker(parts).run_once),
+        Chore("ask", Asker(parts, lease_s=lease_s).run_once),
     )
 
 

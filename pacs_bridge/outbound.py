@@ -150,6 +150,7 @@ def run_send(
     outbox: Outbox,
     calling: str,
     tls: TlsFiles | None = None,
+    lease_s: float = LEASE_S,
 ) -> int:
     """Do one job of the send queue and return how many instances went.
 
@@ -177,8 +178,8 @@ def run_send(
             arrived += 1
         else:
             failed.append(outcome)
-        if time.monotonic() - kept_at > LEASE_S / 4:
-            outbox.extend_lease(job.id, lease_s=LEASE_S)
+        if time.monotonic() - kept_at > lease_s / 4:
+            outbox.extend_lease(job.id, lease_s=lease_s)
             kept_at = time.monotonic()
     if failed:
         raise Unavailable(

@@ -25,7 +25,7 @@ from storage.objects import ObjectStore
 from storage.pace import Pace, drain_s
 from storage.part10 import DEFLATED_LE, BytesSource, WalkLimits, peek_identity, read_file_meta
 from storage.positions import spooled
-from storage.reading import Frame, Reader
+from storage.reading import Frame, OtherSpools, Reader
 from storage.recovery import RecoveryReport, recover
 from storage.rows import InstanceRow
 from storage.segments import Segment
@@ -85,17 +85,24 @@ class Archive:
         walk_limits: WalkLimits | None = None,
         sync: Callable[[Segment], None] = Segment.sync,
         follower: Sequence[str] = (),
+        node: str = "",
+        others: OtherSpools | None = None,
     ) -> None:
-        """`follower` is the command of the process that indexes; empty: a thread of this one."""
+        """`follower` is the command of the process that indexes; empty: a thread of this one.
+
+        `node` is the name of this data folder among others; `others` reads from their spools.
+        """
         self.data = data
         self.database = database
         self.store = store
         self.clock = clock
         self.walk_limits = walk_limits or WalkLimits()
         self.spool = Spool(
-            data / "spool", limits=limits, clock=clock, durability=durability, sync=sync
+            data / "spool", limits=limits, clock=clock, durability=durability, sync=sync, node=node
         )
-        self._reader = Reader(self.spool, store, database, walk_limits=self.walk_limits)
+        self._reader = Reader(
+            self.spool, store, database, walk_limits=self.walk_limits, others=others
+        )
         self._indexer: Indexer | IndexProcess
         if follower:
             self._indexer = IndexProcess(follower, housekeeping=self.spool.seal_due)
@@ -238,7 +245,7 @@ class Archive:
         """Return how full the spool is, and what any process on this data folder has to tell."""
         told = {n.kind: n.reason for n in reversed(self.spool.notices.standing())}
         with self.database.read() as conn:
-            count, waiting_bytes, oldest_at = spooled(conn)
+            count, waiting_bytes, oldest_at = spooled(conn, node=self.spool.node)
             orphaned = intents.count_orphaned(conn)
         return SpoolStatus(
             depth_bytes=self.spool.depth_bytes(),

@@ -1,6 +1,6 @@
 """Opens the database of the index and the casebook: its modes, transactions and version.
 
-All that is special to SQLite or PostgreSQL stands here. Knows no table.
+All that is special to SQLite stands here, to PostgreSQL in `storage.postgres`. Knows no table.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
 from casework.errors import Unavailable
+from storage import postgres
 
 SAFE_WAL = (3, 51, 3)
 """Older SQLite libraries may corrupt a WAL database that two connections write at once."""
@@ -34,7 +35,7 @@ _BUSY_S = 30
 _POOL_SIZE = 8
 _POOL_OVERFLOW = 56
 _WRITES = "lysbro_writes"
-_MIGRATION_LOCK = 0x4C595342524F
+_SNAPSHOT = "REPEATABLE READ"
 _MAX_KEYS = 500
 
 _Item = TypeVar("_Item")
@@ -46,15 +47,29 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
+        self._snapshots = (
+            engine if self._is_sqlite else engine.execution_options(isolation_level=_SNAPSHOT)
+        )
         self._writer = threading.Lock()
         self._writing = threading.local()
+
+    @property
+    def is_embedded(self) -> bool:
+        """Tell whether it is a file of this data folder, and so of this node only."""
+        return self._is_sqlite
+
+    @property
+    def url(self) -> str:
+        """Return the address, with its password: for another process of ours."""
+        return self.engine.url.render_as_string(hide_password=False)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """Give a connection in one write transaction: committed at the end, undone on an error."""
         if not self._is_sqlite:
-            with self.engine.begin() as conn:
+            with self._alone(), postgres.faults_told(), self.engine.connect() as conn:
                 yield conn
+                postgres.commit(conn)
             return
         with self._turn(), self.engine.connect() as plain:
             conn = plain.execution_options(**{_WRITES: True})
@@ -64,17 +79,22 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection that sees one moment of the database; what it writes is not kept."""
-        with self.engine.connect() as conn:
-            yield conn
+        with ExitStack() as stack:
+            if not self._is_sqlite:
+                stack.enter_context(postgres.faults_told())
+            yield stack.enter_context(self._snapshots.connect())
 
-    def migrate(self) -> None:
+    def migrate(self, revision: str = "head") -> None:
         """Bring the tables to this version of Lysbro; several processes may do so at once."""
         with self.begin() as conn:
             if not self._is_sqlite:
-                conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+                postgres.prepare_to_migrate(conn)
             config = _alembic_config()
+            _refuse_newer(conn, ScriptDirectory.from_config(config))
             config.attributes["connection"] = conn
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
+            if not self._is_sqlite:
+                postgres.order_text_by_bytes(conn)
 
     def check_current(self) -> None:
         """Raise Unavailable unless the tables are those of this version of Lysbro."""
@@ -103,18 +123,26 @@ class Database:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Wait for this thread's turn to write; processes wait on the file's lock."""
+        with self._alone():
+            if not self._writer.acquire(timeout=_BUSY_S):
+                raise _busy()
+            try:
+                yield
+            finally:
+                self._writer.release()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Refuse a second write transaction in one thread: it would wait for the first."""
         if getattr(self._writing, "now", False):
             raise RuntimeError(
                 "this thread already holds a write transaction; pass its connection on"
             )
-        if not self._writer.acquire(timeout=_BUSY_S):
-            raise _busy()
         self._writing.now = True
         try:
             yield
         finally:
             self._writing.now = False
-            self._writer.release()
 
     @contextmanager
     def _begun(self, conn: Connection) -> Iterator[None]:
@@ -136,7 +164,7 @@ def open_database(url: str, *, data: Path | None = None) -> Database:
         url = f"sqlite:///{data.resolve() / FILE_NAME}"
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return Database(create_engine(parsed, pool_pre_ping=True))
+        return Database(postgres.open_postgres(parsed))
     return Database(_open_sqlite(parsed))
 
 
@@ -149,6 +177,12 @@ def insert_if_absent(conn: Connection, table: Table, rows: Iterable[Mapping[str,
         conn.execute(sqlite.insert(table).on_conflict_do_nothing(), values)
     else:
         conn.execute(postgresql.insert(table).on_conflict_do_nothing(), values)
+
+
+def take_turns(conn: Connection, names: Iterable[str]) -> None:
+    """Let write transactions that share a name follow each other; in SQLite all of them do."""
+    if conn.dialect.name != "sqlite":
+        postgres.in_turn(conn, sorted(names))
 
 
 def chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
@@ -235,6 +269,17 @@ def _settle_journal_mode(engine: Engine, path: Path, mode: str) -> None:
             "Stop every other process that has it open, and keep it on a local disk.",
             code="database-mode",
         )
+
+
+def _refuse_newer(conn: Connection, known: ScriptDirectory) -> None:
+    present = MigrationContext.configure(conn).get_current_revision()
+    if present is None or any(present == each.revision for each in known.walk_revisions()):
+        return
+    raise Unavailable(
+        f"The database is at version {present}, which this Lysbro does not know: a newer one has "
+        "been here. Start that one.",
+        code="database-version",
+    )
 
 
 def _alembic_config() -> Config:

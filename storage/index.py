@@ -251,12 +251,23 @@ class Index:
             return conflicts.settle(conn, pk, keep=keep, actor=actor, now=now)
 
     def series_ready_to_pack(
-        self, now: datetime, quiet_s: float, *, large_bytes: int | None = None, limit: int = 100
+        self,
+        now: datetime,
+        quiet_s: float,
+        *,
+        node: str | None = None,
+        large_bytes: int | None = None,
+        limit: int = 100,
     ) -> list[ReadySeries]:
-        """Return series in the spool that have been quiet, or have grown large; oldest first."""
+        """Return series in a node's spool that have been quiet, or have grown large."""
         with self._database.read() as conn:
             return locate.series_ready_to_pack(
-                conn, now=now, quiet_s=quiet_s, large_bytes=large_bytes, limit=limit
+                conn,
+                node=node,
+                now=now,
+                quiet_s=quiet_s,
+                large_bytes=large_bytes,
+                limit=limit,
             )
 
     def locate(self, pack: Pack, members: Sequence[Packed], *, now: datetime) -> int:

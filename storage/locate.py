@@ -15,6 +15,7 @@ from casework.custody import CustodyEvent
 from storage import copies, custodian
 from storage.database import chunks, insert_if_absent
 from storage.packs import sha256_of_key
+from storage.positions import lies_with
 from storage.rows import InstanceRow, instance_row
 from storage.tables import IN_PACK, IN_SPOOL, instances, packs
 from storage.urgent import series_asked_for
@@ -62,11 +63,17 @@ class LiveRecord:
 
 
 def series_ready_to_pack(
-    conn: Connection, *, now: datetime, quiet_s: float, large_bytes: int | None, limit: int
+    conn: Connection,
+    *,
+    node: str | None,
+    now: datetime,
+    quiet_s: float,
+    large_bytes: int | None,
+    limit: int,
 ) -> list[ReadySeries]:
     """Return series in the spool that a commitment asks for, have been quiet, or have grown large.
 
-    Those that are asked for come first, then the oldest.
+    Those that are asked for come first, then the oldest. Of each only what lies with this node.
     """
     last_at = func.max(instances.c.received_at)
     ready = last_at <= now - timedelta(seconds=quiet_s)
@@ -75,15 +82,15 @@ def series_ready_to_pack(
     keys = (instances.c.site, instances.c.study_uid, instances.c.series_uid)
     found = conn.execute(
         select(*keys)
-        .where(instances.c.location == IN_SPOOL)
+        .where(instances.c.location == IN_SPOOL, lies_with(node))
         .group_by(*keys)
         .having(ready)
         .order_by(last_at, *keys)
         .limit(limit)
     ).all()
-    urgent = series_asked_for(conn, limit=limit)
+    urgent = series_asked_for(conn, node=node, limit=limit)
     ready_keys = dict.fromkeys([*urgent, *((row[0], row[1], row[2]) for row in found)])
-    return [ReadySeries(*key, _spooled(conn, *key)) for key in list(ready_keys)[:limit]]
+    return [ReadySeries(*key, _spooled(conn, node, *key)) for key in list(ready_keys)[:limit]]
 
 
 def located(conn: Connection, pack: Pack, members: Sequence[Packed], *, now: datetime) -> int:
@@ -158,12 +165,13 @@ def live_records(conn: Connection, segment: str) -> list[LiveRecord]:
 
 
 def _spooled(
-    conn: Connection, site: str, study_uid: str, series_uid: str
+    conn: Connection, node: str | None, site: str, study_uid: str, series_uid: str
 ) -> tuple[InstanceRow, ...]:
     found = conn.execute(
         select(instances)
         .where(
             instances.c.location == IN_SPOOL,
+            lies_with(node),
             instances.c.site == site,
             instances.c.study_uid == study_uid,
             instances.c.series_uid == series_uid,

@@ -117,6 +117,7 @@ class Mover:
         with self._archive.database.read() as conn:
             ready = series_ready_to_pack(
                 conn,
+                node=self._archive.spool.node,
                 now=now,
                 quiet_s=self._quiet_s,
                 large_bytes=self._large_bytes,
@@ -254,7 +255,7 @@ class Mover:
         spool = self._archive.spool
         released = 0
         with self._archive.database.read() as conn:
-            known = positions(conn)
+            known = positions(conn, node=spool.node)
             free = {n for n, p in known.items() if p.is_sealed and not live_records(conn, n)}
         self._free_since = {n: self._free_since.get(n, now) for n in free}
         for name, since in sorted(self._free_since.items()):

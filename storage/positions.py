@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, true, update
 
 from storage.database import insert_if_absent
 from storage.tables import IN_SPOOL, instances, segments
@@ -47,9 +47,12 @@ def mark_sealed(conn: Connection, name: str, *, end: int, node: str, now: dateti
     conn.execute(update(segments).where(segments.c.name == name).values(sealed=True, state=SEALED))
 
 
-def positions(conn: Connection) -> dict[str, Position]:
-    """Return what the index knows of every segment."""
-    rows = conn.execute(select(segments.c.name, segments.c.indexed_through, segments.c.sealed))
+def positions(conn: Connection, *, node: str | None = None) -> dict[str, Position]:
+    """Return what the index knows of every segment, or of those of one node."""
+    asked = select(segments.c.name, segments.c.indexed_through, segments.c.sealed)
+    if node is not None:
+        asked = asked.where(segments.c.node == node)
+    rows = conn.execute(asked)
     return {name: Position(name, through, bool(sealed)) for name, through, sealed in rows}
 
 
@@ -76,13 +79,24 @@ def extents(conn: Connection, *, node: str) -> dict[str, int]:
     return {name: int(size) for name, size in rows}
 
 
-def spooled(conn: Connection) -> tuple[int, int, datetime | None]:
-    """Return how many instances lie in the spool only, their bytes, and when the oldest came."""
+def spooled(conn: Connection, *, node: str) -> tuple[int, int, datetime | None]:
+    """Return how many instances lie in a node's spool only, their bytes, the oldest's time."""
     row = conn.execute(
         select(
             func.count(),
             func.coalesce(func.sum(instances.c.length), 0),
             func.min(instances.c.received_at),
-        ).where(instances.c.location == IN_SPOOL)
+        ).where(instances.c.location == IN_SPOOL, lies_with(node))
     ).one()
     return int(row[0]), int(row[1]), row[2]
+
+
+def lies_with(node: str | None) -> ColumnElement[bool]:
+    """Return that an instance in the spool is not in that of another node.
+
+    One in a segment that nobody has told of yet may be anybody's; without a node all are meant.
+    """
+    if node is None:
+        return true()
+    others = select(segments.c.name).where(segments.c.node != node)
+    return instances.c.container.not_in(others)

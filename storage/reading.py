@@ -1,13 +1,17 @@
-"""Reads objects, data sets and frames back from the spool or a pack, each with one range read."""
+"""Reads objects, data sets and frames back from a spool or a pack, each with one range read.
+
+What lies in the spool of another node is read from that node, through a port.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, TypeVar
 
 from sqlalchemy import select
 
-from casework.errors import Invalid, NotFound
+from casework.errors import Invalid, NotFound, Unavailable
 from storage import copies
 from storage.database import Database
 from storage.disk import open_stretch
@@ -16,7 +20,21 @@ from storage.objects import ObjectStore, read_range
 from storage.part10 import DEFLATED_LE, BytesSource, WalkLimits, native_frame_bits, plain_source
 from storage.rows import InstanceRow, Location
 from storage.spool import Spool
-from storage.tables import IN_SPOOL, instances
+from storage.tables import IN_SPOOL, instances, segments
+
+_T = TypeVar("_T")
+
+
+class OtherSpools(Protocol):
+    """Reads from the spools of other nodes. NotFound: released there; Unavailable: node away."""
+
+    def read(self, segment: str, offset: int, length: int) -> bytes:
+        """Return a stretch of a segment."""
+        ...
+
+    def open(self, segment: str, offset: int, length: int) -> BinaryIO:
+        """Open a stretch of a segment as a stream."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -31,35 +49,40 @@ class Reader:
     """Finds the bytes of an instance wherever they lie by now."""
 
     def __init__(
-        self, spool: Spool, store: ObjectStore, database: Database, *, walk_limits: WalkLimits
+        self,
+        spool: Spool,
+        store: ObjectStore,
+        database: Database,
+        *,
+        walk_limits: WalkLimits,
+        others: OtherSpools | None = None,
     ) -> None:
         self._spool = spool
         self._store = store
         self._database = database
         self._walk_limits = walk_limits
+        self._others = others
 
     def open_part10(self, ref: InstanceRow, *, copies_too: bool = True) -> BinaryIO:
         """Open the Part 10 file of an instance as a stream."""
-        where = ref.location
-        if where.where == IN_SPOOL:
-            try:
-                descriptor = self._spool.open(where.container)
-                return open_stretch(descriptor, where.offset, where.length)
-            except NotFound:
-                where = self._moved(ref, copies_too=copies_too)
-        return self._store.open_range(where.container, where.offset, where.length)
+        return self._wherever(
+            ref,
+            here=lambda at: open_stretch(self._spool.open(at.container), at.offset, at.length),
+            there=lambda others, at: others.open(at.container, at.offset, at.length),
+            stored=lambda at: self._store.open_range(at.container, at.offset, at.length),
+            copies_too=copies_too,
+        )
 
     def read(self, ref: InstanceRow, offset: int, length: int) -> bytes:
         """Return a stretch of the Part 10 file of an instance."""
-        where = ref.location
-        if offset < 0 or length < 0 or offset + length > where.length:
+        if offset < 0 or length < 0 or offset + length > ref.location.length:
             raise ValueError(f"{length} bytes at {offset} are not within the object")
-        if where.where == IN_SPOOL:
-            try:
-                return self._spool.read(where.container, where.offset + offset, length)
-            except NotFound:
-                where = self._moved(ref)
-        return read_range(self._store, where.container, where.offset + offset, length)
+        return self._wherever(
+            ref,
+            here=lambda at: self._spool.read(at.container, at.offset + offset, length),
+            there=lambda others, at: others.read(at.container, at.offset + offset, length),
+            stored=lambda at: read_range(self._store, at.container, at.offset + offset, length),
+        )
 
     def read_part10(self, ref: InstanceRow) -> bytes:
         """Return the Part 10 file of an instance."""
@@ -125,8 +148,45 @@ class Reader:
             return content.read_at(offset, length)
         return self.read(ref, ref.location.dataset_offset + offset, length)
 
-    def _moved(self, ref: InstanceRow, *, copies_too: bool = True) -> Location:
-        """Return where an instance lies now: its segment was released, or lost with its node."""
+    def _wherever(
+        self,
+        ref: InstanceRow,
+        *,
+        here: Callable[[Location], _T],
+        there: Callable[[OtherSpools, Location], _T],
+        stored: Callable[[Location], _T],
+        copies_too: bool = True,
+    ) -> _T:
+        """Fetch from our spool, else from where the index says by now: the store, another node."""
+        if ref.location.where != IN_SPOOL:
+            return stored(ref.location)
+        try:
+            return here(ref.location)
+        except NotFound:
+            where, node = self._moved(ref, copies_too=copies_too)
+        if where.where == IN_SPOOL:
+            try:
+                return there(self._others_with(ref, node), where)
+            except NotFound:  # it is in the store since, or lost
+                where, node = self._moved(ref, copies_too=copies_too)
+            if where.where == IN_SPOOL:
+                raise _missing(ref, f"in the spool of {node}")
+        return stored(where)
+
+    def _others_with(self, ref: InstanceRow, node: str) -> OtherSpools:
+        if self._others is None:
+            raise Unavailable(
+                f"The bytes of {ref.sop_instance_uid} are in the spool of node {node}, and nothing "
+                "is set here to read from it. Set LYSBRO_NODE_SECRET, or wait until it is packed.",
+                code="node-away",
+            )
+        return self._others
+
+    def _moved(self, ref: InstanceRow, *, copies_too: bool) -> tuple[Location, str]:
+        """Return where an instance lies now that it is not in our spool, and on which node.
+
+        Its segment was released, was lost with its node, or is in the spool of another.
+        """
         with self._database.read() as conn:
             row = conn.execute(
                 select(
@@ -137,13 +197,25 @@ class Reader:
                     instances.c.dataset_offset,
                 ).where(instances.c.pk == ref.pk)
             ).one_or_none()
-            if row is not None and row.location != IN_SPOOL:
-                return Location(*row)
+            if row is None:
+                raise _missing(ref, "in the index")
+            where = Location(*row)
+            if where.where != IN_SPOOL:
+                return where, ""
             key = (ref.site, ref.sop_instance_uid, ref.sha256)
-            copy = copies.place_of(conn, key) if row is not None and copies_too else None
-        if copy is None:
-            raise NotFound(
-                f"The bytes of {ref.sop_instance_uid} are not in the spool. Run `lysbro verify`.",
-                code="bytes-missing",
-            )
-        return copy
+            copy = copies.place_of(conn, key) if copies_too else None
+            if copy is not None:
+                return copy, ""
+            node = conn.execute(
+                select(segments.c.node).where(segments.c.name == where.container)
+            ).scalar()
+        if node is None or node == self._spool.node:
+            raise _missing(ref, "in the spool")
+        return where, node
+
+
+def _missing(ref: InstanceRow, place: str) -> NotFound:
+    return NotFound(
+        f"The bytes of {ref.sop_instance_uid} are not {place}. Run `lysbro verify`.",
+        code="bytes-missing",
+    )

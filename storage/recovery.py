@@ -139,6 +139,8 @@ def _recover_segment(
     tally: _Tally,
 ) -> None:
     tally.segments += 1
+    with database.begin() as conn:  # whose it is, before any row says that it lies in it
+        advance(conn, {path.name: 0}, node=spool.node, now=spool.clock())
     size = os.fstat(descriptor).st_size
     header = read_segment_header(descriptor)
     indexed = position.indexed_through if position else 0

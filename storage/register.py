@@ -21,7 +21,7 @@ from casework.custody import CustodyEvent
 from storage import custodian
 from storage.arrivals import arrived
 from storage.completeness import keep_evidence
-from storage.database import chunks, insert_if_absent
+from storage.database import chunks, insert_if_absent, take_turns
 from storage.hierarchy import Arrival, Place, place, recount
 from storage.levels import integer_of
 from storage.records import SpoolRecord
@@ -55,6 +55,7 @@ class _Decision:
 
 def register(conn: Connection, batch: Sequence[SpoolRecord]) -> None:
     """Make the rows of durable records, tell the casebook of new studies and note the custody."""
+    take_turns(conn, {f"register:{record.origin.site}" for record in batch})
     decisions = _placed(conn, _decide(batch, _known(conn, batch)))
     _insert(conn, decisions)
     known = _known(conn, batch)

@@ -56,10 +56,11 @@ class Spool:
         clock: Callable[[], datetime],
         durability: Durability = "disk",
         sync: Callable[[Segment], None] = Segment.sync,
+        node: str = "",
     ) -> None:
         self.folder = folder
         self.aside = folder / "aside"
-        self.node = platform.node() or "node"
+        self.node = node or platform.node() or "node"
         self.limits = limits
         self.clock = clock
         self.is_durable = durability != "none"

@@ -298,6 +298,18 @@ segments = Table(
 )
 Index("ix_segments_node", segments.c.node, segments.c.state)
 
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("folder_id", String(32), nullable=False),
+    Column("address", Text, nullable=False, server_default=""),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("heard_at", UtcDateTime),
+    UniqueConstraint("folder_id", name="a_data_folder_is_one_node"),
+)
+"""Who writes to which spool; `segments` and `pack_intents` name their node."""
+
 custody = Table(
     "custody",
     metadata,

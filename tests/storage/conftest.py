@@ -29,9 +29,9 @@ MakeRecord = Callable[..., SpoolRecord]
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """Give a fresh database."""
-    with fresh_database(tmp_path) as fresh:
+def database(tmp_path: Path, database_server: str) -> Iterator[Database]:
+    """Give a fresh database, of each kind that we run on."""
+    with fresh_database(tmp_path, server=database_server) as fresh:
         yield fresh
 
 
@@ -132,7 +132,7 @@ def take(sited: Database) -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def migrated(tmp_path_factory: pytest.TempPathFactory, database_server: str) -> Iterator[Database]:
     """Give one empty, migrated database to all tests that only look at it."""
-    with fresh_database(tmp_path_factory.mktemp("migrated")) as fresh:
+    with fresh_database(tmp_path_factory.mktemp("migrated"), server=database_server) as fresh:
         yield fresh

@@ -20,7 +20,7 @@ def main() -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     data = Path(sys.argv[1])
-    database = open_database("sqlite", data=data)
+    database = open_database(sys.argv[2], data=data)
     follow(
         data / "spool",
         database,
@@ -32,9 +32,9 @@ def main() -> None:
     database.close()
 
 
-def command(data: Path) -> list[str]:
+def command(data: Path, url: str = "sqlite") -> list[str]:
     """Return the command that follows the journal of a data folder."""
-    return [sys.executable, "-m", "tests.storage.following", str(data)]
+    return [sys.executable, "-m", "tests.storage.following", str(data), url]
 
 
 if __name__ == "__main__":

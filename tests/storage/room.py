@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import select
@@ -28,14 +26,14 @@ from casework.model import (
 )
 from storage.casebook import Casebook
 from storage.casebook_tables import audit
-from storage.database import FILE_NAME, Database, open_database
+from storage.database import Database, open_database
 from storage.index import Index
 from storage.ledger import Ledger
 from storage.outbox import Outbox
 from storage.people import People
 from storage.records import SpoolRecord
 from storage.register import register
-from storage.testing import fresh_database
+from storage.testing import fresh_url
 
 MORNING = datetime(2026, 3, 2, 9, 42, tzinfo=UTC)
 EVERYTHING = Scope(sites=None, specialties=None, own_site="fjordgata")  # its drafts too
@@ -191,20 +189,15 @@ class Room:
 
 
 @contextmanager
-def open_room(folder: Path) -> Iterator[Room]:
-    """Give a furnished room whose database lies in a folder."""
-    (folder / FILE_NAME).write_bytes(_furnished_file())
-    database = open_database("sqlite", data=folder)
-    try:
-        yield Room(database)
-    finally:
-        database.close()
+def open_room(folder: Path, *, server: str = "") -> Iterator[Room]:
+    """Give a furnished room whose database lies in a folder, or on a server."""
+    with fresh_url(folder, server=server, fill=_furnish) as url:
+        database = open_database(url)
+        try:
+            yield Room(database)
+        finally:
+            database.close()
 
 
-@cache
-def _furnished_file() -> bytes:
-    """Return the file of a furnished database, made once: migrating for each test takes longest."""
-    with TemporaryDirectory() as folder:
-        with fresh_database(Path(folder)) as database:
-            Room(database).furnish()
-        return (Path(folder) / FILE_NAME).read_bytes()
+def _furnish(database: Database) -> None:
+    Room(database).furnish()

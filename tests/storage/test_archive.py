@@ -26,6 +26,7 @@ from storage.objects import MemoryStore
 from storage.part10 import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
 from storage.positions import positions
 from storage.segments import Segment, segment_paths
+from tests.databases import refusing_rows
 from tests.storage.building import (
     CT,
     ORIGIN,
@@ -454,26 +455,21 @@ def test_a_disk_that_is_full_costs_one_object_only(
 def test_a_record_that_the_index_cannot_take_holds_up_no_other(
     open_archive: OpenArchive, everything: Scope, sited: Database
 ) -> None:
-    with sited.begin() as conn:
-        conn.exec_driver_sql(
-            "CREATE TRIGGER unwilling BEFORE INSERT ON instances "
-            "WHEN NEW.sop_instance_uid = '1.2.3.1' BEGIN SELECT RAISE(ABORT, 'no'); END"
-        )
-    archive = open_archive()
-    other = open_archive()
-    receive(archive, dataset("1.2.3.1"), uid="1.2.3.1")
-    receive(other, dataset("1.2.3.2"), uid="1.2.3.2")
-    with pytest.raises(Unavailable) as caught:
-        archive.settle(timeout_s=0.1)
-    assert caught.value.code == "index-behind"
-    assert found(other, everything, "1.2.3.2").state == "current"
-    assert archive.spool_status().backlog == 1
-    with ThreadPoolExecutor(4) as pool:  # in segments of their own, so that they need not wait
-        list(
-            pool.map(lambda i: receive(archive, dataset(f"1.2.4.{i}"), uid=f"1.2.4.{i}"), range(8))
-        )
-    with sited.begin() as conn:
-        conn.exec_driver_sql("DROP TRIGGER unwilling")
+    def receive_one(uid: str) -> None:
+        receive(archive, dataset(uid), uid=uid)
+
+    with refusing_rows(sited, "instances", when="NEW.sop_instance_uid = '1.2.3.1'"):
+        archive = open_archive()
+        other = open_archive()
+        receive_one("1.2.3.1")
+        receive(other, dataset("1.2.3.2"), uid="1.2.3.2")
+        with pytest.raises(Unavailable) as caught:
+            archive.settle(timeout_s=0.1)
+        assert caught.value.code == "index-behind"
+        assert found(other, everything, "1.2.3.2").state == "current"
+        assert archive.spool_status().backlog == 1
+        with ThreadPoolExecutor(4) as pool:  # in segments of their own, so that they need not wait
+            list(pool.map(receive_one, [f"1.2.4.{i}" for i in range(8)]))
     archive.settle()
     rows = Index(sited).instances_of(everything, "1.2.3")
     assert len(rows) == 10

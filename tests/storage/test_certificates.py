@@ -18,8 +18,8 @@ END = datetime(2027, 3, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    with open_room(tmp_path) as furnished:
+def room(tmp_path: Path, database_server: str) -> Iterator[Room]:
+    with open_room(tmp_path, server=database_server) as furnished:
         yield furnished
 
 

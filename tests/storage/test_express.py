@@ -28,6 +28,7 @@ from storage.part10 import EXPLICIT_LE
 from storage.segments import segment_paths
 from storage.spool import Durability
 from storage.tables import copies, instances, pack_intents
+from tests.databases import let_change, refusing_rows
 from tests.flows.waiting import until
 from tests.storage.building import CT, ORIGIN, dataset
 
@@ -261,16 +262,9 @@ def test_a_store_that_gives_other_bytes_back_is_not_believed(
 def test_nothing_is_acknowledged_while_the_database_takes_no_place(
     archive: Archive, sited: Database, clock: Clock, table: str
 ) -> None:
-    with sited.begin() as conn:
-        conn.exec_driver_sql(
-            f"CREATE TRIGGER unwilling BEFORE INSERT ON {table} "
-            "BEGIN SELECT RAISE(ABORT, 'no'); END"
-        )
-    with pytest.raises(Unavailable) as caught:
+    with refusing_rows(sited, table), pytest.raises(Unavailable) as caught:
         receive(archive, "1.2.3.4")
     assert caught.value.code == "database-failed"
-    with sited.begin() as conn:
-        conn.exec_driver_sql("DROP TRIGGER unwilling")
     clock.later(2)
     receive(archive, "1.2.3.4")
     assert len(copies_of(sited, "1.2.3.4")) == 1
@@ -352,7 +346,7 @@ def test_what_a_lost_node_had_not_indexed_is_taken_in_again_from_its_copy(
     receive(archive, "1.2.3.4")
     lose_the_spool(archive)
     with sited.begin() as conn:  # as if the node had been lost before its index knew
-        conn.exec_driver_sql("DROP TRIGGER custody_refuses_delete")
+        let_change(conn, "custody")
         conn.exec_driver_sql("DELETE FROM custody")
         conn.execute(instances.delete())
     again = open_archive()

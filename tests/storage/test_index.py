@@ -20,6 +20,7 @@ from storage.index import Index
 from storage.locate import Pack, Packed, live_records
 from storage.query import read_query
 from storage.tables import instances
+from tests.databases import ON_SQLITE
 from tests.storage.conftest import CT, NOON, MakeRecord
 
 Take = Callable[..., None]
@@ -333,6 +334,7 @@ KEYED = [
 ]
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("scope", [HAMMER, DERMATOLOGIST, Scope(None, None, "centre")])
 @pytest.mark.parametrize(("level", "keys"), KEYED)
 def test_no_keyed_query_reads_a_whole_table(

@@ -25,14 +25,14 @@ pytestmark = pytest.mark.slow
 
 
 @contextmanager
-def following(data: Path, **limits: float) -> Iterator[tuple[Archive, Database]]:
-    with fresh_database(data) as database:
+def following(data: Path, server: str = "", **limits: float) -> Iterator[tuple[Archive, Database]]:
+    with fresh_database(data, server=server) as database:
         archive = Archive(
             data=data,
             database=database,
             store=MemoryStore(),
             limits=SpoolLimits(spool_bytes=1 << 30, reserve_bytes=0, **limits),  # type: ignore[arg-type]
-            follower=command(data),
+            follower=command(data, database.url),
         )
         archive.start()
         try:
@@ -54,8 +54,10 @@ def count(database: Database, table: object = instances) -> int:
         return conn.execute(select(func.count()).select_from(table)).scalar_one()  # type: ignore[arg-type]
 
 
-def test_what_is_acknowledged_is_in_the_index_once_it_is_settled(tmp_path: Path) -> None:
-    with following(tmp_path) as (archive, database):
+def test_what_is_acknowledged_is_in_the_index_once_it_is_settled(
+    tmp_path: Path, database_server: str
+) -> None:
+    with following(tmp_path, database_server) as (archive, database):
         for number in range(50):
             receive(archive, number)
         archive.settle(timeout_s=20)
@@ -63,16 +65,18 @@ def test_what_is_acknowledged_is_in_the_index_once_it_is_settled(tmp_path: Path)
         assert archive.spool_status().backlog == 0
 
 
-def test_what_is_acknowledged_comes_into_the_index_unasked(tmp_path: Path) -> None:
-    with following(tmp_path) as (archive, database):
+def test_what_is_acknowledged_comes_into_the_index_unasked(
+    tmp_path: Path, database_server: str
+) -> None:
+    with following(tmp_path, database_server) as (archive, database):
         receive(archive, 1)
         until(lambda: count(database) == 1, "the row to follow")
 
 
 def test_a_process_that_falls_is_started_again_and_nothing_is_missing_or_twice(
-    tmp_path: Path,
+    tmp_path: Path, database_server: str
 ) -> None:
-    with following(tmp_path) as (archive, database):
+    with following(tmp_path, database_server) as (archive, database):
         for number in range(20):
             receive(archive, number)
         fell = archive._indexer._process  # type: ignore[union-attr]

@@ -11,12 +11,13 @@ from sqlalchemy import delete, text, update
 from sqlalchemy.exc import DBAPIError
 
 from storage.casebook_tables import audit
+from tests.databases import let_change
 from tests.storage.room import WORKER, open_room
 
 
 @pytest.fixture
-def room(tmp_path: Path):
-    with open_room(tmp_path) as furnished:
+def room(tmp_path: Path, database_server: str):
+    with open_room(tmp_path, server=database_server) as furnished:
         yield furnished
 
 
@@ -30,8 +31,7 @@ def fill(room, count=5):
 def tamper(room, statement):
     """Change the table as somebody could who owns the file."""
     with room.database.begin() as conn:
-        for verb in ("update", "delete"):
-            conn.exec_driver_sql(f"DROP TRIGGER audit_refuses_{verb}")
+        let_change(conn, "audit")
         conn.execute(text(statement))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, literal, select
+from sqlalchemy import literal, select
 
 from casework.errors import Invalid
 from storage.database import Database
@@ -231,12 +231,15 @@ def test_one_of_several_stored_values_is_enough() -> None:
 _TEXT = st.text(alphabet="aAbÅø%_\\*?[]^ -é山", max_size=6)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(query=_TEXT, stored=_TEXT)
-def test_sql_and_python_say_the_same_of_any_text(query: str, stored: str) -> None:
+def test_sql_and_python_say_the_same_of_any_text(
+    migrated: Database, query: str, stored: str
+) -> None:
     stored = stored.strip(" ")
-    with _PLAIN.connect() as conn:
-        conn.exec_driver_sql("PRAGMA case_sensitive_like=ON")
+    with migrated.read() as conn:
         for keyword in ("AccessionNumber", "PatientName"):
             for fuzzy in (False, True):
                 wanted = criterion(keyword, query, fuzzy=fuzzy)
@@ -247,12 +250,3 @@ def test_sql_and_python_say_the_same_of_any_text(query: str, stored: str) -> Non
                 columns = [literal(v) for v in _stored_columns(keyword, stored)]
                 row = conn.execute(select(literal(1)).where(wanted.clause(*columns))).first()
                 assert (row is not None) == wanted.covers(stored), (keyword, query, stored)
-
-
-_PLAIN = create_engine("sqlite://")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _close_plain() -> Any:
-    yield
-    _PLAIN.dispose()

@@ -17,8 +17,8 @@ GP = "gp@fjordgata.example"
 
 
 @pytest.fixture
-def room(tmp_path: Path):
-    with open_room(tmp_path) as furnished:
+def room(tmp_path: Path, database_server: str):
+    with open_room(tmp_path, server=database_server) as furnished:
         yield furnished
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -308,8 +308,8 @@ def test_odd_values_never_stop_a_batch(
     assert (found.modality, found.number) == ("CT\\MR", 3)
 
 
-def _take_over(data: Path, records: list[SpoolRecord]) -> None:
-    database = open_database("sqlite", data=data)
+def _take_over(url: str, records: list[SpoolRecord]) -> None:
+    database = open_database(url)
     for start in range(0, len(records), 20):
         with database.begin() as conn:
             register(conn, records[start : start + 20])
@@ -319,14 +319,14 @@ def _take_over(data: Path, records: list[SpoolRecord]) -> None:
 
 @pytest.mark.slow
 def test_processes_that_take_over_the_same_objects_make_one_row_each(
-    sited: Database, make_record: MakeRecord, tmp_path: Path
+    sited: Database, make_record: MakeRecord
 ) -> None:
     shares = [
         [make_record(SOPInstanceUID=f"1.9.{n}", segment=f"segment-{p}") for n in range(60)]
         for p in range(3)
     ]
     spawn = multiprocessing.get_context("spawn")
-    processes = [spawn.Process(target=_take_over, args=(tmp_path, share)) for share in shares]
+    processes = [spawn.Process(target=_take_over, args=(sited.url, share)) for share in shares]
     for process in processes:
         process.start()
     for process in processes:
@@ -334,3 +334,36 @@ def test_processes_that_take_over_the_same_objects_make_one_row_each(
     assert [process.exitcode for process in processes] == [0, 0, 0]
     found = [_count(sited, t) for t in (instances, series, studies, patients, custody)]
     assert found == [60, 1, 1, 1, 180]
+
+
+@pytest.mark.slow
+def test_processes_that_take_over_differing_objects_in_any_order_neither_lose_nor_stop(
+    sited: Database, make_record: MakeRecord
+) -> None:
+    def one(process: int, number: int) -> SpoolRecord:
+        return make_record(
+            SOPInstanceUID=f"1.9.{number}",
+            StudyInstanceUID=f"1.2.{number % 4}",
+            SeriesInstanceUID=f"1.2.{number % 4}.1",
+            PatientID=str(number % 3),
+            SeriesDescription=f"from {process}",
+            segment=f"segment-{process}",
+        )
+
+    shares = [[one(p, n) for n in range(40)] for p in range(3)]
+    shares[1].reverse()
+    shares[2] = shares[2][20:] + shares[2][:20]
+    spawn = multiprocessing.get_context("spawn")
+    processes = [spawn.Process(target=_take_over, args=(sited.url, share)) for share in shares]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    with sited.read() as conn:
+        states = Counter(conn.execute(select(instances.c.state)).scalars())
+        current = select(instances.c.sop_instance_uid).where(instances.c.state == "current")
+        uids = list(conn.execute(current).scalars())
+    assert states == {"current": 40, "quarantined": 80}
+    assert len(set(uids)) == 40
+    assert _count(sited, studies) == 4

@@ -16,8 +16,8 @@ from tests.storage.room import EVERYTHING, WORKER, open_room
 
 
 @pytest.fixture
-def room(tmp_path: Path):
-    with open_room(tmp_path) as furnished:
+def room(tmp_path: Path, database_server: str):
+    with open_room(tmp_path, server=database_server) as furnished:
         yield furnished
 
 

@@ -34,9 +34,9 @@ SCOPES = st.builds(
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def filled(tmp_path_factory: pytest.TempPathFactory, database_server: str) -> Iterator[Database]:
     """Give a database with a case, and its study, of each site, specialty and state."""
-    with fresh_database(tmp_path_factory.mktemp("visibility")) as database:
+    with fresh_database(tmp_path_factory.mktemp("visibility"), server=database_server) as database:
         with database.begin() as conn:
             conn.execute(
                 sites.insert(), [{"slug": s, "name": s, "kind": "hospital"} for s in SITES]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import structlog
@@ -101,7 +102,11 @@ def metadata(study: str, series: str | None = None, instance: str | None = None)
         raise NotAcceptable("Metadata comes as application/dicom+json.", code="not-acceptable")
     rows = rows_of(study, series, instance)
     _note_once("metadata-retrieved", study, series or "")
-    return Response(stream_with_context(_headers(rows)), content_type=dicom_json.MEDIA_TYPE)
+    headers = _headers(rows)
+    first = next(headers)
+    return Response(
+        stream_with_context(chain([first], headers)), content_type=dicom_json.MEDIA_TYPE
+    )
 
 
 def frames(study: str, series: str, instance: str, numbers: str) -> Response:
@@ -201,9 +206,8 @@ def _frame_numbers(numbers: str, row: InstanceRow) -> list[int]:
 
 
 def _headers(rows: Sequence[InstanceRow]) -> Iterator[str]:
-    yield "["
     for position, row in enumerate(rows):
-        yield ("," if position else "") + json.dumps(_header(row))
+        yield ("," if position else "[") + json.dumps(_header(row))
     yield "]"
 
 
@@ -247,8 +251,9 @@ def _before_pixels(row: InstanceRow) -> bytes:
 
 def _multipart(media_type: str, parts: Iterator[tuple[str, Any]]) -> Response:
     boundary = new_boundary()
+    first = next(parts)  # what cannot be read at all is told by the status, not by a broken answer
     return Response(
-        stream_with_context(write_parts(boundary, parts)),
+        stream_with_context(write_parts(boundary, chain([first], parts))),
         content_type=f'multipart/related; type="{media_type}"; boundary={boundary}',
     )
 
