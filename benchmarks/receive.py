@@ -218,8 +218,8 @@ waits for a delayed acknowledgement twice an object. Lysbro acknowledges at once
 Lysbro (disk) answers success when the object is on the disk (fdatasync); Lysbro (none) when it is
 written. Only its bridge ran, which receives and indexes; the worker packs later. It offers the same
 answers to both: every object is hashed, judged whole, journalled and indexed. It received with
-{PROCESSES} processes (`LYSBRO_DICOM_PROCESSES`); storescp forks one for each association, Orthanc has
-threads. storescp writes files, without an index and without fsync. Orthanc stores, syncs
+{PROCESSES} processes (`LYSBRO_DICOM_PROCESSES`); storescp forks one for each association, Orthanc
+has threads. storescp writes files, without an index and without fsync. Orthanc stores, syncs
 (SyncStorageArea, its default) and indexes. Each has a maximum PDU of 131072.
 
 - Machine: {_machine()}
