@@ -18,7 +18,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Table,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
@@ -67,11 +77,29 @@ class Database:
         with self.engine.connect() as conn:
             yield conn
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Give a connection on which every statement sees the same moment; it only reads."""
+        with self.engine.connect() as plain:
+            if self._is_sqlite:  # its transactions are snapshots from their first statement on
+                yield plain
+            else:
+                yield plain.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+
     def migrate(self) -> None:
         """Bring the tables to this version of Lysbro; several processes may do so at once."""
         with self.begin() as conn:
             if not self._is_sqlite:
                 conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            present = MigrationContext.configure(conn).get_current_revision()
+            if present is not None and present not in revisions():
+                raise Unavailable(
+                    f"The database is at version {present}, which this Lysbro does not know: "
+                    "a newer one has written it. Nothing was changed; run that version.",
+                    code="database-newer",
+                )
             config = _alembic_config()
             config.attributes["connection"] = conn
             command.upgrade(config, "head")
@@ -126,6 +154,23 @@ class Database:
             raise
         with transaction:
             yield
+
+
+def revisions() -> tuple[str, ...]:
+    """Return the versions of the tables that this Lysbro knows, the newest first."""
+    script = ScriptDirectory.from_config(_alembic_config())
+    return tuple(each.revision for each in script.walk_revisions())
+
+
+def count_on_from(conn: Connection, column: Column[Any]) -> None:
+    """Let a table that numbers its rows go on after the highest number that was put in by hand."""
+    if conn.dialect.name == "sqlite":  # it looks for the highest by itself
+        return
+    table = column.table.name
+    name = conn.execute(select(func.pg_get_serial_sequence(table, column.name))).scalar()
+    highest = conn.execute(select(func.max(column))).scalar()
+    if name is not None and highest is not None:
+        conn.execute(select(func.setval(name, highest)))
 
 
 def open_database(url: str, *, data: Path | None = None) -> Database:
