@@ -27,7 +27,7 @@ _FIRST = "first:"
 def pack_rows(conn: Connection, backup: BackupReader) -> None:
     """Put back the rows of packs, whether or not they are still in the store."""
     for some in in_parts(decoded(packs, backup.rows(PACKS)), _AT_ONCE):
-        insert_if_absent(conn, packs, some)
+        insert_if_absent(conn, packs, [{k: v for k, v in r.items() if k in packs.c} for r in some])
 
 
 def conflict_marks(backup: BackupReader) -> dict[ObjectKey, Mark]:
