@@ -245,6 +245,32 @@ class Settings(BaseModel):
         60,
         description="seconds without a new instance until a series is packed, a study complete",
     )
+    pack_bytes: int = Field(2 << 30, ge=1 << 20, description="largest pack made, bytes")
+    pack_members: int = Field(4000, ge=1, le=100_000, description="most objects in a pack")
+    large_series_bytes: Bytes = Field(
+        1 << 30, description="a series that has grown to this many bytes is packed while it comes"
+    )
+    spool_grace: Annotated[float, Field(ge=0)] = Field(
+        60, description="seconds that a segment of the spool stays after the last of it is packed"
+    )
+    pack_grace: Annotated[float, Field(ge=0)] = Field(
+        3600, description="seconds that a small pack stays after its objects lie in a larger one"
+    )
+    merge_packs: int = Field(
+        4, ge=0, description="small packs of a series beyond which they are merged; 0: never"
+    )
+    merge_quiet_seconds: Annotated[float, Field(ge=0)] = Field(
+        21600, description="seconds without a new instance until a series' packs are merged"
+    )
+    backup_every: Annotated[float, Field(ge=0)] = Field(
+        86400, description="seconds between backups of the casebook into the store; 0: none"
+    )
+    backups_kept: int = Field(
+        0, ge=0, description="backups that stay in the store when another is made; 0: all"
+    )
+    verify_daily_bytes: int = Field(
+        20 << 30, ge=0, description="bytes of packs hashed again in a day; 0: none"
+    )
     cache_bytes: Bytes = Field(1 << 30, description="most bytes of previews kept on disk")
 
     language: Literal["en", "nb"] = Field("en", description="language of pages for new visitors")

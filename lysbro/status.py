@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from lysbro.wiring import Parts
+from storage import pack_checks
 from storage.nodes import lives
 from storage.objects import tested
 
@@ -20,6 +21,8 @@ def gather(parts: Parts) -> dict[str, Any]:
     now = parts.clock()
     spool = parts.archive.spool_status()
     dead = parts.outbox.dead_letters()
+    with parts.database.read() as conn:
+        kept = pack_checks.standing(conn)
     return {
         "at": now.isoformat(),
         "spool": {
@@ -48,6 +51,10 @@ def gather(parts: Parts) -> dict[str, Any]:
             }
             for node in parts.nodes.listed()
         ],
+        "hash_mismatch": kept.hash_mismatch,
+        "acked_missing": kept.acked_missing,
+        "scrub_oldest_age_s": _age_s(kept.oldest_checked_at, now),
+        "packs_unchecked": kept.unchecked,
         "index": dict(parts.index.counts()),
         "cases": dict(parts.casebook.counts()),
         "outbox": dict(parts.outbox.counts()),
@@ -110,6 +117,19 @@ def in_words(told: dict[str, Any]) -> str:
     ]
     if told["store"]["packing_failure"]:
         lines.insert(0, f"ALARM       nothing is packed: {told['store']['packing_failure']}")
+    seen = told["scrub_oldest_age_s"]
+    if seen is not None:
+        unchecked = told["packs_unchecked"]
+        lines.append(
+            f"verified    every pack within {seen / 86400:.1f} days"
+            + (f", but {unchecked} that never were" if unchecked else "")
+        )
+    if told["hash_mismatch"] or told["acked_missing"]:
+        lines.insert(
+            0,
+            f"ALARM       {told['hash_mismatch']} objects have lost their hash, "
+            f"{told['acked_missing']} are missing: run 'lysbro verify --repair'",
+        )
     if spool["fallback"]:
         lines.insert(0, f"ALARM       success is answered after the spool: {spool['fallback']}")
     if spool["read_only"]:

@@ -1,5 +1,5 @@
 """The worker process: packs what is quiet, answers for what is kept, judges how complete studies
-are and asks their senders, delivers replies, sends studies.
+are and asks their senders, delivers replies, sends studies, backs the casebook up, verifies packs.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import structlog
 
 from casework.errors import LysbroError
 from lysbro.asking import Asker
+from lysbro.backing_up import Backer
 from lysbro.committing import Committer
 from lysbro.delivering import Deliverer
 from lysbro.sending import Sender
 from lysbro.wiring import Parts
+from storage.merge import MergeRule
 from storage.mover import Mover
+from storage.scrub import Scrubber
 
 log = structlog.get_logger()
 
@@ -33,12 +36,28 @@ class Chore:
 
 def chores(parts: Parts) -> tuple[Chore, ...]:
     """Return the work of a worker, the most urgent first."""
-    quiet_s = parts.settings.quiet_seconds
-    lease_s = parts.settings.lease_seconds
-    mover = Mover(parts.archive, quiet_s=quiet_s)
+    settings = parts.settings
+    quiet_s, lease_s = settings.quiet_seconds, settings.lease_seconds
+    mover = Mover(
+        parts.archive,
+        quiet_s=quiet_s,
+        grace_s=settings.spool_grace,
+        large_bytes=settings.large_series_bytes,
+        pack_bytes=settings.pack_bytes,
+        pack_members=settings.pack_members,
+        copies_grace_s=settings.pack_grace,
+        merge=MergeRule(
+            packs=settings.merge_packs,
+            quiet_s=settings.merge_quiet_seconds,
+            pack_bytes=settings.pack_bytes,
+            pack_members=settings.pack_members,
+        ),
+    )
+    scrubber = Scrubber(parts.archive, daily_bytes=settings.verify_daily_bytes)
 
     def pack() -> bool:
-        return mover.run_once(parts.clock()).packed > 0
+        done = mover.run_once(parts.clock())
+        return done.packed > 0 or done.merged > 0
 
     def presume() -> bool:
         parts.index.presume_complete(parts.clock(), quiet_s)
@@ -51,6 +70,8 @@ def chores(parts: Parts) -> tuple[Chore, ...]:
         Chore("pack", pack),
         Chore("presume", presume),
         Chore("ask", Asker(parts, lease_s=lease_s).run_once),
+        Chore("back up", Backer(parts).run_once),
+        Chore("verify", lambda: scrubber.run_once(parts.clock())),
     )
 
 

@@ -7,8 +7,10 @@ which the mover then packs again, or else at a copy of it in the store.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from random import SystemRandom
 from typing import Protocol
 
 import structlog
@@ -16,8 +18,9 @@ from sqlalchemy import select, update
 
 from casework.custody import CustodyEvent
 from casework.errors import NotFound, Unavailable
-from storage import copies, intents
+from storage import copies, intents, pack_checks
 from storage.archive import Archive
+from storage.backup import backups, sha256_of_backup
 from storage.custodian import Line, write
 from storage.journal import Entry, new_digest, payload_is_whole, scan
 from storage.locate import promote
@@ -65,13 +68,19 @@ def verify(
     archive: Archive,
     *,
     study_uid: str | None = None,
+    sample: int | None = None,
     repair: bool = False,
     progress: Progress | None = None,
 ) -> VerifyReport:
-    """Hash every object again against the index, and the store against it; one study or all."""
+    """Hash every object again against the index, and the store against it; one study or all.
+
+    Of a sample, so many objects by chance are hashed, and the store is compared by its listing.
+    """
     checked = 0
     bad: list[tuple[InstanceRow, str]] = []
     keys = _keys(archive, study_uid)
+    if sample is not None and sample < len(keys):
+        keys = [keys[i] for i in sorted(SystemRandom().sample(range(len(keys)), sample))]
     for instance in _instances(archive, keys):
         fault = fault_of(archive, instance)
         checked += 1
@@ -83,7 +92,8 @@ def verify(
     corrupt = [_name(i) for i, fault in bad if fault != MISSING]
     orphaned: list[str] = []
     if study_uid is None:
-        lost, rotten, orphaned = _compare_packs(archive)
+        faulty = Counter(i.location.container for i, _ in bad)
+        lost, rotten, orphaned = _compare_packs(archive, faulty, hashes=sample is None)
         missing += lost
         corrupt += rotten
     repaired = _repair(archive, [i for i, _ in bad]) if repair and bad else []
@@ -117,10 +127,12 @@ def fault_of(archive: Archive, instance: InstanceRow) -> str:
     return ""
 
 
-def _compare_packs(archive: Archive) -> tuple[list[str], list[str], list[str]]:
+def _compare_packs(
+    archive: Archive, faulty: Mapping[str, int], *, hashes: bool
+) -> tuple[list[str], list[str], list[str]]:
     """Return packs that are not in the store, those with other bytes, and objects without a row."""
     # first the listing, then the index: what is located meanwhile is known to both
-    listed = [o.key for o in archive.store.list("v1/")]
+    listed = {o.key for o in archive.store.list("v1/")}
     with archive.database.read() as conn:
         known = {row.key: row.sha256 for row in conn.execute(select(packs.c.key, packs.c.sha256))}
         known |= {key: sha256_of_key(key) or "" for key in copies.containers(conn)}
@@ -128,13 +140,29 @@ def _compare_packs(archive: Archive) -> tuple[list[str], list[str], list[str]]:
     lost: list[str] = []
     rotten: list[str] = []
     for key, sha256 in sorted(known.items()):
-        try:
-            if sha256_of_object(archive.store, key) != sha256:
-                rotten.append(f"pack {key}")
-        except NotFound:
-            lost.append(f"pack {key}")
-    orphaned = [key for key in listed if key not in expected and sha256_of_key(key)]
+        fault = _fault_of_pack(archive, key, sha256 if hashes else None)
+        if fault:
+            (lost if fault == MISSING else rotten).append(f"pack {key}")
+        if fault or hashes:
+            with archive.database.begin() as conn:
+                pack_checks.note_check(
+                    conn, key, fault=fault, faulty=faulty.get(key, 0), now=archive.clock()
+                )
+    for kept in backups(archive.store) if hashes else ():
+        if sha256_of_object(archive.store, kept.key) != sha256_of_backup(kept.key):
+            rotten.append(f"backup {kept.key}")
+    orphaned = [key for key in sorted(listed - expected) if sha256_of_key(key)]
     return lost, rotten, orphaned
+
+
+def _fault_of_pack(archive: Archive, key: str, sha256: str | None) -> str:
+    """Return what is wrong with a pack as a whole; without a hash, whether it is there."""
+    try:
+        if sha256 is None:
+            return "" if archive.store.exists(key) else MISSING
+        return "" if sha256_of_object(archive.store, key) == sha256 else CORRUPT
+    except NotFound:
+        return MISSING
 
 
 def _repair(archive: Archive, bad: list[InstanceRow]) -> list[str]:

@@ -201,6 +201,21 @@ def noted_records(conn: Connection, records: Sequence[str]) -> set[str]:
     return {str(row.record) for row in found}
 
 
+def is_told(conn: Connection, instance_pk: int, at: datetime) -> bool:
+    """Tell whether a pack has told of this very receipt, without the name of its spool record.
+
+    So it is when a spool is read anew that the database was rebuilt without.
+    """
+    arrivals = (CustodyEvent.RECEIVED.value, CustodyEvent.REPEATED.value)
+    found = select(custody.c.pk).where(
+        custody.c.instance_pk == instance_pk,
+        custody.c.at == at,
+        custody.c.event.in_(arrivals),
+        custody.c.record.is_(None),
+    )
+    return conn.execute(found.limit(1)).first() is not None
+
+
 def origin_detail(origin: Origin) -> dict[str, Any]:
     """Return what the ledger keeps of who brought an object; what is not known is left out."""
     known = {

@@ -18,7 +18,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Table,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
@@ -156,6 +166,23 @@ class Database:
             yield
 
 
+def revisions() -> tuple[str, ...]:
+    """Return the versions of the tables that this Lysbro knows, the newest first."""
+    script = ScriptDirectory.from_config(_alembic_config())
+    return tuple(each.revision for each in script.walk_revisions())
+
+
+def count_on_from(conn: Connection, column: Column[Any]) -> None:
+    """Let a table that numbers its rows go on after the highest number that was put in by hand."""
+    if conn.dialect.name == "sqlite":  # it looks for the highest by itself
+        return
+    table = column.table.name
+    name = conn.execute(select(func.pg_get_serial_sequence(table, column.name))).scalar()
+    highest = conn.execute(select(func.max(column))).scalar()
+    if name is not None and highest is not None:
+        conn.execute(select(func.setval(name, highest)))
+
+
 def open_database(url: str, *, data: Path | None = None) -> Database:
     """Open the database of a URL; `sqlite` alone means a file in the data folder."""
     if url in ("", "sqlite", "sqlite://"):
@@ -278,7 +305,7 @@ def _refuse_newer(conn: Connection, known: ScriptDirectory) -> None:
     raise Unavailable(
         f"The database is at version {present}, which this Lysbro does not know: a newer one has "
         "been here. Start that one.",
-        code="database-version",
+        code="database-newer",
     )
 
 

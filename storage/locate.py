@@ -110,7 +110,7 @@ def located(conn: Connection, pack: Pack, members: Sequence[Packed], *, now: dat
     moving = [member for member in members if member.instance_pk in spooled]
     if not moving:
         return 0
-    insert_if_absent(conn, packs, [_pack_values(pack, count=len(members), now=now)])
+    keep_pack(conn, pack, count=len(members), now=now)
     conn.execute(
         update(instances)
         .where(instances.c.pk == bindparam("of_pk"))
@@ -140,7 +140,7 @@ def promote(conn: Connection, instance: InstanceRow, *, size_bytes: int, now: da
         size_bytes=size_bytes,
         verified_at=now,
     )
-    insert_if_absent(conn, packs, [_pack_values(pack, count=members, now=now)])
+    keep_pack(conn, pack, count=members, now=now)
     conn.execute(
         update(instances)
         .where(instances.c.pk == instance.pk)
@@ -152,6 +152,11 @@ def promote(conn: Connection, instance: InstanceRow, *, size_bytes: int, now: da
             dataset_offset=where.dataset_offset,
         )
     )
+
+
+def keep_pack(conn: Connection, pack: Pack, *, count: int, now: datetime) -> None:
+    """Give a pack that was read back its row."""
+    insert_if_absent(conn, packs, [_pack_values(pack, count=count, now=now)])
 
 
 def live_records(conn: Connection, segment: str) -> list[LiveRecord]:
@@ -192,4 +197,5 @@ def _pack_values(pack: Pack, *, count: int, now: datetime) -> dict[str, object]:
         "instance_count": count,
         "created_at": now,
         "verified_at": pack.verified_at,
+        "checked_at": pack.verified_at,
     }

@@ -31,6 +31,7 @@ from storage.locate import (
     located,
     series_ready_to_pack,
 )
+from storage.merge import MergeRule, merge_next
 from storage.objects import sha256_of_object
 from storage.pace import Pace, Trip
 from storage.packs import BuiltPack, Member, build_pack, remove_temporaries
@@ -43,6 +44,7 @@ _SERIES_A_RUN = 20
 _FIRST_PAUSE = timedelta(seconds=5)
 _LONGEST_PAUSE = timedelta(minutes=5)
 _COPIES_EVERY = timedelta(seconds=30)
+_MERGE_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class MoverReport:
     rotten: int = 0  # records that no longer have their hash, left where they are
     failure: str = ""  # why the run ended early; it is tried again
     is_elsewhere: bool = False  # another mover works on this data folder
+    merged: int = 0  # small packs that became one
 
 
 class Mover:
@@ -70,6 +73,7 @@ class Mover:
         pack_bytes: int = 2 << 30,
         pack_members: int = 4000,
         copies_grace_s: float = 3600,
+        merge: MergeRule | None = None,
     ) -> None:
         self._archive = archive
         self._quiet_s = quiet_s
@@ -79,6 +83,8 @@ class Mover:
         self._pack_members = pack_members
         self._copies_grace = timedelta(seconds=copies_grace_s)
         self._copies_seen_at: datetime | None = None
+        self._merge_rule = merge or MergeRule()
+        self._merge_not_before: datetime | None = None
         self._folder = packing_folder(archive.data)
         self._is_tidy = False
         self._rotten: set[int] = set()
@@ -103,7 +109,8 @@ class Mover:
             released = self._release(now)
             if packed or self._is_time_for_copies(now):
                 failure = self._retire_copies(now) or failure
-        return MoverReport(packed, packs, released, rotten, failure)
+            merged = 0 if packed or failure else self._merge(now)
+        return MoverReport(packed, packs, released, rotten, failure, merged=merged)
 
     def _tidy(self) -> None:
         """Remove what a mover that died left behind; none can be at work while the lock is ours."""
@@ -242,6 +249,19 @@ class Mover:
         if count:
             log.info("copies_removed", packs=count)
         return ""
+
+    def _merge(self, now: datetime) -> int:
+        """Merge the small packs of one series, while there is nothing to pack."""
+        if self._merge_not_before is not None and now < self._merge_not_before:
+            return 0
+        try:
+            merged = merge_next(self._archive, self._folder, self._merge_rule, now=now)
+        except Unavailable as error:
+            log.warning("merging_failed", reason=error.code, message=error.message)
+            self._merge_not_before = now + _LONGEST_PAUSE
+            return 0
+        self._merge_not_before = None if merged else now + _MERGE_EVERY
+        return merged
 
     def _pause_after(self, error: LysbroError, now: datetime) -> str:
         self._pause = min(self._pause * 2 or _FIRST_PAUSE, _LONGEST_PAUSE)

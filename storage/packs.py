@@ -137,6 +137,12 @@ def sha256_of_key(key: str) -> str | None:
     return match[2] if match else None
 
 
+def site_of_key(key: str) -> str | None:
+    """Return the site whose objects a pack holds by its key, or None when it is no pack's."""
+    match = _KEY.fullmatch(key)
+    return match[1] if match else None
+
+
 def member_offsets(path: Path) -> dict[str, tuple[int, int]]:
     """Return offset and length of each member's bytes in a stored ZIP."""
     with zipfile.ZipFile(path) as archive, path.open("rb") as stream:

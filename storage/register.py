@@ -199,7 +199,7 @@ def _note_custody(
         if decision.state:
             noted.add(name)
             lines.append(custodian.Line(pk, CustodyEvent.RECEIVED, at, _detail(decision), name))
-        elif name not in noted:
+        elif name not in noted and not custodian.is_told(conn, pk, at):
             lines.append(custodian.Line(pk, CustodyEvent.REPEATED, at, _detail(decision), name))
         if decision.conflict:
             detail = {"conflict": decision.conflict}

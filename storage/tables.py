@@ -243,8 +243,19 @@ packs = Table(
     Column("instance_count", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("verified_at", UtcDateTime),
+    Column("checked_at", UtcDateTime),
+    Column("fault", String(16), nullable=False, server_default=""),
+    Column("faulty_instances", Integer, nullable=False, server_default="0"),
 )
+"""A pack is verified when it is put and checked from then on; without a time it never was."""
 Index("ix_packs_series", packs.c.site, packs.c.study_uid, packs.c.series_uid)
+Index("ix_packs_checked_at", packs.c.checked_at)
+Index(
+    "ix_packs_at_fault",
+    packs.c.key,
+    sqlite_where=text("fault <> ''"),
+    postgresql_where=text("fault <> ''"),
+)
 
 copies = Table(
     "copies",
@@ -380,3 +391,38 @@ performed_steps = Table(
     ),
 )
 """Modality performed procedure steps (PS3.4 annex F), as their modality has told of them."""
+
+rebuild_runs = Table(
+    "rebuild_runs",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("backup_key", Text, nullable=False, server_default=""),
+    Column("backup_at", UtcDateTime),
+    Column("casebook", String(16), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    CheckConstraint(
+        "casebook IN ('restored', 'left', 'none')",
+        name="a_rebuild_restores_the_casebook_leaves_it_or_has_none",
+    ),
+)
+"""Rebuilds of this database from the store; the one without an end goes on where it stopped."""
+
+rebuild_packs = Table(
+    "rebuild_packs",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("site", String(32), nullable=False, server_default=""),
+    Column("study_uid", String(64), nullable=False, server_default=""),
+    Column("series_uid", String(64), nullable=False, server_default=""),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("instance_count", Integer, nullable=False, server_default="0"),
+    Column("first_received_at", UtcDateTime),
+    Column("state", String(8), nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    CheckConstraint(
+        "state IN ('found', 'done', 'broken')", name="a_pack_of_a_rebuild_is_found_done_or_broken"
+    ),
+)
+"""The packs of the rebuild that is under way, and how far it is with each."""
+Index("ix_rebuild_packs_study", rebuild_packs.c.site, rebuild_packs.c.study_uid)

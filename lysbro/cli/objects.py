@@ -119,14 +119,21 @@ def send(parts: Parts, study_uid: str, title: str, site_slug: str | None, as_jso
 @click.command()
 @click.option("--repair", is_flag=True, help="Mend what can be mended from spool or copy.")
 @click.option("--study", "study_uid", default=None, help="One study only.")
+@click.option(
+    "--sample", type=click.IntRange(min=1), default=None, help="So many objects, by chance."
+)
 @json_option
 @with_parts
-def verify(parts: Parts, repair: bool, study_uid: str | None, as_json: bool) -> None:
+def verify(
+    parts: Parts, repair: bool, study_uid: str | None, sample: int | None, as_json: bool
+) -> None:
     """Hash every object again and compare with the index, both ways; then walk the audit log."""
     if study_uid is not None and not parts.index.sites_of_study(study_uid):
         raise NotFound(f"There is no study {study_uid}.", code="no-such-study")
     with counter("Verifying") as watch:
-        report = care.verify(parts.archive, study_uid=study_uid, repair=repair, progress=watch)
+        report = care.verify(
+            parts.archive, study_uid=study_uid, sample=sample, repair=repair, progress=watch
+        )
     broken_at = parts.ledger.verify() if study_uid is None else None
     told = asdict(report) | {"audit_broken_at": broken_at}
     bad = (*report.missing, *report.corrupt)

@@ -25,6 +25,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "send": ("objects", "send"),
     "commitments": ("commitments", "commitments"),
     "verify": ("objects", "verify"),
+    "backup": ("keeping", "backup"),
+    "rebuild": ("keeping", "rebuild_"),
     "export": ("cases", "export"),
     "wrap": ("photos", "wrap"),
     "assess": ("photos", "assess"),

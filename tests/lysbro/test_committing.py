@@ -214,7 +214,7 @@ def test_flipped_byte_in_the_store_is_reported_as_a_failure(exchange: Exchange) 
             send_and_ask(port, *slices(1), ask=["1.2.1.1"])
         parts.archive.settle()
         exchange.work(parts)
-        (pack,) = (exchange.data / "store").rglob("*.zip")
+        (pack,) = (exchange.data / "store" / "v1").rglob("*.zip")
         where = parts.index.instance(EVERYTHING, "1.2.1.1").location
         content = bytearray(pack.read_bytes())
         content[where.offset + where.length - 1] ^= 1

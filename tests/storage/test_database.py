@@ -191,7 +191,7 @@ def test_a_database_of_a_newer_version_is_left_alone(database: Database) -> None
         conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(Unavailable, match="version 9999.*a newer one") as caught:
         database.migrate()
-    assert caught.value.code == "database-version"
+    assert caught.value.code == "database-newer"
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:

@@ -1,0 +1,53 @@
+"""Backs the casebook up into the store by itself, as often as is set. One for each worker.
+
+A casebook that was never backed up does not follow the backups of another: an operator begins.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from casework.model import Actor, SiteKind
+from lysbro.wiring import Parts
+from storage import backup
+from storage.mover import packing_folder
+
+log = structlog.get_logger()
+
+WORKER = Actor(id="system:worker", name="Lysbro", site="", site_kind=SiteKind.CENTRE)
+
+_AGAIN_AFTER = timedelta(minutes=15)
+
+
+class Backer:
+    """Makes a backup when the newest one in the store has become too old."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._every = timedelta(seconds=parts.settings.backup_every)
+        self._not_before: datetime | None = None
+
+    def run_once(self) -> bool:
+        """Make a backup when one is due; there is never more to do at once."""
+        now = self._parts.clock()
+        if not self._every or (self._not_before is not None and now < self._not_before):
+            return False
+        self._not_before = now + min(_AGAIN_AFTER, self._every)  # should what follows fail
+        parts = self._parts
+        if not backup.is_anything_to_back_up(parts.database):
+            return False
+        newest = next(iter(backup.backups(parts.store)), None)
+        if newest is not None and not backup.has_been_kept(parts.database):
+            log.warning("backup_of_another_casebook", key=newest.key, do="rebuild, or back up once")
+            return False
+        if newest is None or now - newest.at >= self._every:
+            folder = packing_folder(parts.archive.data)
+            kept = backup.back_up(parts.database, parts.store, folder, now=now)
+            parts.note(WORKER, backup.BACKED_UP, kept.key, detail={"rows": kept.rows})
+            backup.remove_older(parts.store, keep=parts.settings.backups_kept)
+            self._not_before = now + self._every
+        else:
+            self._not_before = newest.at + self._every
+        return False

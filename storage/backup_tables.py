@@ -1,0 +1,53 @@
+"""Which table is in a backup of the casebook, which a rebuild derives, and which is left out.
+
+The one place where this stands; a test fails when a table is in none of the lists. No queries.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Table
+
+from storage import casebook_tables as book
+from storage import tables as index
+
+WHOLE: tuple[Table, ...] = (
+    book.sites,
+    book.aes,
+    book.site_certificates,
+    book.users,
+    book.tokens,
+    book.cases,
+    book.case_studies,
+    book.messages,
+    book.reports,
+    book.jobs,
+    book.sent_instances,
+    book.commitments,
+    book.commitment_items,
+    book.captures,
+    book.lesions,
+    book.audit,
+    book.audit_head,
+    index.completeness_evidence,
+    index.sender_questions,
+    index.performed_steps,
+)
+"""Backed up as they are, and put back in this order: what is referred to comes first."""
+
+IN_PART: tuple[Table, ...] = (index.studies, index.instances, index.packs, index.custody)
+"""Derived from the packs, with what these cannot know taken from the backup: how complete a study
+was judged, how a conflict was settled, when a pack was put, what happened to an instance since."""
+
+DERIVED: tuple[Table, ...] = (index.patients, index.series, index.copies)
+"""Derived from the packs alone."""
+
+LEFT_OUT: tuple[Table, ...] = (
+    book.sessions,  # everybody signs in again
+    book.sign_in_failures,
+    index.segments,  # of one node's spool, which tells itself
+    index.pack_intents,  # of a process that is gone
+    index.nodes,  # each says again that it is there
+    index.rebuild_runs,
+    index.rebuild_packs,
+)
+"""Of a moment, and of no use to another database."""
