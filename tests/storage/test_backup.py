@@ -255,14 +255,6 @@ def test_what_was_added_since_an_older_backup_takes_its_default(
     reader.close()
 
 
-def test_a_database_of_a_newer_version_is_refused_and_left(empty: Database) -> None:
-    with empty.begin() as conn:
-        conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(Unavailable, match="a newer one has written it") as refused:
-        empty.migrate()
-    assert refused.value.code == "database-newer"
-
-
 def test_an_exchange_without_a_site_has_nothing_to_back_up(room: Room, empty: Database) -> None:
     assert backup.is_anything_to_back_up(room.database)
     assert not backup.is_anything_to_back_up(empty)
