@@ -84,7 +84,7 @@ def test_a_gp_refers_a_mole_on_a_telephone(
         assert gp.axe_violations() == []
         gp.go(f"/cases/{case_id}")
         gp.page.get_by_text("What you told").click()
-        expect(gp.page.locator("dl.facts")).to_contain_text("Forearm, back, left")
+        expect(gp.page.locator("dl.facts").first).to_contain_text("Forearm, back, left")
         assert gp.complaints == []
     status, case = exchange.call(DERMATOLOGIST, "GET", f"/api/cases/{case_id}")
     assert (status, case["state"], case["specialty"]) == (200, "submitted", "dermatology")
