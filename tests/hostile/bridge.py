@@ -145,6 +145,7 @@ class Bridge:
             "lysbro.db-shm",
             "bridge.lock",
             "serve.log",
+            "node-id",
         }
         left += [
             str(path)
