@@ -73,7 +73,7 @@ def test_all_wrong_settings_are_told_at_once_and_the_call_is_wrong(desk: Desk) -
         "LYSBRO_AE_TITLE": "SEVENTEEN_LETTERS",
         "LYSBRO_QUITE_SECONDS": "60",
         "LYSBRO_DURABILITY": "hope",
-        "LYSBRO_STORE": "s3://bucket",
+        "LYSBRO_DATABASE_URL": "mysql://elsewhere",
     }
     done = desk.process("status", **faults)
     assert (done.returncode, done.stdout) == (2, "")
