@@ -18,6 +18,8 @@ from lysbro.wiring import Parts, open_parts, utc_now
 from tests.pacs_bridge.making import ct, part10
 from tests.pacs_bridge.test_asking import peer
 
+pytestmark = pytest.mark.slow
+
 ORIGIN = Origin(site="hammer", door=Door.DICOM, calling_ae="PEER", association="a1")
 ALL = Scope(sites=None, specialties=None, own_site="")
 

@@ -19,6 +19,8 @@ from pacs_bridge.scu import Wait
 from tests.pacs_bridge.conftest import House
 from tests.pacs_bridge.making import ORIGIN, ct, part10
 
+pytestmark = pytest.mark.slow
+
 WAIT = Wait(connect_s=2, association_s=5, answer_s=5)
 
 

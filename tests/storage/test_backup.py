@@ -26,6 +26,8 @@ from storage.restore import is_empty, require_known, restore_casebook
 from storage.testing import fresh_database
 from tests.storage.room import EVERYTHING, MORNING, Room, open_room
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def room(tmp_path: Path) -> Iterator[Room]:

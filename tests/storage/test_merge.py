@@ -22,6 +22,8 @@ from storage.part10 import EXPLICIT_LE
 from storage.tables import copies, packs
 from tests.storage.building import CT, ORIGIN, dataset
 
+pytestmark = pytest.mark.slow
+
 QUIET_S = 60.0
 RULE = MergeRule(packs=3, quiet_s=3600)
 

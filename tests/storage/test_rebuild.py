@@ -32,6 +32,8 @@ from storage.tables import copies, custody, instances, packs, studies
 from storage.testing import fresh_database
 from tests.storage.building import CT, ORIGIN, dataset, deflated, encapsulated
 
+pytestmark = pytest.mark.slow
+
 JPEG = "1.2.840.10008.1.2.4.50"
 ADMIN = Actor("user:9", "Marit", "centre", SiteKind.CENTRE)
 EVERYTHING = Scope(sites=None, specialties=None, own_site="centre")

@@ -20,6 +20,8 @@ from storage.scrub import Scrubber
 from tests.storage.building import CT, ORIGIN, dataset
 from tests.storage.test_merge import Clock, Store
 
+pytestmark = pytest.mark.slow
+
 PLENTY = 1 << 30
 
 

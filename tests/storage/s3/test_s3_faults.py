@@ -17,6 +17,8 @@ from storage.objects.s3_faults import NO_ANSWER, Breaker, Fault, as_error, pause
 from storage.objects.s3_http import Calls
 from storage.objects.s3_place import S3Place, bucket_of, endpoint_of
 
+pytestmark = pytest.mark.slow
+
 PLACE = S3Place("packs", "http://127.0.0.1:9", "key", "very secret")
 
 
