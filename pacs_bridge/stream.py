@@ -89,15 +89,6 @@ class PduStream:
             pass
         return found
 
-    def feed(self, data: bytes) -> list[Fragment | Pdu]:
-        """Take bytes from elsewhere; their fragments do not outlive the next call."""
-        found: list[Fragment | Pdu] = []
-        for start in range(0, len(data), _LEAST_SPACE):
-            piece = data[start : start + _LEAST_SPACE]
-            self.space()[: len(piece)] = piece
-            found += [_kept(event) for event in self.received(len(piece))]
-        return found
-
     def _step(self, found: list[Fragment | Pdu]) -> bool:
         """Read one thing; False when more bytes are needed for it."""
         available = self._end - self._start
@@ -178,10 +169,3 @@ class PduStream:
             self._behind = self._start
         found.append(decode(kind, body))
         return True
-
-
-def _kept(event: Fragment | Pdu) -> Fragment | Pdu:
-    if not isinstance(event, Fragment):
-        return event
-    data = memoryview(bytes(event.data))
-    return Fragment(event.context_id, event.is_command, data, event.is_last)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
+import shutil
 import socket
 import ssl
 import subprocess
@@ -155,6 +157,7 @@ class Wallet:
 def wallet() -> Wallet:
     """Return the certificates of this test run; made once, since keys take a moment."""
     folder = Path(tempfile.mkdtemp(prefix="lysbro-certificates-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     ours, other = Authority.found(folder / "ours"), Authority.found(folder / "other", "Stranger")
     revoked = ours.issue("was lost")
     ours.revoke(revoked)

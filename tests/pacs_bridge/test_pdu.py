@@ -15,6 +15,7 @@ from pacs_bridge.items import UserInformation, decode_user_information, encode_u
 from pacs_bridge.negotiation import Proposed
 from pacs_bridge.stream import PduStream
 from tests.pacs_bridge.pdus import SAMPLE_USER, SAMPLES, decoded_by_theirs, encoded_by_theirs, pdus
+from tests.pacs_bridge.wire import fed
 
 ids = [type(sample).__name__ for sample in SAMPLES]
 
@@ -69,9 +70,9 @@ def test_stream_that_is_cut_off_anywhere_waits_for_more(sample: pdu.Pdu) -> None
     encoded = pdu.encode(sample)
     for length in range(1, len(encoded)):
         stream = PduStream()
-        assert stream.feed(encoded[:length]) == []
+        assert fed(stream, encoded[:length]) == []
         assert stream.is_inside_pdu
-        assert stream.feed(encoded[length:]) == [sample]
+        assert fed(stream, encoded[length:]) == [sample]
         assert not stream.is_inside_pdu
 
 

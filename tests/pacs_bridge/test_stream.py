@@ -15,7 +15,7 @@ from casework.errors import Invalid
 from pacs_bridge import pdu
 from pacs_bridge.stream import BUFFER_BYTES, Fragment, PduStream, StreamLimits
 from tests.pacs_bridge.pdus import SAMPLES, pdus
-from tests.pacs_bridge.wire import p_data
+from tests.pacs_bridge.wire import fed, p_data
 
 Whole = tuple[int, bool, bytes]
 """The context, whether it is a command, and the bytes of a command set or data set."""
@@ -65,8 +65,8 @@ def joined(events: list[Fragment | pdu.Pdu]) -> list[tuple[int, int, bytes] | pd
     return found + [(context, int(command), data) for (context, command), data in held.items()]
 
 
-def fed(stream: PduStream, pieces: list[bytes]) -> list[Fragment | pdu.Pdu]:
-    return [event for piece in pieces for event in stream.feed(piece)]
+def fed_in_pieces(stream: PduStream, pieces: list[bytes]) -> list[Fragment | pdu.Pdu]:
+    return [event for piece in pieces for event in fed(stream, piece)]
 
 
 def cut(content: bytes, places: list[int]) -> list[bytes]:
@@ -83,12 +83,12 @@ def test_fragments_are_the_same_however_the_bytes_are_cut(
     content = b"".join(encoded)
     places = data.draw(st.lists(st.integers(0, len(content)), max_size=12))
 
-    in_pieces = fed(PduStream(), cut(content, places))
+    in_pieces = fed_in_pieces(PduStream(), cut(content, places))
 
     assert [f for pdata in encoded for f in seen_by_theirs(pdata)] == [
         value for values in sent for value in values
     ]
-    assert joined(in_pieces) == joined(PduStream().feed(content))
+    assert joined(in_pieces) == joined(fed(PduStream(), content))
     assert joined(in_pieces) == joined(
         [
             Fragment(context, bool(control & 1), memoryview(value), bool(control & 2))
@@ -113,7 +113,7 @@ def test_pdus_between_fragments_come_out_in_their_order(
     places = data.draw(st.lists(st.integers(0, len(content)), max_size=12))
     stream = PduStream()
 
-    events = fed(stream, cut(content, places))
+    events = fed_in_pieces(stream, cut(content, places))
 
     assert joined(events) == [
         (value[0], value[1] & 1 | 2, value[2]) if isinstance(value, tuple) else value
@@ -126,7 +126,7 @@ def test_pdus_between_fragments_come_out_in_their_order(
 def test_bytes_one_at_a_time_are_the_same_as_all_at_once() -> None:
     content = b"".join(pdu.encode(sample) for sample in SAMPLES) + p_data(3, 3, b"a command")
 
-    one_by_one = fed(PduStream(), [content[i : i + 1] for i in range(len(content))])
+    one_by_one = fed_in_pieces(PduStream(), [content[i : i + 1] for i in range(len(content))])
 
     assert joined(one_by_one) == [*SAMPLES, (3, 3, b"a command")]
 
@@ -136,7 +136,7 @@ def test_bytes_one_at_a_time_are_the_same_as_all_at_once() -> None:
 def test_any_bytes_end_in_events_or_invalid(content: bytes, data: st.DataObject) -> None:
     places = data.draw(st.lists(st.integers(0, len(content)), max_size=4))
     with contextlib.suppress(Invalid):
-        fed(PduStream(), cut(content, places))
+        fed_in_pieces(PduStream(), cut(content, places))
 
 
 @given(st.data())
@@ -146,7 +146,7 @@ def test_changed_bytes_end_in_events_or_invalid(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(Invalid):
-        PduStream().feed(bytes(content) + pdu.encode(SAMPLES[0]))
+        fed(PduStream(), bytes(content) + pdu.encode(SAMPLES[0]))
 
 
 LIMITS = StreamLimits(max_pdu=4096, request_bytes=2000)
@@ -165,12 +165,12 @@ LIMITS = StreamLimits(max_pdu=4096, request_bytes=2000)
     ],
 )
 def test_length_over_the_limit_is_refused_at_the_head(kind: int, longest: int) -> None:
-    assert PduStream(LIMITS).feed(struct.pack(">BxL", kind, longest)) == []
+    assert fed(PduStream(LIMITS), struct.pack(">BxL", kind, longest)) == []
 
     for announced in (longest + 1, 1 << 31, 0xFFFFFFFF):
         stream = PduStream(LIMITS)
         with pytest.raises(Invalid, match=f"{announced} bytes was announced") as refused:
-            stream.feed(struct.pack(">BxL", kind, announced))
+            fed(stream, struct.pack(">BxL", kind, announced))
         assert refused.value.code == "pdu-too-long"
         assert stream.begun == 0
 
@@ -193,12 +193,12 @@ def test_length_over_the_limit_is_refused_at_the_head(kind: int, longest: int) -
 )
 def test_what_is_no_pdu_is_refused(content: bytes) -> None:
     with pytest.raises(Invalid) as refused:
-        PduStream(LIMITS).feed(content)
+        fed(PduStream(LIMITS), content)
     assert refused.value.code in ("bad-pdu", "pdu-too-long")
 
 
 def test_fragment_without_bytes_ends_what_it_ends() -> None:
-    (event,) = PduStream().feed(p_data(1, 2, b""))
+    (event,) = fed(PduStream(), p_data(1, 2, b""))
 
     assert isinstance(event, Fragment)
     assert (event.is_command, event.is_last, bytes(event.data)) == (False, True, b"")

@@ -19,6 +19,9 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import build_context
 
+from pacs_bridge.pdu import Pdu
+from pacs_bridge.stream import Fragment, PduStream
+
 CT = "1.2.840.10008.5.1.4.1.1.2"
 ECHO = "1.2.840.10008.1.1"
 IMPLICIT = "1.2.840.10008.1.2"
@@ -48,6 +51,22 @@ def p_data(context_id: int, control: int, data: bytes) -> bytes:
     """Return a P-DATA-TF of one fragment; control 3 ends a command, 2 a data set."""
     item = struct.pack(">LBB", len(data) + 2, context_id, control) + data
     return struct.pack(">BBL", 4, 0, len(item)) + item
+
+
+def fed(stream: PduStream, data: bytes) -> list[Fragment | Pdu]:
+    """Return what bytes complete, with fragments that keep their bytes."""
+    found: list[Fragment | Pdu] = []
+    while data:
+        space = stream.space()
+        piece, data = data[: len(space)], data[len(space) :]
+        space[: len(piece)] = piece
+        found += [
+            event._replace(data=memoryview(bytes(event.data)))
+            if isinstance(event, Fragment)
+            else event
+            for event in stream.received(len(piece))
+        ]
+    return found
 
 
 class Peer:
