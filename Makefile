@@ -10,7 +10,7 @@ demo: $(VENV)/.run
 	@$(BIN)/lysbro demo $(DEMO_ARGS)
 
 test: $(VENV)/.test peers s3_servers
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	@tools/tests.sh $(BIN)/python $(PYTEST_ARGS)
 
 quick: $(VENV)/.test
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not peers and not browser and not fixtures and not slow" $(PYTEST_ARGS)

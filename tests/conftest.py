@@ -16,6 +16,7 @@ from tests.storage.s3 import servers
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ("storescu", "dciodvfy", "openssl")
+ALONE = ("crash", "flows", "hostile")  # they measure time, or start many processes at once
 
 
 def _collection() -> Path | None:
@@ -30,6 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     no_peers = any(shutil.which(name) is None for name in PEERS)
     no_browser = shutil.which("chromium") is None
     for item in items:
+        if item.path.relative_to(ROOT / "tests").parts[0] in ALONE:
+            item.add_marker(pytest.mark.alone)
         if no_collection and item.get_closest_marker("fixtures"):
             item.add_marker(
                 pytest.mark.skip(reason="the large collection of files is not on this machine")

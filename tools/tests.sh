@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Runs all tests: first, two at a time, those that bear company; then those that need the machine
+# for themselves (crash rounds, flows, hostile network). Fails when either does.
+#   tools/tests.sh PYTHON [pytest's arguments]
+set -uo pipefail
+python=$1
+shift
+failed=0
+
+part() { # 5 is pytest's word for "none of what you asked for is in this part"
+  "$python" -m pytest --cov "$@"
+  local status=$?
+  if [ $status -ne 0 ] && [ $status -ne 5 ]; then failed=$status; fi
+}
+
+part -n 2 --dist loadfile -m "not alone" --cov-report= --durations=15 --durations-min=5 -q "$@"
+part -m alone --cov-append --cov-report=term:skip-covered "$@"
+exit $failed
