@@ -128,14 +128,7 @@ def require_erasable(plan: Plan, *, digest: str = "") -> None:
             f"it may lift it, with 'lysbro hold remove {hold.id}' or on the page for erasure.",
             code="legal-hold",
         )
-    held = next((c for c in plan.cases if c.state in HELD), None)
-    if held is not None:
-        raise Conflict(
-            f"Nothing was erased: the case {held.id} is being read by {held.holder_name}. "
-            "Let them sign or release it, or let the coordinator release it; then erase.",
-            code="case-being-read",
-            state=held.state.value,
-        )
+    require_unread(plan.cases)
     if plan.jobs_under_way:
         raise Conflict(
             "Nothing was erased: something of it is being sent just now. Try again in a minute.",
@@ -145,6 +138,18 @@ def require_erasable(plan: Plan, *, digest: str = "") -> None:
         raise Conflict(
             "Nothing was erased: what there is has changed since it was shown. Look again.",
             code="plan-changed",
+        )
+
+
+def require_unread(cases: Iterable[CaseToErase]) -> None:
+    """Raise Conflict when somebody reads one of these cases just now."""
+    held = next((case for case in cases if case.state in HELD), None)
+    if held is not None:
+        raise Conflict(
+            f"Nothing was erased: the case {held.id} is being read by {held.holder_name}. "
+            "Let them sign or release it, or let the coordinator release it; then erase.",
+            code="case-being-read",
+            state=held.state.value,
         )
 
 

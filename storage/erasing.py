@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, tuple_
 
 from casework.audit import REFUSED, Deed
 from casework.erasure import (
@@ -25,13 +25,30 @@ from casework.erasure import (
     mark,
     require_erasable,
     require_reason,
+    require_unread,
 )
 from casework.errors import Conflict, Refused
 from casework.model import Actor
 from storage import tombstones
-from storage.database import Database, take_turns
-from storage.erasing_find import Doomed, Found, StudyKey, find, find_late, packs_of, plan_of
-from storage.erasing_rows import note_work, remove, remove_objects
+from storage.database import Database, chunks, take_turns
+from storage.erasing_find import (
+    Doomed,
+    Found,
+    StudyKey,
+    cases_of,
+    find,
+    find_late,
+    packs_of,
+    people_of,
+    plan_of,
+)
+from storage.erasing_rows import (
+    forget_patients,
+    note_work,
+    remove,
+    remove_cases,
+    remove_objects,
+)
 from storage.erasure_tables import erasure_studies
 from storage.ledger import append_entry
 from storage.tables import nodes, segments, studies
@@ -101,8 +118,7 @@ class Erasures:
         with self._database.begin() as conn:
             take_turns(conn, [f"register:{site}" for site in stone.sites])
             late = find_late(conn, keys, until=stone.until)
-            grown = _with_late(stone, late, set(keys))
-            tombstones.change(conn, stone.id, tombstone=as_plain(grown))
+            whose = people_of(conn, keys, ())
             note_work(
                 conn,
                 stone.id,
@@ -112,6 +128,12 @@ class Erasures:
                 nodes=self._nodes(conn),
             )
             remove_objects(conn, late, keys)
+            made = _made_by(conn, keys)
+            grown = _with_late(stone, late, set(keys), made)
+            tombstones.insert_erasures(conn, [grown])  # the numbers of those cases, too
+            tombstones.change(conn, stone.id, tombstone=as_plain(grown))
+            remove_cases(conn, made)
+            forget_patients(conn, sorted(whose), lesions_of=())
         log.info("erased_late", erasure=stone.id, instances=len(late))
         return grown
 
@@ -176,12 +198,31 @@ def _tombstone(
     )
 
 
-def _with_late(stone: Tombstone, late: Sequence[Doomed], own: set[StudyKey]) -> Tombstone:
+def _made_by(conn: Connection, keys: Sequence[StudyKey]) -> list[str]:
+    """Return the cases that late objects have made, now that nothing of their studies is left."""
+    there: set[StudyKey] = set()
+    for some in chunks(keys):
+        rows = conn.execute(
+            select(studies.c.site, studies.c.study_uid).where(
+                tuple_(studies.c.site, studies.c.study_uid).in_(some)
+            )
+        )
+        there |= {(row.site, row.study_uid) for row in rows}
+    gone = [key for key in keys if key not in there]
+    found = [case for case in cases_of(conn, gone, (), to_change=True) if not case.stays]
+    require_unread(found)
+    return [case.id for case in found]
+
+
+def _with_late(
+    stone: Tombstone, late: Sequence[Doomed], own: set[StudyKey], made: Sequence[str]
+) -> Tombstone:
     beside = [one for one in late if (one.site, one.study_uid) not in own]
     return replace(
         stone,
         instances=stone.instances + len(late),
         size_bytes=stone.size_bytes + sum(one.size_bytes for one in late),
+        case_ids=tuple(sorted({*stone.case_ids, *made})),
         object_marks=stone.object_marks | {mark(stone.id, "object", *o.key) for o in beside},
     )
 

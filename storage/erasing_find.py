@@ -80,13 +80,37 @@ def find(conn: Connection, target: Target, *, to_change: bool = False) -> Found:
     """Return what an erasure of a study or a patient takes."""
     people = _patients_of(conn, target) if target.patient_id else []
     keys = _studies_of(conn, target, people)
-    linked = _cases_of(conn, keys, people, to_change=to_change)
+    linked = cases_of(conn, keys, people, to_change=to_change)
     return _found(conn, keys, people, linked)
 
 
 def find_late(conn: Connection, keys: Sequence[StudyKey], *, until: datetime) -> list[Doomed]:
     """Return objects of erased studies that came in time to be erased and were indexed later."""
     return [one for one in _objects(conn, keys) if one.received_at <= until]
+
+
+def people_of(
+    conn: Connection, keys: Sequence[StudyKey], case_ids: Sequence[str]
+) -> set[PatientKey]:
+    """Return the patients of studies and of cases, as the index and the casebook name them."""
+    whose: set[PatientKey] = set()
+    for some in chunks(keys):
+        whose |= {
+            (row[0], row[1], row[2])
+            for row in conn.execute(
+                select(patients.c.site, patients.c.issuer, patients.c.patient_id)
+                .join(studies, studies.c.patient_pk == patients.c.pk)
+                .where(tuple_(studies.c.site, studies.c.study_uid).in_(some))
+            )
+        }
+    for ids in chunks(case_ids):
+        rows = conn.execute(
+            select(cases.c.site, cases.c.patient_issuer, cases.c.patient_id).where(
+                cases.c.id.in_(ids)
+            )
+        )
+        whose |= {(row[0], row[1], row[2]) for row in rows}
+    return whose
 
 
 def packs_of(conn: Connection, objects: Sequence[Doomed]) -> list[str]:
@@ -194,23 +218,7 @@ def _found(
     linked: Sequence[CaseToErase],
 ) -> Found:
     objects = _objects(conn, keys)
-    whose = set(people)
-    for some in chunks(keys):
-        whose |= {
-            (row[0], row[1], row[2])
-            for row in conn.execute(
-                select(patients.c.site, patients.c.issuer, patients.c.patient_id)
-                .join(studies, studies.c.patient_pk == patients.c.pk)
-                .where(tuple_(studies.c.site, studies.c.study_uid).in_(some))
-            )
-        }
-    for ids in chunks([case.id for case in linked]):
-        rows = conn.execute(
-            select(cases.c.site, cases.c.patient_issuer, cases.c.patient_id).where(
-                cases.c.id.in_(ids)
-            )
-        )
-        whose |= {(row[0], row[1], row[2]) for row in rows}
+    whose = {*people, *people_of(conn, keys, [case.id for case in linked])}
     return Found(
         studies=tuple(keys),
         patients=tuple(sorted(whose)),
@@ -279,13 +287,14 @@ def _read(conn: Connection, asked: Select[Any]) -> dict[int, Doomed]:
     return found
 
 
-def _cases_of(
+def cases_of(
     conn: Connection,
     keys: Sequence[StudyKey],
     people: Sequence[PatientKey],
     *,
     to_change: bool,
 ) -> list[CaseToErase]:
+    """Return the cases of studies and of patients, and which of them have other studies, too."""
     ids: set[str] = set()
     whole: set[str] = set()
     for some in chunks(keys):

@@ -144,5 +144,3 @@ def files_with(folder: Path, *needles: bytes) -> list[str]:
         if any(needle in data for needle in needles):
             found.append(path.relative_to(folder).as_posix())
     return found
-
-
