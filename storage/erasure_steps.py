@@ -6,6 +6,7 @@ now it says, waits, and tries again.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -58,6 +59,7 @@ class Eraser:
         self._actor = actor
         self._erasures = Erasures(archive.database, archive.clock, node=archive.spool.node)
         self._folder = packing_folder(archive.data)
+        self._scratch = self._folder / "erasing"
         self._watch = watch
 
     def run_once(self, now: datetime, *, at_once: bool = False) -> bool:
@@ -200,7 +202,9 @@ class Eraser:
         stones = [erasure.stone for erasure in ready]
         try:
             self._watch("backups")
-            clear_backups(self._archive.store, self._folder, stones, self._objects(stones))
+            # nobody else writes here: what is left in it is of one who was stopped
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            clear_backups(self._archive.store, self._scratch, stones, self._objects(stones))
             self._watch("forget")
             self._forget_work(stones)
             self._watch("wipe")
