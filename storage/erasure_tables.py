@@ -109,7 +109,7 @@ erasure_nodes = Table(
 legal_holds = Table(
     "legal_holds",
     metadata,
-    Column("id", BigKey, primary_key=True),
+    Column("id", BigKey, primary_key=True),  # of its entry in the audit: never given again
     Column("site", String(32), nullable=False, server_default=""),
     Column("study_uid", String(64), nullable=False, server_default=""),
     Column("patient_issuer", Text, nullable=False, server_default=""),

@@ -55,15 +55,15 @@ class Holds:
             there = conn.execute(select(legal_holds.c.id).where(*same)).scalar()
             if there is not None:
                 raise Conflict(f"That is held already, by hold {there}.", code="held-already")
-            pk = conn.execute(
-                insert(legal_holds)
-                .values(**key, reason=why, placed_by=actor.id, placed_at=now)
-                .returning(legal_holds.c.id)
-            ).scalar_one()
             detail = {"kind": target.kind, "reason": why}
-            deed = Deed(actor, HELD_BACK, f"hold {pk}", site=target.site, detail=detail)
-            append_entry(conn, deed, at=now)
-        return Hold(int(pk), **key, reason=why, placed_by=actor.id, placed_at=now)
+            deed = Deed(actor, HELD_BACK, target.kind, site=target.site, detail=detail)
+            pk = append_entry(conn, deed, at=now).seq
+            conn.execute(
+                insert(legal_holds).values(
+                    id=pk, **key, reason=why, placed_by=actor.id, placed_at=now
+                )
+            )
+        return Hold(pk, **key, reason=why, placed_by=actor.id, placed_at=now)
 
     def remove(self, hold_id: int, *, reason: str, actor: Actor) -> Hold:
         """Lift a hold, and return it as it was."""

@@ -59,9 +59,12 @@ class Retention:
                     retention_rules.c.site == site, retention_rules.c.modality == modality
                 )
             )
-            pk = conn.execute(
-                insert(retention_rules)
-                .values(
+            detail = {"modality": modality, "keep_days": keep_days, "since": since}
+            deed = Deed(actor, RULE_SET, site, site=site, detail=detail)
+            pk = append_entry(conn, deed, at=now).seq  # never given again
+            conn.execute(
+                insert(retention_rules).values(
+                    id=pk,
                     site=site,
                     modality=modality,
                     keep_days=keep_days,
@@ -69,13 +72,8 @@ class Retention:
                     set_by=actor.id,
                     set_at=now,
                 )
-                .returning(retention_rules.c.id)
-            ).scalar_one()
-            detail = {"modality": modality, "keep_days": keep_days, "since": since}
-            append_entry(
-                conn, Deed(actor, RULE_SET, f"rule {pk}", site=site, detail=detail), at=now
             )
-        return Rule(int(pk), site, modality, keep_days, since)
+        return Rule(pk, site, modality, keep_days, since)
 
     def remove_rule(self, rule_id: int, *, actor: Actor) -> Rule:
         """Take a rule away: what it was for is kept for ever, or by the site's other rule."""

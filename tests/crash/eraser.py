@@ -1,7 +1,7 @@
 """Erases in a process that kills itself at a step, for every step; then lets another go on.
 
-Run as `python -m tests.crash.eraser FILLED WORK VARIANT`: FILLED is a data folder in which nobody is
-at work. Prints a line for each round: the step, and what was found afterwards: `ok` or what is not.
+Run as `python -m tests.crash.eraser FILLED WORK VARIANT`: FILLED is a data folder in which nobody
+is at work. Each round is a line on standard output: the step, and what was found afterwards.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def main() -> None:
             erase_and_finish(archive)
             told = found(archive)
             is_bad = told != "ok"
-            print(number, "ended" if has_ended else "killed", told, flush=True)
+            line = f"{number} {'ended' if has_ended else 'killed'} {told}\n"
+            os.write(sys.stdout.fileno(), line.encode())
         shutil.rmtree(data)
         if has_ended or (variant == HEADER_FIRST and is_bad):
             return
