@@ -268,6 +268,12 @@ class Settings(BaseModel):
     backups_kept: int = Field(
         0, ge=0, description="backups that stay in the store when another is made; 0: all"
     )
+    retention_every: Annotated[float, Field(ge=0)] = Field(
+        86400, description="seconds between two looks for what retention rules let go; 0: none"
+    )
+    retention_daily_studies: int = Field(
+        100, ge=0, description="most studies that retention rules let go within a day"
+    )
     verify_daily_bytes: int = Field(
         20 << 30, ge=0, description="bytes of packs hashed again in a day; 0: none"
     )

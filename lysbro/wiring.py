@@ -22,12 +22,15 @@ from storage.archive import Archive, SpoolLimits
 from storage.casebook import Casebook
 from storage.commitments import Commitments
 from storage.database import Database, open_database
+from storage.erasing import Erasures
+from storage.holds import Holds
 from storage.index import Index
 from storage.ledger import Ledger
 from storage.nodes import Nodes
 from storage.objects import ObjectStore, open_store
 from storage.outbox import Outbox
 from storage.people import People
+from storage.retention import Retention
 from storage.spool import Durability
 
 
@@ -51,6 +54,9 @@ class Parts:
     outbox: Outbox
     commitments: Commitments
     nodes: Nodes
+    erasures: Erasures
+    holds: Holds
+    retention: Retention
     clock: Callable[[], datetime]
 
     def note(
@@ -119,6 +125,9 @@ def open_parts(
                 outbox=Outbox(database, utc_now),
                 commitments=Commitments(database, utc_now),
                 nodes=nodes,
+                erasures=Erasures(database, utc_now, node=archive.spool.node),
+                holds=Holds(database, utc_now),
+                retention=Retention(database, utc_now),
                 clock=utc_now,
             )
     finally:

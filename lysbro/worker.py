@@ -1,5 +1,6 @@
 """The worker process: packs what is quiet, answers for what is kept, judges how complete studies
-are and asks their senders, delivers replies, sends studies, backs the casebook up, verifies packs.
+are and asks their senders, delivers replies, sends studies, backs the casebook up, erases what is
+to go, verifies packs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from lysbro.asking import Asker
 from lysbro.backing_up import Backer
 from lysbro.committing import Committer
 from lysbro.delivering import Deliverer
+from lysbro.erasing import Finisher, Keeper
 from lysbro.sending import Sender
 from lysbro.wiring import Parts
 from storage.merge import MergeRule
@@ -71,6 +73,8 @@ def chores(parts: Parts) -> tuple[Chore, ...]:
         Chore("presume", presume),
         Chore("ask", Asker(parts, lease_s=lease_s).run_once),
         Chore("back up", Backer(parts).run_once),
+        Chore("keep", Keeper(parts).run_once),
+        Chore("erase", Finisher(parts).run_once),
         Chore("verify", lambda: scrubber.run_once(parts.clock())),
     )
 

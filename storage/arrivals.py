@@ -19,6 +19,7 @@ from casework.identifiers import derived_case_id
 from casework.lifecycle import Event
 from casework.model import Actor, CaseState, Priority, SiteKind, Specialty
 from storage.casebook_tables import case_studies, cases, sites
+from storage.erasure_tables import erased_cases
 from storage.ledger import append_entry
 from storage.levels import issuer_of, patient_values, text_of
 from storage.tables import series, studies
@@ -110,9 +111,16 @@ def _free_case_id(conn: Connection, site: str, study_uid: str) -> str:
     while True:
         parts = (site, study_uid) if attempt == 0 else (site, study_uid, str(attempt))
         case_id = derived_case_id(*parts)
-        if conn.execute(select(cases.c.id).where(cases.c.id == case_id)).first() is None:
+        if is_free(conn, case_id):
             return case_id
         attempt += 1
+
+
+def is_free(conn: Connection, case_id: str) -> bool:
+    """Tell whether a case number was never given: that of an erased case is not given again."""
+    is_there = conn.execute(select(cases.c.id).where(cases.c.id == case_id)).first()
+    was_there = select(erased_cases.c.case_id).where(erased_cases.c.case_id == case_id)
+    return is_there is None and conn.execute(was_there).first() is None
 
 
 def _patient(

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -30,6 +30,7 @@ from storage.database import Database, revisions
 from storage.filemeta import IMPLEMENTATION_VERSION_NAME
 from storage.objects import ObjectStore, sha256_of_object
 from storage.tables import custody, instances, packs, studies
+from storage.tombstones import newest_at
 
 log = structlog.get_logger()
 
@@ -93,6 +94,11 @@ def back_up(database: Database, store: ObjectStore, folder: Path, *, now: dateti
             f"The store gives other bytes back for {key} than were put. Look at the store.",
             code="store-differs",
         )
+    with database.read() as conn:
+        erased_at = newest_at(conn)
+    if erased_at is not None and erased_at >= now:  # what was erased meanwhile may be in it
+        store.erase(key)
+        return back_up(database, store, folder, now=erased_at + timedelta(microseconds=1))
     log.info("backed_up", key=key, rows=rows, bytes=size)
     return Kept(key, now, size, rows)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy import Table
 
 from storage import casebook_tables as book
+from storage import erasure_tables as erasure
 from storage import tables as index
 
 WHOLE: tuple[Table, ...] = (
@@ -31,6 +32,10 @@ WHOLE: tuple[Table, ...] = (
     index.completeness_evidence,
     index.sender_questions,
     index.performed_steps,
+    erasure.erasures,
+    erasure.erased_cases,
+    erasure.legal_holds,
+    erasure.retention_rules,
 )
 """Backed up as they are, and put back in this order: what is referred to comes first."""
 
@@ -49,5 +54,10 @@ LEFT_OUT: tuple[Table, ...] = (
     index.nodes,  # each says again that it is there
     index.rebuild_runs,
     index.rebuild_packs,
+    erasure.erasing_instances,  # within one transaction only
+    erasure.erasure_objects,  # of an erasure that has begun; its tombstone in the store is enough
+    erasure.erasure_studies,
+    erasure.erasure_packs,
+    erasure.erasure_nodes,
 )
 """Of a moment, and of no use to another database."""

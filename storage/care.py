@@ -22,6 +22,7 @@ from storage import copies, intents, pack_checks
 from storage.archive import Archive
 from storage.backup import backups, sha256_of_backup
 from storage.custodian import Line, write
+from storage.erasure_tables import erasure_packs
 from storage.journal import Entry, new_digest, payload_is_whole, scan
 from storage.locate import promote
 from storage.mover import packing_lock
@@ -137,6 +138,7 @@ def _compare_packs(
         known = {row.key: row.sha256 for row in conn.execute(select(packs.c.key, packs.c.sha256))}
         known |= {key: sha256_of_key(key) or "" for key in copies.containers(conn)}
         expected = known.keys() | intents.under_way(conn)
+        expected |= set(conn.execute(select(erasure_packs.c.key)).scalars())
     lost: list[str] = []
     rotten: list[str] = []
     for key, sha256 in sorted(known.items()):

@@ -23,7 +23,7 @@ from casework.errors import Unavailable
 from storage.database import Database
 from storage.derived import header_of, record_of
 from storage.indexer import Indexer
-from storage.journal import SEGMENT_HEADER_BYTES, Entry, Part, scan
+from storage.journal import SEGMENT_HEADER_BYTES, Entry, Erased, Part, scan
 from storage.positions import positions
 from storage.segments import read_segment_header
 from storage.walker import WalkLimits
@@ -104,6 +104,8 @@ class _Follower:
         return self._open[segment]
 
     def _take(self, descriptor: int, segment: str, part: Part, synced_at: datetime | None) -> None:
+        if isinstance(part, Erased):
+            return
         if not isinstance(part, Entry):
             log.error("record_unreadable", segment=segment, offset=part.offset)
             return

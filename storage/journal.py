@@ -25,6 +25,7 @@ _RECORD_MAGIC = b"LREC"
 _VERSION = 1
 _NONCE_BYTES = 16
 _SEAL = 1
+_ERASED = 2
 
 # magic, version, header bytes, nonce, started in µs, process, length of the node's name
 _SEGMENT = struct.Struct("<8sHH16sQLH")
@@ -104,7 +105,16 @@ class Unused:
     end: int
 
 
-Part = Entry | Seal | Damage | Unused
+@dataclass(frozen=True)
+class Erased:
+    """The place of a record that was erased: nothing is there any more, and nothing is amiss."""
+
+    offset: int
+    end: int
+    synced_to: int
+
+
+Part = Entry | Seal | Damage | Unused | Erased
 
 
 def encode_segment_header(header: SegmentHeader) -> bytes:
@@ -207,6 +217,28 @@ def encode_seal(*, nonce: bytes, synced_to: int) -> bytes:
     return fixed + _CRC.pack(zlib.crc32(fixed))
 
 
+def encode_erased(entry: Entry, *, nonce: bytes) -> bytes:
+    """Return the header that stands in the place of an erased record's, and is as long as it."""
+    payload = entry.end - entry.payload_offset
+    length = entry.payload_offset - entry.offset
+    blank = b" " * (length - RECORD_FIXED_BYTES)
+    fixed = _RECORD.pack(
+        _RECORD_MAGIC,
+        nonce,
+        _VERSION,
+        _ERASED,
+        length,
+        payload,
+        0,
+        entry.header.synced_to,
+        0,
+        bytes(32),
+        0,
+        len(blank),
+    )
+    return fixed + _CRC.pack(zlib.crc32(blank, zlib.crc32(fixed))) + blank
+
+
 def scan(
     descriptor: int, *, nonce: bytes, size: int, start: int = SEGMENT_HEADER_BYTES
 ) -> Iterator[Part]:
@@ -251,7 +283,9 @@ def new_digest(transfer_syntax_uid: str) -> Any:
     return hashlib.sha256(transfer_syntax_uid.encode("ascii"))
 
 
-def _record_at(descriptor: int, position: int, *, nonce: bytes, size: int) -> Entry | Seal | None:
+def _record_at(
+    descriptor: int, position: int, *, nonce: bytes, size: int
+) -> Entry | Seal | Erased | None:
     fixed = read_exactly(descriptor, position, RECORD_FIXED_BYTES)
     if len(fixed) < RECORD_FIXED_BYTES:
         return None
@@ -280,6 +314,8 @@ def _record_at(descriptor: int, position: int, *, nonce: bytes, size: int) -> En
         return None
     if flags & _SEAL:
         return Seal(position, end, synced_to)
+    if flags & _ERASED:
+        return Erased(position, end, synced_to)
     values = json.loads(encoded)
     origin = Origin(
         **{f.name: values[f.name] for f in fields(Origin)} | {"door": Door(values["door"])}

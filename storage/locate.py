@@ -127,6 +127,15 @@ def located(conn: Connection, pack: Pack, members: Sequence[Packed], *, now: dat
     return len(moving)
 
 
+def are_there(conn: Connection, pks: Sequence[int]) -> bool:
+    """Tell whether instances still have their rows: an erasure may have taken some."""
+    count = 0
+    for some in chunks(pks):
+        asked = select(func.count()).where(instances.c.pk.in_(some))
+        count += int(conn.execute(asked).scalar_one())
+    return count == len(pks)
+
+
 def promote(conn: Connection, instance: InstanceRow, *, size_bytes: int, now: datetime) -> None:
     """Let a small pack, read back just now, be the place of one of its members for good."""
     where = instance.location

@@ -27,6 +27,7 @@ from storage.locate import (
     Pack,
     Packed,
     ReadySeries,
+    are_there,
     live_records,
     located,
     series_ready_to_pack,
@@ -231,7 +232,9 @@ class Mover:
         members = [Packed(p.instance.pk, p.offset, p.length) for p in built.placed]
         with self._archive.database.begin() as conn:
             moved = located(conn, pack, members, now=now)
-            fulfilled(conn, [built.key])
+            if are_there(conn, [m.instance_pk for m in members]):
+                fulfilled(conn, [built.key])
+            # else something of it was erased meanwhile: its intent stays, and leads there
         log.info("packed", key=built.key, instances=moved, bytes=built.size_bytes)
         return moved
 

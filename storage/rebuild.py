@@ -26,6 +26,7 @@ from storage.archive import Archive
 from storage.backup_file import BackupReader
 from storage.mover import packing_folder, packing_lock
 from storage.packs import sha256_of_key
+from storage.rebuild_graves import Graves
 from storage.rebuild_index import register_found, settle_headless
 from storage.rebuild_reading import PacksInStore, StudyInPacks
 from storage.rebuild_states import FoundInstance, Mark, ObjectKey
@@ -57,6 +58,7 @@ class RebuildReport:
     broken: tuple[str, ...] = ()  # packs that say nothing, and members that are not what they were
     lost: tuple[str, ...] = ()  # packs that the backup knew and the store has not
     unreadable_backups: tuple[str, ...] = ()
+    erased: int = 0  # objects of packs that were erased once: left out, and to be erased again
 
     @property
     def is_whole(self) -> bool:
@@ -115,9 +117,12 @@ class _Rebuild:
         self._registered = 0
         self._bad_members: list[str] = []
         self._unreadable: list[str] = []
+        self._graves = Graves(archive)
 
     def run(self, backup_key: str | None, *, into_existing: bool) -> RebuildReport:
         run = self._begun(backup_key, into_existing=into_existing)
+        with self._database.begin() as conn:
+            self._graves.keep_shut(conn, backup_at=run.backup_at, casebook=run.casebook)
         self._list_packs()
         with self._backup(run) as backup:
             self._register_all(self._knowledge(run, backup))
@@ -227,6 +232,7 @@ class _Rebuild:
                 self._register_study(read, knowledge)
 
     def _register_study(self, read: StudyInPacks, knowledge: _Knowledge) -> None:
+        self._graves.leave_out(read)
         found = sorted(read.found.values(), key=lambda f: (f.received_at, f.key))
         whole = [pack for pack in read.packs if pack.key not in read.broken]
         now = self._archive.clock()
@@ -275,6 +281,7 @@ class _Rebuild:
             broken=(*broken, *self._bad_members),
             lost=tuple(lost),
             unreadable_backups=tuple(self._unreadable),
+            erased=self._graves.left_out,
         )
         log.info(
             "rebuilt",

@@ -23,6 +23,7 @@ from storage.journal import (
     SEGMENT_HEADER_BYTES,
     Damage,
     Entry,
+    Erased,
     Seal,
     Unused,
     encode_fields,
@@ -197,6 +198,8 @@ def sort_segment(descriptor: int, *, nonce: bytes, size: int, indexed: int) -> S
                 found.watermark = max(found.watermark, part.synced_to, part.end)
             case Damage():
                 damage.append((part.offset, part.end))
+            case Erased():
+                found.watermark = max(found.watermark, part.synced_to)
             case Unused():
                 unused_from = part.offset
     for entry in entries:
@@ -207,13 +210,17 @@ def sort_segment(descriptor: int, *, nonce: bytes, size: int, indexed: int) -> S
             (found.settled if is_durable else found.afresh).append(entry)
         else:
             damage.append((entry.offset, entry.end))
+    _sort_damage(found, damage)
+    _mark_emptied(found, unused_from)
+    return found
+
+
+def _sort_damage(found: SortedSegment, damage: list[tuple[int, int]]) -> None:
     for start, end in sorted(damage):
         if start < found.watermark:
             found.rotten.append((start, min(end, found.watermark)))
         if end > found.watermark:
             found.torn.append((max(start, found.watermark), end))
-    _mark_emptied(found, unused_from)
-    return found
 
 
 def _mark_emptied(found: SortedSegment, unused_from: int) -> None:

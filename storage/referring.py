@@ -15,6 +15,7 @@ from casework.errors import Conflict, Invalid, Refused
 from casework.identifiers import derived_uid, new_case_id
 from casework.lifecycle import Event
 from casework.model import Actor, Case, CaseState, Patient, Priority, Referral, Specialty
+from storage.arrivals import is_free
 from storage.casebook_tables import captures, case_studies, cases, lesions, sites
 from storage.database import insert_if_absent
 from storage.folding import fold_name
@@ -155,7 +156,7 @@ class Referring(Steps):
 def _free_case_id(conn: Connection) -> str:
     while True:
         case_id = new_case_id(secrets.token_bytes)
-        if conn.execute(select(cases.c.id).where(cases.c.id == case_id)).first() is None:
+        if is_free(conn, case_id):
             return case_id
 
 

@@ -230,6 +230,13 @@ Index(
     sqlite_where=text("state = 'quarantined' AND settled_at IS NULL"),
     postgresql_where=text("state = 'quarantined' AND settled_at IS NULL"),
 )
+Index(
+    "ix_instances_quarantined",
+    instances.c.site,
+    instances.c.study_uid,
+    sqlite_where=text("state = 'quarantined'"),
+    postgresql_where=text("state = 'quarantined'"),
+)
 
 packs = Table(
     "packs",

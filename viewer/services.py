@@ -17,10 +17,13 @@ from casework.errors import Unavailable
 from casework.model import Actor, Case
 from storage.archive import Archive
 from storage.casebook import Casebook
+from storage.erasing import Erasures
+from storage.holds import Holds
 from storage.index import Index
 from storage.ledger import Ledger
 from storage.outbox import Outbox
 from storage.people import People
+from storage.retention import Retention
 
 _KEY = "lysbro"
 
@@ -69,6 +72,15 @@ class PhotoDoor(Protocol):
 
 
 @dataclass(frozen=True)
+class Erasing:
+    """What erases, holds and lets go."""
+
+    erasures: Erasures
+    holds: Holds
+    retention: Retention
+
+
+@dataclass(frozen=True)
 class Services:
     """The parts that the web application calls."""
 
@@ -81,6 +93,7 @@ class Services:
     settings: WebSettings
     clock: Callable[[], datetime]
     photos: PhotoDoor | None = None
+    erasing: Erasing | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""
@@ -94,6 +107,14 @@ def attach(app_extensions: dict[str, Any], services: Services) -> None:
 def services() -> Services:
     """Return the services of the application that serves this request."""
     found: Services = current_app.extensions[_KEY]
+    return found
+
+
+def erasing() -> Erasing:
+    """Return what erases, or raise Unavailable where it is not wired in."""
+    found = services().erasing
+    if found is None:
+        raise Unavailable("This server erases nothing. Use the command line of another.")
     return found
 
 

@@ -56,6 +56,7 @@ def nav_links() -> Sequence[Link]:
             Link("/admin", _("Exchange")),
             Link("/admin/people", _("People and sites")),
             Link("/admin/audit", _("Audit")),
+            Link("/admin/erasure", _("Erasure")),
         )
     if actor.role is Role.REFERRER:
         links = [Link("/", _("Cases"))]

@@ -64,7 +64,11 @@ def rebuild_(parts: Parts, key: str | None, into_existing: bool, as_json: bool) 
             OPERATOR,
             backups.REBUILT,
             report.backup,
-            detail={"instances": report.instances, "broken": len(report.broken)},
+            detail={
+                "instances": report.instances,
+                "broken": len(report.broken),
+                "erased": report.erased,
+            },
         )
     told = asdict(report) | {"seconds": round(seconds, 3)}
     show(told, as_json=as_json, text="\n".join(_in_words(report, seconds)))
@@ -79,6 +83,11 @@ def _in_words(report: RebuildReport, seconds: float) -> list[str]:
         f"the index ({report.registered} by this call{rate}); {report.conflicts} in conflict.",
         _of_the_casebook(report.casebook, report.backup, report.backup_at),
     ]
+    if report.erased:
+        lines.append(
+            f"{report.erased} objects in packs had been erased: they were left out, and the worker "
+            "takes them out of the packs."
+        )
     for name, names in (
         ("cannot be read and were passed over", report.broken),
         ("are known to the backup and not in the store", report.lost),

@@ -100,6 +100,10 @@ class FolderStore:
                 code="store-failed",
             ) from error
 
+    def erase(self, key: str) -> None:
+        """Remove an object; see `ObjectStore.erase`. A folder keeps no versions."""
+        self.delete(key)
+
     def tidy(self) -> int:
         """Remove what puts that were cut short left behind; see `ObjectStore.tidy`."""
         removed = 0

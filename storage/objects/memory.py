@@ -52,6 +52,10 @@ class MemoryStore:
         with self._lock:
             self._objects.pop(require_key(key), None)
 
+    def erase(self, key: str) -> None:
+        """Remove an object; see `ObjectStore.erase`."""
+        self.delete(key)
+
     def tidy(self) -> int:
         """Remove what puts that were cut short left behind: nothing here."""
         return 0

@@ -1,6 +1,7 @@
 """What every object store can do: keep immutable objects. It never overwrites one.
 
-It deletes one only when told its key: that is done to small packs whose members lie elsewhere.
+It deletes one only when told its key: that is done to small packs whose members lie elsewhere, and
+to packs that hold what is erased.
 """
 
 from __future__ import annotations
@@ -56,6 +57,13 @@ class ObjectStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object for good; one that is not there is a success."""
+        ...
+
+    def erase(self, key: str) -> None:
+        """Remove an object with every version that is kept of it; none is a success.
+
+        Where a version may not be removed, Refused says so: then its bytes are still there.
+        """
         ...
 
     def tidy(self) -> int:

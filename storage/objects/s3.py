@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -28,7 +29,7 @@ from storage.objects.port import (
     sha256_of_object,
     wrong_hash,
 )
-from storage.objects.s3_faults import Fault, as_error, may_not_delete
+from storage.objects.s3_faults import Fault, as_error, may_not_delete, version_stays
 from storage.objects.s3_http import Calls
 from storage.objects.s3_place import S3Place
 from storage.objects.s3_probe import TRIALS, Capabilities
@@ -144,6 +145,17 @@ class S3Store:
             if fault.status in (403, 405) and fault.code not in _WRONG_KEY:
                 raise may_not_delete(self.place, key) from fault
             raise as_error(fault, self.place, key) from fault
+
+    def erase(self, key: str) -> None:
+        """Remove an object with all its versions; see `ObjectStore.erase`. Goes round no lock."""
+        require_key(key)
+        if self.capabilities().versioning != "off" and (found := self._versions(key)) is not None:
+            for version in found:
+                self._erase_version(key, version)
+            if self._versions(key):
+                raise version_stays(self.place, key)
+            return
+        self.delete(key)
 
     def tidy(self) -> int:
         """End multipart uploads that nobody has gone on with for long; see `ObjectStore.tidy`.
@@ -261,6 +273,42 @@ class S3Store:
     def _gives_back(self, key: str, sha256: str) -> bool:
         """Read an object back, twice when it differs: a byte may be flipped on its way to us."""
         return any(sha256_of_object(self, key) == sha256 for _ in range(2))
+
+    def _versions(self, key: str) -> Sequence[str] | None:
+        """Return the versions of an object, marks of deletion too; None: the server has none."""
+        found: deque[str] = deque()
+        after: dict[str, str] = {}
+        while True:
+            query = {"versions": "", "prefix": key, "max-keys": "1000", **after}
+            try:
+                root = ET.fromstring(self._calls.call("GET", query=query).data)  # noqa: S314
+            except Fault as fault:
+                if fault.status == 403:
+                    raise version_stays(self.place, key) from fault
+                if fault.status in (400, 405, 501) and self.capabilities().versioning != "on":
+                    return None
+                raise as_error(fault, self.place, key) from fault
+            except ET.ParseError as error:
+                raise self._unreadable() from error
+            for element in (*root.iterfind("{*}Version"), *root.iterfind("{*}DeleteMarker")):
+                if element.findtext("{*}Key") == key:
+                    found.append(element.findtext("{*}VersionId") or "null")
+            if root.findtext("{*}IsTruncated") != "true":
+                return found
+            after = {
+                "key-marker": root.findtext("{*}NextKeyMarker") or "",
+                "version-id-marker": root.findtext("{*}NextVersionIdMarker") or "",
+            }
+
+    def _erase_version(self, key: str, version: str) -> None:
+        try:
+            self._calls.call("DELETE", key, query={"versionId": version})
+        except Fault as fault:
+            if fault.says_no_object or fault.code == "NoSuchVersion":
+                return
+            if fault.status in (400, 403, 405) and fault.code not in _WRONG_KEY:
+                raise version_stays(self.place, key) from fault
+            raise as_error(fault, self.place, key) from fault
 
     def _require_bucket(self) -> None:
         """Raise Unavailable when there is no bucket: a HEAD says 404 for that, too."""

@@ -169,6 +169,16 @@ def may_not_delete(place: S3Place, key: str) -> Refused:
     )
 
 
+def version_stays(place: S3Place, key: str) -> Refused:
+    """Return the error for a version that our key, or a lock on it, does not let us remove."""
+    return Refused(
+        f"The {place} keeps versions, and does not let those of {key} be removed: our key lacks "
+        "the right to list and delete versions, or they are locked. Their bytes are still there; "
+        "give the right, or wait until the lock ends: it is tried again.",
+        code="store-version-stays",
+    )
+
+
 __all__ = [
     "NO_ANSWER",
     "Breaker",
@@ -176,4 +186,5 @@ __all__ = [
     "as_error",
     "may_not_delete",
     "pause_s",
+    "version_stays",
 ]

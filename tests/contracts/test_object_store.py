@@ -174,3 +174,14 @@ def test_tidying_leaves_objects_alone(store: ObjectStore) -> None:
 
 def test_a_store_says_where_it_is(store: ObjectStore) -> None:
     assert store.describe()
+
+
+def test_what_is_erased_is_gone_and_may_be_put_again(store: ObjectStore) -> None:
+    put(store, "v1/a", b"gone")
+    put(store, "v1/ab", b"stays")
+    store.erase("v1/a")
+    store.erase("v1/a")
+    assert not store.exists("v1/a")
+    assert [o.key for o in store.list()] == ["v1/ab"]
+    put(store, "v1/a", b"other")
+    assert read_range(store, "v1/a", 0, 5) == b"other"

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, MetaData, func, select
 from casework.access import Scope
 from casework.audit import GENESIS
 from casework.commitment import Reference
-from storage import casebook_tables
+from storage import casebook_tables, erasure_tables
 from storage.casebook_tables import aes, cases, jobs, users
 from storage.commitments import Asked, Commitments
 from storage.database import Database, open_database
@@ -113,7 +113,7 @@ def _fill(conn: Connection) -> None:
 
 
 def test_migrated_tables_are_those_of_the_metadata(database: Database) -> None:
-    assert casebook_tables.cases.metadata is metadata
+    assert casebook_tables.cases.metadata is erasure_tables.erasures.metadata is metadata
     with database.read() as conn:
         context = MigrationContext.configure(conn, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []

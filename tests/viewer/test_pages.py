@@ -227,6 +227,7 @@ def test_every_page_speaks_norwegian(world: World) -> None:
         ("admin@centre", "/admin", "Alt er i orden"),
         ("admin@centre", "/admin/audit", "Revisjonslogg"),
         ("admin@centre", "/admin/people", "Legg til en person"),
+        ("admin@centre", "/admin/erasure", "Rettslige sperrer"),
     ):
         text = page(world.client(who), path, language="nb-NO,nb;q=0.9")
         assert '<html lang="nb"' in text
@@ -340,7 +341,7 @@ def test_the_audit_is_searched_checked_and_its_reading_noted(world: World) -> No
     assert len(world.audit("audit-read")) == 2
 
 
-@pytest.mark.parametrize("path", ["/admin", "/admin/people", "/admin/audit"])
+@pytest.mark.parametrize("path", ["/admin", "/admin/people", "/admin/audit", "/admin/erasure"])
 def test_the_operators_pages_are_for_administrators_only(world: World, path: str) -> None:
     for who in ("referrer@hammer", "radiologist@centre", "coordinator@centre"):
         assert "This is not open to you" in page(world.client(who), path, status=403)
@@ -355,6 +356,7 @@ def test_no_page_needs_an_inline_script_or_style(world: World) -> None:
         ("admin@centre", "/admin"),
         ("admin@centre", "/admin/people"),
         ("admin@centre", "/admin/audit"),
+        ("admin@centre", "/admin/erasure"),
     ):
         text = page(world.client(who), path)
         assert re.search(r"\sstyle=|<style|\son\w+=", text) is None

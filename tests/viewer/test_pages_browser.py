@@ -226,7 +226,7 @@ def test_every_page_is_whole_for_everybody(
         "coordinator@centre": ["/"],
         "referrer@fjord": ["/"],
         "referrer@hammer": ["/", f"/cases/{case_id}"],
-        "admin@centre": ["/admin", "/admin/people", "/admin/audit?check=1"],
+        "admin@centre": ["/admin", "/admin/people", "/admin/audit?check=1", "/admin/erasure"],
     }.items():
         context = browser.new_context(
             viewport=size, locale="en", has_touch=kind == "phone", is_mobile=kind == "phone"

@@ -261,6 +261,27 @@ def test_in_a_bucket_with_versions_a_deleted_object_is_hidden_and_kept(swift: Se
     store.close()
 
 
+def test_in_a_bucket_with_versions_an_erased_object_leaves_none(swift: Server) -> None:
+    from minio.commonconfig import ENABLED  # noqa: PLC0415
+    from minio.versioningconfig import VersioningConfig  # noqa: PLC0415
+
+    place = swift.place()
+    swift.client().set_bucket_versioning(place.bucket, VersioningConfig(ENABLED))
+    store = S3Store(place)
+    store.put("v1/a", b"gone", sha256=sha256(b"gone"))
+    store.delete("v1/a")
+    store.put("v1/a", b"more", sha256=sha256(b"more"))
+    store.put("v1/ab", b"kept", sha256=sha256(b"kept"))
+    store.erase("v1/a")
+    versions = list(
+        swift.client().list_objects(
+            place.bucket, prefix="v1/", recursive=True, include_version=True
+        )
+    )
+    assert [v.object_name for v in versions] == ["v1/ab"]
+    store.close()
+
+
 def test_in_a_bucket_with_object_lock_nothing_is_gone_round(moto: Server) -> None:
     from minio.commonconfig import COMPLIANCE  # noqa: PLC0415
     from minio.error import S3Error  # noqa: PLC0415
@@ -280,6 +301,9 @@ def test_in_a_bucket_with_object_lock_nothing_is_gone_round(moto: Server) -> Non
     (kept,) = [v for v in versions if not v.is_delete_marker]
     with pytest.raises(S3Error, match="AccessDenied"):
         client.remove_object(place.bucket, "v1/a", version_id=kept.version_id)
+    with pytest.raises(Refused) as caught:
+        store.erase("v1/a")
+    assert caught.value.code == "store-version-stays"
     store.close()
 
 

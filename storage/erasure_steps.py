@@ -1,0 +1,250 @@
+"""Carries erasures out to the last byte: data folders, packs, backups, the database's own file.
+
+Goes on where a process was stopped, since every step asks what is still there. What it cannot do
+now it says, waits, and tries again.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import delete, select
+
+from casework.audit import Deed
+from casework.erasure import ERASURE_FINISHED, RETENTION, Tombstone
+from casework.errors import LysbroError
+from casework.model import Actor
+from storage import intents, tombstones
+from storage.archive import Archive
+from storage.backup_erase import clear_backups
+from storage.copies import ObjectKey
+from storage.database import chunks
+from storage.erasing import Erasures
+from storage.erasure_packs import clear_pack, intents_of, unknown_packs
+from storage.erasure_spool import Wanted, clear_folder
+from storage.erasure_tables import (
+    erasure_nodes,
+    erasure_objects,
+    erasure_packs,
+    erasure_studies,
+)
+from storage.intents import COPY
+from storage.ledger import append_entry
+from storage.mover import packing_folder, packing_lock
+from storage.tombstones import CLEANING, DONE, ERASING, Erasure
+
+log = structlog.get_logger()
+
+_AGAIN_AFTER = timedelta(seconds=30)
+_GATHER = timedelta(minutes=10)
+"""What retention erases is cleaned up after together: each time is a walk through all backups."""
+
+
+class Eraser:
+    """Carries out what was decided; one for each worker, and one for a command."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        *,
+        actor: Actor,
+        watch: Callable[[str], None] = lambda _what: None,
+    ) -> None:
+        """`actor` is who has finished it; `watch` hears of every step before it is taken."""
+        self._archive = archive
+        self._database = archive.database
+        self._actor = actor
+        self._erasures = Erasures(archive.database, archive.clock, node=archive.spool.node)
+        self._folder = packing_folder(archive.data)
+        self._scratch = self._folder / "erasing"
+        self._watch = watch
+
+    def run_once(self, now: datetime, *, at_once: bool = False) -> bool:
+        """Take erasures on by a step; tell whether one is further. `at_once`: gather nothing."""
+        with self._database.read() as conn:
+            is_any = tombstones.is_any_unfinished(conn)
+        if not is_any:
+            return False
+        with packing_lock(self._archive.data, wait=at_once) as is_ours:
+            if not is_ours:
+                return False
+            return self._erase_next(now) or self._clean(now, at_once=at_once)
+
+    def finish(self, erasure_id: str, now: datetime) -> Erasure | None:
+        """Take all that is due as far as it comes now, and return how far one erasure is."""
+        while self.run_once(now, at_once=True):
+            pass
+        return next((e for e in self._erasures.listed() if e.stone.id == erasure_id), None)
+
+    def _erase_next(self, now: datetime) -> bool:
+        with self._database.read() as conn:
+            waiting = tombstones.unfinished(conn, state=ERASING, now=now)
+        for erasure in waiting:
+            try:
+                waits_for = self._advance(erasure.stone, now)
+            except LysbroError as error:
+                log.warning("erasure_waits", erasure=erasure.stone.id, reason=error.code)
+                waits_for = error.message
+            if not waits_for:
+                return True
+            self._wait([erasure], waits_for, now)
+        return False
+
+    def _advance(self, stone: Tombstone, now: datetime) -> str:
+        """Do all that can be done for one erasure; return what has to be waited for, or nothing."""
+        archive = self._archive
+        self._watch("bury")
+        tombstones.bury(archive.store, stone)
+        swept = self._erasures.sweep(stone)
+        if swept is not stone:
+            stone = swept
+            tombstones.bury(archive.store, stone)
+        self._watch("folder")
+        waits_for = clear_folder(archive, self._folder, self._wanted(stone))
+        if waits_for:
+            return waits_for
+        with self._database.begin() as conn:
+            conn.execute(
+                delete(erasure_nodes).where(
+                    erasure_nodes.c.erasure_id == stone.id,
+                    erasure_nodes.c.node == archive.spool.node,
+                )
+            )
+        self._clear_packs(stone, self._packs_of(stone), now)
+        if waits_for := self._put_meanwhile(stone, now) or self._other_nodes(stone):
+            return waits_for
+        self._watch("store")
+        unknown = unknown_packs(archive, stone.sites)
+        self._clear_packs(stone, unknown, now, are_known=False)
+        with self._database.begin() as conn:
+            tombstones.change(conn, stone.id, state=CLEANING, waits_for="", not_before=None)
+        return ""
+
+    def _wanted(self, stone: Tombstone) -> Wanted:
+        with self._database.read() as conn:
+            asked = select(erasure_studies.c.study_uid)
+            uids = set(
+                conn.execute(asked.where(erasure_studies.c.erasure_id == stone.id)).scalars()
+            )
+        objects = self._objects([stone])
+        if stone.object_marks:
+            uids |= {uid for s, uid, h in objects if stone.has_object(s, uid, h)}
+        return Wanted(objects, [uid.encode("ascii", "replace") for uid in uids], stone.until)
+
+    def _objects(self, stones: Sequence[Tombstone]) -> set[ObjectKey]:
+        name = (
+            erasure_objects.c.site,
+            erasure_objects.c.sop_instance_uid,
+            erasure_objects.c.sha256,
+        )
+        ids = [stone.id for stone in stones]
+        with self._database.read() as conn:
+            rows = conn.execute(select(*name).where(erasure_objects.c.erasure_id.in_(ids)))
+            return {(row[0], row[1], row[2]) for row in rows}
+
+    def _packs_of(self, stone: Tombstone) -> list[str]:
+        asked = select(erasure_packs.c.key).where(erasure_packs.c.erasure_id == stone.id)
+        with self._database.read() as conn:
+            return sorted(conn.execute(asked).scalars())
+
+    def _clear_packs(
+        self, stone: Tombstone, keys: Sequence[str], now: datetime, *, are_known: bool = True
+    ) -> None:
+        for key in keys:
+            self._watch("pack")
+            clear_pack(self._archive, self._folder, key, [stone], is_known=are_known, now=now)
+            with self._database.begin() as conn:
+                conn.execute(
+                    delete(erasure_packs).where(
+                        erasure_packs.c.erasure_id == stone.id, erasure_packs.c.key == key
+                    )
+                )
+
+    def _put_meanwhile(self, stone: Tombstone, now: datetime) -> str:
+        """Look at packs that were about to be put when it was decided; wait for what others put."""
+        with self._database.read() as conn:
+            found = intents_of(conn, [stone])
+        for intent, node, is_orphaned in found:
+            is_ours = node == self._archive.spool.node and intent.kind != COPY
+            if not (is_ours or is_orphaned):
+                return f"node {node} is about to put a pack, or stopped while it did"
+            if self._archive.store.exists(intent.key):
+                self._clear_packs(stone, [intent.key], now)
+            elif not is_orphaned:
+                with self._database.begin() as conn:
+                    intents.fulfilled(conn, [intent.key])
+        return ""
+
+    def _other_nodes(self, stone: Tombstone) -> str:
+        asked = select(erasure_nodes.c.node).where(erasure_nodes.c.erasure_id == stone.id)
+        with self._database.read() as conn:
+            left = sorted(conn.execute(asked).scalars())
+        if not left:
+            return ""
+        return (
+            f"the data folder of {', '.join(left)}: start `lysbro serve` there, or say that it is "
+            "gone for good with `lysbro erase --without-node`"
+        )
+
+    def _clean(self, now: datetime, *, at_once: bool) -> bool:
+        """Take what is erased out of backups and the database's file; for all that wait for it."""
+        with self._database.read() as conn:
+            ready = tombstones.unfinished(conn, state=CLEANING, now=now)
+        is_time = any(
+            erasure.stone.kind != RETENTION or now - erasure.stone.at >= _GATHER
+            for erasure in ready
+        )
+        if not ready or not (is_time or at_once):
+            return False
+        stones = [erasure.stone for erasure in ready]
+        try:
+            self._watch("backups")
+            # nobody else writes here: what is left in it is of one who was stopped
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            clear_backups(self._archive.store, self._scratch, stones, self._objects(stones))
+            self._watch("forget")
+            self._forget_work(stones)
+            self._watch("wipe")
+            self._database.wipe_deleted()
+        except LysbroError as error:
+            log.warning("erasure_waits", reason=error.code, message=error.message)
+            self._wait(ready, error.message, now)
+            return False
+        with self._database.begin() as conn:
+            for stone in stones:
+                tombstones.change(
+                    conn, stone.id, state=DONE, finished_at=now, waits_for="", not_before=None
+                )
+                detail = {"kind": stone.kind, "instances": stone.instances}
+                append_entry(
+                    conn, Deed(self._actor, ERASURE_FINISHED, stone.id, detail=detail), at=now
+                )
+        log.info("erasures_finished", count=len(stones))
+        return True
+
+    def _forget_work(self, stones: Sequence[Tombstone]) -> None:
+        """Drop the names of what was looked for."""
+        with self._database.begin() as conn:
+            for ids in chunks([stone.id for stone in stones]):
+                for table in (erasure_objects, erasure_studies, erasure_packs):
+                    conn.execute(delete(table).where(table.c.erasure_id.in_(ids)))
+
+    def _wait(self, erasures: Sequence[Erasure], reason: str, now: datetime) -> None:
+        with self._database.begin() as conn:
+            for erasure in erasures:
+                tombstones.change(
+                    conn, erasure.stone.id, waits_for=reason, not_before=now + _AGAIN_AFTER
+                )
+
+
+def without_node(archive: Archive, node: str, *, actor: Actor, now: datetime) -> int:
+    """Wait no longer for a node whose disk is gone for good; return how many erasures did."""
+    with archive.database.begin() as conn:
+        done = conn.execute(delete(erasure_nodes).where(erasure_nodes.c.node == node))
+        if done.rowcount:
+            deed = Deed(actor, "erasure-without-node", node, detail={"erasures": done.rowcount})
+            append_entry(conn, deed, at=now)
+    return done.rowcount
