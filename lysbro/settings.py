@@ -268,6 +268,9 @@ class Settings(BaseModel):
     backups_kept: int = Field(
         0, ge=0, description="backups that stay in the store when another is made; 0: all"
     )
+    quota_warn_percent: int = Field(
+        80, ge=1, le=100, description="percent of a site's quota from which the operator is warned"
+    )
     verify_daily_bytes: int = Field(
         20 << 30, ge=0, description="bytes of packs hashed again in a day; 0: none"
     )

@@ -28,6 +28,7 @@ from storage.nodes import Nodes
 from storage.objects import ObjectStore, open_store
 from storage.outbox import Outbox
 from storage.people import People
+from storage.quotas import Quotas
 from storage.spool import Durability
 
 
@@ -51,6 +52,7 @@ class Parts:
     outbox: Outbox
     commitments: Commitments
     nodes: Nodes
+    quotas: Quotas
     clock: Callable[[], datetime]
 
     def note(
@@ -99,6 +101,7 @@ def open_parts(
             follower=follower,
             node=settings.resolved_node,
             others=OtherNodes(nodes, secret=settings.node_secret, scratch=data),
+            quota_warn_percent=settings.quota_warn_percent,
         )
         with ExitStack() as stack:
             stack.callback(archive.close)
@@ -119,6 +122,7 @@ def open_parts(
                 outbox=Outbox(database, utc_now),
                 commitments=Commitments(database, utc_now),
                 nodes=nodes,
+                quotas=Quotas(database),
                 clock=utc_now,
             )
     finally:

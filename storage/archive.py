@@ -25,7 +25,9 @@ from storage.objects import ObjectStore
 from storage.pace import Pace, drain_s
 from storage.part10 import DEFLATED_LE, BytesSource, WalkLimits, peek_identity, read_file_meta
 from storage.positions import spooled
+from storage.quota_gate import QuotaGate
 from storage.reading import Frame, OtherSpools, Reader
+from storage.records import SpoolRecord
 from storage.recovery import RecoveryReport, recover
 from storage.rows import InstanceRow
 from storage.segments import Segment
@@ -87,6 +89,7 @@ class Archive:
         follower: Sequence[str] = (),
         node: str = "",
         others: OtherSpools | None = None,
+        quota_warn_percent: int = 80,
     ) -> None:
         """`follower` is the command of the process that indexes; empty: a thread of this one.
 
@@ -122,6 +125,7 @@ class Archive:
                 falls_back=durability == "store-or-disk",
             )
         self.spool.on_seal = self._indexer.note_sealed
+        self._quotas = QuotaGate(database, warn_percent=quota_warn_percent)
         self._is_started = False
 
     def start(self) -> RecoveryReport:
@@ -158,11 +162,17 @@ class Archive:
         sop_class_uid: str,
         sop_instance_uid: str,
         transfer_syntax_uid: str,
+        is_promised: bool = False,
     ) -> Intake:
-        """Begin to take one object in; raises NoRoom before anything is read when there is none."""
+        """Begin to take one object in; raises NoRoom before anything is read when there is none.
+
+        What is promised already is taken past its site's quota.
+        """
         if not self._is_started:
             raise Unavailable("The archive takes nothing in: it is not started.", code="closing")
         self._indexer.require_capacity()
+        if not is_promised:
+            self._quotas.admit(origin)
         if self._express is not None:
             self._express.admit()
         return Intake(
@@ -172,7 +182,7 @@ class Archive:
             sop_instance_uid=sop_instance_uid,
             transfer_syntax_uid=transfer_syntax_uid,
             walk_limits=self.walk_limits,
-            acknowledged=self._indexer.add,
+            acknowledged=self._acknowledged,
             keep=None if self._express is None else self._express.keep,
         )
 
@@ -198,18 +208,20 @@ class Archive:
                 _pour(dataset, intake)
             return intake.commit()
 
-    def receive_part10(self, source: bytes | Path | BinaryIO, origin: Origin) -> Receipt:
+    def receive_part10(
+        self, source: bytes | Path | BinaryIO, origin: Origin, *, is_promised: bool = False
+    ) -> Receipt:
         """Take a Part 10 file in; the data set says which object it is, its preamble is dropped."""
         if isinstance(source, Path):
             try:
                 with source.open("rb") as stream:
-                    return self._receive_stream(stream, origin)
+                    return self._receive_stream(stream, origin, is_promised)
             except OSError as error:
                 raise Invalid(
                     f"The file {source} cannot be read ({error.strerror}).", code="unreadable"
                 ) from error
         return self._receive_stream(
-            io.BytesIO(source) if isinstance(source, bytes) else source, origin
+            io.BytesIO(source) if isinstance(source, bytes) else source, origin, is_promised
         )
 
     def settle(self, *, timeout_s: float = 10) -> None:
@@ -268,7 +280,11 @@ class Archive:
         if failure:
             raise read_only(failure)
 
-    def _receive_stream(self, stream: BinaryIO, origin: Origin) -> Receipt:
+    def _acknowledged(self, record: SpoolRecord) -> None:
+        self._indexer.add(record)
+        self._quotas.took(record.origin.site, record.length)
+
+    def _receive_stream(self, stream: BinaryIO, origin: Origin, is_promised: bool) -> Receipt:
         head = _read_up_to(stream, _HEAD)
         meta = read_file_meta(BytesSource(head))
         if meta.transfer_syntax_uid == DEFLATED_LE:
@@ -282,6 +298,7 @@ class Archive:
             sop_instance_uid=sop_instance_uid
             or _required(meta.sop_instance_uid, "SOP Instance UID"),
             transfer_syntax_uid=meta.transfer_syntax_uid,
+            is_promised=is_promised,
         ) as intake:
             intake.write(memoryview(head)[meta.dataset_offset :])
             _pour(stream, intake)

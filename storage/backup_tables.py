@@ -12,6 +12,7 @@ from storage import tables as index
 
 WHOLE: tuple[Table, ...] = (
     book.sites,
+    book.site_quotas,
     book.aes,
     book.site_certificates,
     book.users,
@@ -38,7 +39,7 @@ IN_PART: tuple[Table, ...] = (index.studies, index.instances, index.packs, index
 """Derived from the packs, with what these cannot know taken from the backup: how complete a study
 was judged, how a conflict was settled, when a pack was put, what happened to an instance since."""
 
-DERIVED: tuple[Table, ...] = (index.patients, index.series, index.copies)
+DERIVED: tuple[Table, ...] = (index.patients, index.series, index.copies, index.site_usage)
 """Derived from the packs alone."""
 
 LEFT_OUT: tuple[Table, ...] = (
@@ -49,5 +50,7 @@ LEFT_OUT: tuple[Table, ...] = (
     index.nodes,  # each says again that it is there
     index.rebuild_runs,
     index.rebuild_packs,
+    index.mirror_objects,  # the mirror is looked at again
+    index.mirror_reads,
 )
 """Of a moment, and of no use to another database."""
