@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from lysbro.mirroring import mirror_in_words, mirror_of
 from lysbro.status_quotas import of_quota, quota_of, quota_warnings
 from lysbro.wiring import Parts
 from storage import pack_checks
@@ -43,6 +44,7 @@ def gather(parts: Parts) -> dict[str, Any]:
             "packing_failure": spool.packing_failure,
             "tested": tested(parts.store),
         },
+        "mirror": mirror_of(parts, now),
         "nodes": [
             {
                 "name": node.name,
@@ -118,6 +120,9 @@ def in_words(told: dict[str, Any]) -> str:
         + ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in told["commitments"].items()),
         f"conflicts   {told['conflicts']}",
     ]
+    alarms, mirror = mirror_in_words(told["mirror"])
+    lines[:0] = alarms
+    lines += mirror
     if told["store"]["packing_failure"]:
         lines.insert(0, f"ALARM       nothing is packed: {told['store']['packing_failure']}")
     seen = told["scrub_oldest_age_s"]

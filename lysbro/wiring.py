@@ -25,7 +25,7 @@ from storage.database import Database, open_database
 from storage.index import Index
 from storage.ledger import Ledger
 from storage.nodes import Nodes
-from storage.objects import ObjectStore, open_store
+from storage.objects import ObjectStore, open_mirror, open_store
 from storage.outbox import Outbox
 from storage.people import People
 from storage.quotas import Quotas
@@ -102,6 +102,7 @@ def open_parts(
             node=settings.resolved_node,
             others=OtherNodes(nodes, secret=settings.node_secret, scratch=data),
             quota_warn_percent=settings.quota_warn_percent,
+            mirror=open_mirror(settings.mirror, data, s3=settings.mirror_s3),
         )
         with ExitStack() as stack:
             stack.callback(archive.close)

@@ -15,9 +15,11 @@ from typing import BinaryIO
 from casework.custody import Origin, Receipt
 from casework.errors import Invalid, Unavailable
 from storage import intents
+from storage.checked_reading import CheckedReader
 from storage.commit import read_only
 from storage.database import Database
 from storage.express import Express, remove_stale
+from storage.fallback import FallbackStore
 from storage.index_process import IndexProcess
 from storage.indexer import Indexer
 from storage.intake import Intake
@@ -65,6 +67,7 @@ class SpoolStatus:
     waiting_bytes: int = 0  # of the instances, without what segments hold beside them
     drain_s: float | None = 0.0  # until they are packed, at the pace of the last packs
     packing_failure: str = ""  # why the worker packs nothing for now; empty while it does
+    mirroring_failure: str = ""  # why the worker copies nothing to the mirror for now
 
 
 def utc_now() -> datetime:
@@ -90,10 +93,12 @@ class Archive:
         node: str = "",
         others: OtherSpools | None = None,
         quota_warn_percent: int = 80,
+        mirror: ObjectStore | None = None,
     ) -> None:
         """`follower` is the command of the process that indexes; empty: a thread of this one.
 
         `node` is the name of this data folder among others; `others` reads from their spools.
+        `mirror` is a second store, read where the first one fails.
         """
         self.data = data
         self.database = database
@@ -103,9 +108,15 @@ class Archive:
         self.spool = Spool(
             data / "spool", limits=limits, clock=clock, durability=durability, sync=sync, node=node
         )
-        self._reader = Reader(
+        self.mirror = mirror
+        self._in_place = Reader(
             self.spool, store, database, walk_limits=self.walk_limits, others=others
         )
+        self._reader: Reader | CheckedReader = self._in_place
+        self._fallback: FallbackStore | None = None
+        if mirror is not None:
+            self._fallback = FallbackStore(store, mirror, database, clock=clock)
+            self._reader = CheckedReader(self._in_place.over(self._fallback), self._fallback)
         self._indexer: Indexer | IndexProcess
         if follower:
             self._indexer = IndexProcess(follower, housekeeping=self.spool.seal_due)
@@ -154,6 +165,8 @@ class Archive:
             self._indexer.stop(timeout_s=_DRAIN_S)
             self._is_started = False
         self.spool.let_go()
+        if self._fallback is not None:
+            self._fallback.close()
 
     def begin(
         self,
@@ -234,7 +247,7 @@ class Archive:
 
     def open_in_place(self, ref: InstanceRow) -> BinaryIO:
         """Open the Part 10 file of an instance where its row says that it lies, no copy of it."""
-        return self._reader.open_part10(ref, copies_too=False)
+        return self._in_place.open_part10(ref, copies_too=False)
 
     def read_part10(self, ref: InstanceRow) -> bytes:
         """Return the Part 10 file of an instance."""
@@ -272,6 +285,7 @@ class Archive:
             waiting_bytes=waiting_bytes,
             drain_s=drain_s(waiting_bytes, Pace(self.data).trips()),
             packing_failure=told.get("packing", ""),
+            mirroring_failure=told.get("mirroring", ""),
         )
 
     def require_sound(self) -> None:

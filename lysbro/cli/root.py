@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "verify": ("objects", "verify"),
     "backup": ("keeping", "backup"),
     "rebuild": ("keeping", "rebuild_"),
+    "mirror": ("mirroring", "mirror"),
     "export": ("cases", "export"),
     "wrap": ("photos", "wrap"),
     "assess": ("photos", "assess"),
