@@ -16,6 +16,7 @@ import structlog
 from casework.errors import LysbroError
 from lysbro.wiring import Parts
 from storage import mirror_rows
+from storage.backup import Kept
 from storage.mirroring import Mirrorer
 from storage.pace import drain_s
 from storage.quota_gate import in_units
@@ -62,6 +63,13 @@ def _attempt(parts: Parts, mirrorer: Mirrorer) -> bool:
     except Exception:
         log.exception("chore broke", chore="mirror")
     return False
+
+
+def mirror_soon(parts: Parts, kept: Kept) -> None:
+    """Let a backup that was made just now be the next that is copied; the listing finds it too."""
+    if parts.archive.mirror is not None:
+        with parts.database.begin() as conn:
+            mirror_rows.notice_backups(conn, [(kept.key, kept.size_bytes, kept.at)])
 
 
 def mirror_of(parts: Parts, now: datetime) -> dict[str, Any] | None:

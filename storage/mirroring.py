@@ -48,7 +48,7 @@ class Mirrorer:
         self._mirror = mirror
         self._backups_kept = backups_kept
         self._folder = packing_folder(archive.data)
-        self._is_begun = False
+        self._is_begun = self._is_tidy = False
         self._noticed_all_at: datetime | None = None
         self._noticed_at: datetime | None = None
         self._backups_at: datetime | None = None
@@ -64,6 +64,7 @@ class Mirrorer:
         try:
             self._begin(now)
             self._notice(now)
+            self._tidy()
             self._prove(now)
             with self._database.begin() as conn:
                 due = mirror_rows.take(conn, node=self._archive.spool.node, now=now, lease=_LEASE)
@@ -85,7 +86,6 @@ class Mirrorer:
             path.unlink(missing_ok=True)
         with self._database.begin() as conn:
             mirror_rows.release(conn, node=self._archive.spool.node, now=now)
-        self._mirror.tidy()
         self._is_begun = True
 
     def _notice(self, now: datetime) -> None:
@@ -104,6 +104,12 @@ class Mirrorer:
             with self._database.begin() as conn:
                 mirror_rows.notice_backups(conn, found)
             self._backups_at = now
+
+    def _tidy(self) -> None:
+        """End what puts that were cut short left in the mirror, once it answers."""
+        if not self._is_tidy:
+            self._mirror.tidy()
+            self._is_tidy = True
 
     def _prove(self, now: datetime) -> None:
         """Raise Unavailable when the mirror has nothing of what was put there last.

@@ -11,6 +11,7 @@ import click
 from casework.errors import NotFound
 from lysbro.cli.context import OPERATOR, Parts, json_option, with_parts
 from lysbro.cli.output import counter, show, table
+from lysbro.mirroring import mirror_soon
 from lysbro.processes import ROLES, only_one
 from storage import backup as backups
 from storage.mirror_restore import Restored, restore_from_mirror
@@ -33,6 +34,7 @@ def backup(parts: Parts, listed: bool, as_json: bool) -> None:
         return
     folder = packing_folder(parts.archive.data)
     kept = backups.back_up(parts.database, parts.store, folder, now=parts.clock())
+    mirror_soon(parts, kept)
     removed = backups.remove_older(parts.store, keep=parts.settings.backups_kept)
     parts.note(OPERATOR, backups.BACKED_UP, kept.key, detail={"rows": kept.rows})
     told = {"key": kept.key, "rows": kept.rows, "bytes": kept.size_bytes, "removed": removed}

@@ -24,7 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "import": ("objects", "import_"),
     "send": ("objects", "send"),
     "commitments": ("commitments", "commitments"),
-    "verify": ("objects", "verify"),
+    "verify": ("verifying", "verify"),
     "backup": ("keeping", "backup"),
     "rebuild": ("keeping", "rebuild_"),
     "mirror": ("mirroring", "mirror"),

@@ -24,7 +24,10 @@ from storage.pace import drain_s
 from storage.pack_checks import at_fault
 from storage.rows import InstanceRow, instance_row
 from storage.tables import instances
+from storage.testing import fresh_database
 from tests.storage.building import EXPLICIT_LE, ORIGIN, dataset, part10
+
+pytestmark = pytest.mark.slow
 
 
 class Stubborn(MemoryStore):
@@ -51,6 +54,10 @@ class Stubborn(MemoryStore):
     def exists(self, key: str) -> bool:
         self._be_there()
         return super().exists(key)
+
+    def tidy(self) -> int:
+        self._be_there()
+        return super().tidy()
 
     def _be_there(self) -> None:
         if self.is_away:
@@ -85,7 +92,7 @@ class World:
         self.mirrorer = Mirrorer(self.archive, self.mirror, backups_kept=1)
         self.now = self.archive.clock()
 
-    def pack(self, *numbers: int, frames: int | None = None) -> str:
+    def pack(self, *numbers: int) -> str:
         """Take objects of one series in, pack them, and return the key of the pack."""
         before = {o.key for o in self.store.list("v1/")}
         for number in numbers:
@@ -128,13 +135,24 @@ class World:
 
 
 @pytest.fixture
-def world(sited: Database, tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[World]:
+    """Give a world over SQLite."""
+    with fresh_database(tmp_path) as database:
+        made = World(tmp_path / "data", database)
+        yield made
+        made.archive.close()
+
+
+@pytest.fixture
+def each_world(sited: Database, tmp_path: Path) -> Iterator[World]:
+    """Give a world over each kind of database: what stands on its rows."""
     made = World(tmp_path / "data", sited)
     yield made
     made.archive.close()
 
 
-def test_packs_and_backups_come_to_the_mirror_and_are_read_back(world: World) -> None:
+def test_packs_and_backups_come_to_the_mirror_and_are_read_back(each_world: World) -> None:
+    world = each_world
     key = world.pack(1, 2)
     kept = backup.back_up(
         world.database, world.store, world.archive.data / "packing", now=world.now
@@ -147,7 +165,8 @@ def test_packs_and_backups_come_to_the_mirror_and_are_read_back(world: World) ->
     assert world.mirror.puts == 2
 
 
-def test_while_the_mirror_is_away_packing_goes_on_and_the_rest_follows(world: World) -> None:
+def test_while_the_mirror_is_away_packing_goes_on_and_the_rest_follows(each_world: World) -> None:
+    world = each_world
     world.mirror.is_away = True
     first = world.pack(1)
     world.mirrored()
@@ -167,8 +186,9 @@ def test_while_the_mirror_is_away_packing_goes_on_and_the_rest_follows(world: Wo
 
 
 def test_a_copy_that_was_cut_short_by_a_stop_is_begun_again_at_the_next_start(
-    world: World,
+    each_world: World,
 ) -> None:
+    world = each_world
     key = world.pack(1)
     world.mirrorer._notice(world.now)
     with world.database.begin() as conn:  # another worker takes it, and dies
@@ -211,7 +231,8 @@ def test_a_pack_that_is_damaged_in_the_store_is_not_copied_and_is_flagged(world:
         assert at_fault(conn) == {key: "corrupt"}
 
 
-def test_merged_packs_leave_the_mirror_after_the_merged_one_is_there(world: World) -> None:
+def test_merged_packs_leave_the_mirror_after_the_merged_one_is_there(each_world: World) -> None:
+    world = each_world
     old = [world.pack(number) for number in (1, 2)]
     world.mirrored()
     assert sorted(old) == world.keys(world.mirror)
@@ -238,7 +259,8 @@ def test_a_pack_leaves_not_while_what_is_kept_of_it_lies_elsewhere(world: World)
     assert world.keys(world.mirror) == [key]
 
 
-def test_a_pack_of_which_nothing_is_kept_leaves_the_mirror(world: World) -> None:
+def test_a_pack_of_which_nothing_is_kept_leaves_the_mirror(each_world: World) -> None:
+    world = each_world
     key = world.pack(1)
     world.mirrored()
     world.store.delete(key)
