@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from casework.model import Actor, SiteKind
+from lysbro.mirroring import mirror_soon
 from lysbro.wiring import Parts
 from storage import backup
 from storage.mover import packing_folder
@@ -45,6 +46,7 @@ class Backer:
         if newest is None or now - newest.at >= self._every:
             folder = packing_folder(parts.archive.data)
             kept = backup.back_up(parts.database, parts.store, folder, now=now)
+            mirror_soon(parts, kept)
             parts.note(WORKER, backup.BACKED_UP, kept.key, detail={"rows": kept.rows})
             backup.remove_older(parts.store, keep=parts.settings.backups_kept)
             self._not_before = now + self._every

@@ -109,6 +109,22 @@ class Settings(BaseModel):
         86_400, description="seconds after which a multipart upload counts as abandoned"
     )
 
+    mirror: Annotated[str, AfterValidator(_store)] = Field(
+        "",
+        description="a second store that all packs and backups are copied to: the path of a "
+        "folder, or s3://BUCKET; empty: none",
+    )
+    mirror_s3_endpoint: str = Field(
+        "", description="the mirror's S3 server, as https://HOST:PORT; empty: AWS in its region"
+    )
+    mirror_s3_access_key: str = Field("", description="the key's name at the mirror's S3 server")
+    mirror_s3_secret_key: str = Field("", repr=False, description="its secret")
+    mirror_s3_region: str = Field("us-east-1", description="the region of the mirror's bucket")
+    mirror_s3_ca: Path | None = Field(
+        None,
+        description="PEM file of the authorities of the mirror's S3 server; unset: the public ones",
+    )
+
     node: Annotated[str, AfterValidator(_node)] = Field(
         "", description="name of this data folder among others on the database; empty: host name"
     )
@@ -274,6 +290,9 @@ class Settings(BaseModel):
     retention_daily_studies: int = Field(
         100, ge=0, description="most studies that retention rules let go within a day"
     )
+    quota_warn_percent: int = Field(
+        80, ge=1, le=100, description="percent of a site's quota from which the operator is warned"
+    )
     verify_daily_bytes: int = Field(
         20 << 30, ge=0, description="bytes of packs hashed again in a day; 0: none"
     )
@@ -306,15 +325,25 @@ class Settings(BaseModel):
     @property
     def s3(self) -> S3Place | None:
         """Return the bucket that the store is, or None for a folder."""
-        if not self.store.startswith(SCHEME):
+        return self._place(self.store, "s3")
+
+    @property
+    def mirror_s3(self) -> S3Place | None:
+        """Return the bucket that the mirror is, or None for a folder, or no mirror."""
+        return self._place(self.mirror, "mirror_s3")
+
+    def _place(self, url: str, prefix: str) -> S3Place | None:
+        """Return the bucket of an address with the server that settings of a prefix name."""
+        if not url.startswith(SCHEME):
             return None
+        region = getattr(self, f"{prefix}_region")
         return S3Place(
-            bucket=bucket_of(self.store),
-            endpoint=endpoint_of(self.s3_endpoint, region=self.s3_region),
-            access_key=self.s3_access_key,
-            secret_key=self.s3_secret_key,
-            region=self.s3_region,
-            ca=self.s3_ca,
+            bucket=bucket_of(url),
+            endpoint=endpoint_of(getattr(self, f"{prefix}_endpoint"), region=region),
+            access_key=getattr(self, f"{prefix}_access_key"),
+            secret_key=getattr(self, f"{prefix}_secret_key"),
+            region=region,
+            ca=getattr(self, f"{prefix}_ca"),
             connect_timeout_s=self.s3_connect_timeout,
             read_timeout_s=self.s3_read_timeout,
             deadline_s=self.s3_deadline,
@@ -341,6 +370,7 @@ def load(
     values |= _from_environment(env, faults)
     values |= {k: v for k, v in (flags or {}).items() if v is not None}
     faults += _tls_faults(values) + _s3_faults(values) + _node_faults(values)
+    faults += _mirror_faults(values)
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -391,21 +421,46 @@ def _tls_faults(values: Mapping[str, Any]) -> list[str]:
 
 def _s3_faults(values: Mapping[str, Any]) -> list[str]:
     """A bucket needs a key with its secret, and a server that can be called."""
-    if not str(values.get("store") or "").startswith(SCHEME):
-        return []
+    faults = []
+    for name, prefix in (("store", "s3"), ("mirror", "mirror_s3")):
+        if str(values.get(name) or "").startswith(SCHEME):
+            faults += _s3_faults_of(values, name, prefix)
+    return faults
+
+
+def _s3_faults_of(values: Mapping[str, Any], name: str, prefix: str) -> list[str]:
     faults = [
-        f"{_PREFIX}{name.upper()}: is needed for a store in S3"
-        for name in ("s3_access_key", "s3_secret_key")
-        if not values.get(name)
+        f"{_PREFIX}{part.upper()}: is needed for a {name} in S3"
+        for part in (f"{prefix}_access_key", f"{prefix}_secret_key")
+        if not values.get(part)
     ]
     try:
-        endpoint_of(str(values.get("s3_endpoint") or ""), region="")
+        endpoint_of(str(values.get(f"{prefix}_endpoint") or ""), region="")
     except ValueError as error:
-        faults.append(f"{_PREFIX}S3_ENDPOINT: {error}")
-    ca = values.get("s3_ca")
+        faults.append(f"{_PREFIX}{prefix.upper()}_ENDPOINT: {error}")
+    ca = values.get(f"{prefix}_ca")
     if ca and not Path(ca).is_file():
-        faults.append(f"{_PREFIX}S3_CA: {ca} cannot be read")
+        faults.append(f"{_PREFIX}{prefix.upper()}_CA: {ca} cannot be read")
     return faults
+
+
+def _mirror_faults(values: Mapping[str, Any]) -> list[str]:
+    """A mirror is another place than the store."""
+    mirror, store = str(values.get("mirror") or ""), str(values.get("store") or "")
+    if not mirror:
+        return []
+    data = Path(values.get("data") or Settings.model_fields["data"].default)
+    if mirror.startswith(SCHEME):
+        keys = ("endpoint", "region")
+        server, own = (
+            [str(values.get(f"{p}_{key}") or "") for key in keys] for p in ("mirror_s3", "s3")
+        )
+        is_same = mirror == store and server == own
+    else:
+        is_folder = not store.startswith(SCHEME)
+        place = Path(store.removeprefix("file://")) if store else data / "store"
+        is_same = is_folder and Path(mirror.removeprefix("file://")).resolve() == place.resolve()
+    return [f"{_PREFIX}MIRROR: is the store itself; give another place"] if is_same else []
 
 
 def _node_faults(values: Mapping[str, Any]) -> list[str]:

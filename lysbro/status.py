@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from lysbro.mirroring import mirror_in_words, mirror_of
+from lysbro.status_quotas import of_quota, quota_of, quota_warnings
 from lysbro.wiring import Parts
 from storage import pack_checks
 from storage.nodes import lives
@@ -21,6 +23,7 @@ def gather(parts: Parts) -> dict[str, Any]:
     now = parts.clock()
     spool = parts.archive.spool_status()
     dead = parts.outbox.dead_letters()
+    used = {each.site: each for each in parts.quotas.usage()}
     with parts.database.read() as conn:
         kept = pack_checks.standing(conn)
     return {
@@ -41,6 +44,7 @@ def gather(parts: Parts) -> dict[str, Any]:
             "packing_failure": spool.packing_failure,
             "tested": tested(parts.store),
         },
+        "mirror": mirror_of(parts, now),
         "nodes": [
             {
                 "name": node.name,
@@ -89,6 +93,7 @@ def gather(parts: Parts) -> dict[str, Any]:
                 "last_heard_at": heard.isoformat()
                 if (heard := parts.index.last_heard(site.slug))
                 else None,
+                "quota": quota_of(used.get(site.slug), parts.settings.quota_warn_percent),
             }
             for site in parts.people.sites()
         ],
@@ -115,6 +120,9 @@ def in_words(told: dict[str, Any]) -> str:
         + ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in told["commitments"].items()),
         f"conflicts   {told['conflicts']}",
     ]
+    alarms, mirror = mirror_in_words(told["mirror"])
+    lines[:0] = alarms
+    lines += mirror
     if told["store"]["packing_failure"]:
         lines.insert(0, f"ALARM       nothing is packed: {told['store']['packing_failure']}")
     seen = told["scrub_oldest_age_s"]
@@ -153,8 +161,9 @@ def in_words(told: dict[str, Any]) -> str:
     for site in told["sites"]:
         lines.append(
             f"site        {site['slug']} ({site['kind']}), "
-            f"last heard {site['last_heard_at'] or 'never'}"
+            f"last heard {site['last_heard_at'] or 'never'}{of_quota(site['quota'])}"
         )
+    lines[:0] = quota_warnings(told["sites"])
     return "\n".join(lines)
 
 

@@ -27,10 +27,11 @@ from storage.holds import Holds
 from storage.index import Index
 from storage.ledger import Ledger
 from storage.nodes import Nodes
-from storage.objects import ObjectStore, open_store
+from storage.objects import ObjectStore, open_mirror, open_store
 from storage.outbox import Outbox
 from storage.people import People
 from storage.retention import Retention
+from storage.quotas import Quotas
 from storage.spool import Durability
 
 
@@ -57,6 +58,7 @@ class Parts:
     erasures: Erasures
     holds: Holds
     retention: Retention
+    quotas: Quotas
     clock: Callable[[], datetime]
 
     def note(
@@ -105,6 +107,8 @@ def open_parts(
             follower=follower,
             node=settings.resolved_node,
             others=OtherNodes(nodes, secret=settings.node_secret, scratch=data),
+            quota_warn_percent=settings.quota_warn_percent,
+            mirror=open_mirror(settings.mirror, data, s3=settings.mirror_s3),
         )
         with ExitStack() as stack:
             stack.callback(archive.close)
@@ -128,6 +132,7 @@ def open_parts(
                 erasures=Erasures(database, utc_now, node=archive.spool.node),
                 holds=Holds(database, utc_now),
                 retention=Retention(database, utc_now),
+                quotas=Quotas(database),
                 clock=utc_now,
             )
     finally:

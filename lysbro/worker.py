@@ -17,6 +17,7 @@ from lysbro.backing_up import Backer
 from lysbro.committing import Committer
 from lysbro.delivering import Deliverer
 from lysbro.erasing import Finisher, Keeper
+from lysbro.mirroring import mirroring
 from lysbro.sending import Sender
 from lysbro.wiring import Parts
 from storage.merge import MergeRule
@@ -84,14 +85,15 @@ def work(parts: Parts, stop: threading.Event) -> None:
     later.
     """
     todo = chores(parts)
-    while not stop.is_set():
-        busy = False
-        for chore in todo:
-            if stop.is_set():
-                break
-            busy = _attempt(chore) or busy
-        if not busy:
-            stop.wait(_BREATH_S)
+    with mirroring(parts, stop):
+        while not stop.is_set():
+            busy = False
+            for chore in todo:
+                if stop.is_set():
+                    break
+                busy = _attempt(chore) or busy
+            if not busy:
+                stop.wait(_BREATH_S)
 
 
 def _attempt(chore: Chore) -> bool:

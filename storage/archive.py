@@ -15,9 +15,11 @@ from typing import BinaryIO
 from casework.custody import Origin, Receipt
 from casework.errors import Invalid, Unavailable
 from storage import intents
+from storage.checked_reading import CheckedReader
 from storage.commit import read_only
 from storage.database import Database
 from storage.express import Express, remove_stale
+from storage.fallback import FallbackStore
 from storage.index_process import IndexProcess
 from storage.indexer import Indexer
 from storage.intake import Intake
@@ -25,7 +27,9 @@ from storage.objects import ObjectStore
 from storage.pace import Pace, drain_s
 from storage.part10 import DEFLATED_LE, BytesSource, WalkLimits, peek_identity, read_file_meta
 from storage.positions import spooled
+from storage.quota_gate import QuotaGate
 from storage.reading import Frame, OtherSpools, Reader
+from storage.records import SpoolRecord
 from storage.recovery import RecoveryReport, recover
 from storage.rows import InstanceRow
 from storage.segments import Segment
@@ -63,6 +67,7 @@ class SpoolStatus:
     waiting_bytes: int = 0  # of the instances, without what segments hold beside them
     drain_s: float | None = 0.0  # until they are packed, at the pace of the last packs
     packing_failure: str = ""  # why the worker packs nothing for now; empty while it does
+    mirroring_failure: str = ""  # why the worker copies nothing to the mirror for now
 
 
 def utc_now() -> datetime:
@@ -87,10 +92,13 @@ class Archive:
         follower: Sequence[str] = (),
         node: str = "",
         others: OtherSpools | None = None,
+        quota_warn_percent: int = 80,
+        mirror: ObjectStore | None = None,
     ) -> None:
         """`follower` is the command of the process that indexes; empty: a thread of this one.
 
         `node` is the name of this data folder among others; `others` reads from their spools.
+        `mirror` is a second store, read where the first one fails.
         """
         self.data = data
         self.database = database
@@ -100,9 +108,15 @@ class Archive:
         self.spool = Spool(
             data / "spool", limits=limits, clock=clock, durability=durability, sync=sync, node=node
         )
-        self._reader = Reader(
+        self.mirror = mirror
+        self._in_place = Reader(
             self.spool, store, database, walk_limits=self.walk_limits, others=others
         )
+        self._reader: Reader | CheckedReader = self._in_place
+        self._fallback: FallbackStore | None = None
+        if mirror is not None:
+            self._fallback = FallbackStore(store, mirror, database, clock=clock)
+            self._reader = CheckedReader(self._in_place.over(self._fallback), self._fallback)
         self._indexer: Indexer | IndexProcess
         if follower:
             self._indexer = IndexProcess(follower, housekeeping=self.spool.seal_due)
@@ -122,6 +136,7 @@ class Archive:
                 falls_back=durability == "store-or-disk",
             )
         self.spool.on_seal = self._indexer.note_sealed
+        self._quotas = QuotaGate(database, warn_percent=quota_warn_percent)
         self._is_started = False
 
     def start(self) -> RecoveryReport:
@@ -150,6 +165,8 @@ class Archive:
             self._indexer.stop(timeout_s=_DRAIN_S)
             self._is_started = False
         self.spool.let_go()
+        if self._fallback is not None:
+            self._fallback.close()
 
     def begin(
         self,
@@ -158,11 +175,17 @@ class Archive:
         sop_class_uid: str,
         sop_instance_uid: str,
         transfer_syntax_uid: str,
+        is_promised: bool = False,
     ) -> Intake:
-        """Begin to take one object in; raises NoRoom before anything is read when there is none."""
+        """Begin to take one object in; raises NoRoom before anything is read when there is none.
+
+        What is promised already is taken past its site's quota.
+        """
         if not self._is_started:
             raise Unavailable("The archive takes nothing in: it is not started.", code="closing")
         self._indexer.require_capacity()
+        if not is_promised:
+            self._quotas.admit(origin)
         if self._express is not None:
             self._express.admit()
         return Intake(
@@ -172,7 +195,7 @@ class Archive:
             sop_instance_uid=sop_instance_uid,
             transfer_syntax_uid=transfer_syntax_uid,
             walk_limits=self.walk_limits,
-            acknowledged=self._indexer.add,
+            acknowledged=self._acknowledged,
             keep=None if self._express is None else self._express.keep,
         )
 
@@ -198,18 +221,20 @@ class Archive:
                 _pour(dataset, intake)
             return intake.commit()
 
-    def receive_part10(self, source: bytes | Path | BinaryIO, origin: Origin) -> Receipt:
+    def receive_part10(
+        self, source: bytes | Path | BinaryIO, origin: Origin, *, is_promised: bool = False
+    ) -> Receipt:
         """Take a Part 10 file in; the data set says which object it is, its preamble is dropped."""
         if isinstance(source, Path):
             try:
                 with source.open("rb") as stream:
-                    return self._receive_stream(stream, origin)
+                    return self._receive_stream(stream, origin, is_promised)
             except OSError as error:
                 raise Invalid(
                     f"The file {source} cannot be read ({error.strerror}).", code="unreadable"
                 ) from error
         return self._receive_stream(
-            io.BytesIO(source) if isinstance(source, bytes) else source, origin
+            io.BytesIO(source) if isinstance(source, bytes) else source, origin, is_promised
         )
 
     def settle(self, *, timeout_s: float = 10) -> None:
@@ -222,7 +247,7 @@ class Archive:
 
     def open_in_place(self, ref: InstanceRow) -> BinaryIO:
         """Open the Part 10 file of an instance where its row says that it lies, no copy of it."""
-        return self._reader.open_part10(ref, copies_too=False)
+        return self._in_place.open_part10(ref, copies_too=False)
 
     def read_part10(self, ref: InstanceRow) -> bytes:
         """Return the Part 10 file of an instance."""
@@ -260,6 +285,7 @@ class Archive:
             waiting_bytes=waiting_bytes,
             drain_s=drain_s(waiting_bytes, Pace(self.data).trips()),
             packing_failure=told.get("packing", ""),
+            mirroring_failure=told.get("mirroring", ""),
         )
 
     def require_sound(self) -> None:
@@ -268,7 +294,11 @@ class Archive:
         if failure:
             raise read_only(failure)
 
-    def _receive_stream(self, stream: BinaryIO, origin: Origin) -> Receipt:
+    def _acknowledged(self, record: SpoolRecord) -> None:
+        self._indexer.add(record)
+        self._quotas.took(record.origin.site, record.length)
+
+    def _receive_stream(self, stream: BinaryIO, origin: Origin, is_promised: bool) -> Receipt:
         head = _read_up_to(stream, _HEAD)
         meta = read_file_meta(BytesSource(head))
         if meta.transfer_syntax_uid == DEFLATED_LE:
@@ -282,6 +312,7 @@ class Archive:
             sop_instance_uid=sop_instance_uid
             or _required(meta.sop_instance_uid, "SOP Instance UID"),
             transfer_syntax_uid=meta.transfer_syntax_uid,
+            is_promised=is_promised,
         ) as intake:
             intake.write(memoryview(head)[meta.dataset_offset :])
             _pour(stream, intake)

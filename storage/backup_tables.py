@@ -13,6 +13,7 @@ from storage import tables as index
 
 WHOLE: tuple[Table, ...] = (
     book.sites,
+    book.site_quotas,
     book.aes,
     book.site_certificates,
     book.users,
@@ -43,7 +44,7 @@ IN_PART: tuple[Table, ...] = (index.studies, index.instances, index.packs, index
 """Derived from the packs, with what these cannot know taken from the backup: how complete a study
 was judged, how a conflict was settled, when a pack was put, what happened to an instance since."""
 
-DERIVED: tuple[Table, ...] = (index.patients, index.series, index.copies)
+DERIVED: tuple[Table, ...] = (index.patients, index.series, index.copies, index.site_usage)
 """Derived from the packs alone."""
 
 LEFT_OUT: tuple[Table, ...] = (
@@ -59,5 +60,7 @@ LEFT_OUT: tuple[Table, ...] = (
     erasure.erasure_studies,
     erasure.erasure_packs,
     erasure.erasure_nodes,
+    index.mirror_objects,  # the mirror is looked at again
+    index.mirror_reads,
 )
 """Of a moment, and of no use to another database."""

@@ -1,44 +1,47 @@
 """Looks after what is kept: hashes every object again, compares store and index both ways.
 
-Deletes nothing. A repair points an instance back at a record that still lies whole in the spool,
-which the mover then packs again, or else at a copy of it in the store.
+Decides nothing of how things are put right, which is `care_repair`, and deletes nothing.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from random import SystemRandom
 from typing import Protocol
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from casework.custody import CustodyEvent
-from casework.errors import NotFound, Unavailable
-from storage import copies, intents, pack_checks
+from storage import care_repair, quotas
 from storage.archive import Archive
-from storage.backup import backups, sha256_of_backup
-from storage.custodian import Line, write
-from storage.erasure_tables import erasure_packs
-from storage.journal import Entry, new_digest, payload_is_whole, scan
-from storage.locate import promote
-from storage.mover import packing_lock
-from storage.objects import sha256_of_object
-from storage.packs import sha256_of_key
+from storage.care_packs import Compared, compare_packs
+from storage.care_repair import Repaired
 from storage.rows import InstanceRow, instance_row
-from storage.segments import read_segment_header, segment_paths
-from storage.tables import IN_SPOOL, instances, packs
+from storage.soundness import CORRUPT, MISSING, UNREADABLE, fault_of
+from storage.tables import instances
+
+__all__ = [
+    "CORRUPT", "MISSING", "UNREADABLE", "Fault", "Progress", "VerifyReport", "fault_of", "verify",
+]  # fmt: skip
 
 log = structlog.get_logger()
 
-MISSING, CORRUPT, UNREADABLE = "missing", "corrupt", "unreadable"
-"""What can be wrong with the bytes of an instance that are read back."""
-
 _PAGE = 500
-_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong, for a machine."""
+
+    name: str  # as in the lists of the report
+    fault: str  # missing | corrupt | unreadable
+    site: str = ""
+    study_uid: str = ""
+    sop_instance_uid: str = ""
+    place: str = ""  # the pack, the segment or the backup
+    repaired_from: str = ""  # empty: it is as bad as it was
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,21 @@ class VerifyReport:
     corrupt: tuple[str, ...] = ()  # the bytes are there and do not have their hash
     orphaned: tuple[str, ...] = ()  # in the store, but not in the index
     repaired: tuple[str, ...] = ()  # of the missing and corrupt, found whole elsewhere
+    set_aside: tuple[str, ...] = ()  # where what was damaged is kept since the repair
+    miscounted: tuple[str, ...] = ()  # sites whose use was not the sum over their objects
+    packs_checked: int = field(default=0, compare=False)  # hashed as a whole
+    faults: tuple[Fault, ...] = ()
 
     @property
     def is_clean(self) -> bool:
         """Tell whether every object that is promised is there and whole."""
         return not self.missing and not self.corrupt
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """Return what is still missing or corrupt."""
+        mended = set(self.repaired)
+        return tuple(name for name in (*self.missing, *self.corrupt) if name not in mended)
 
 
 class Progress(Protocol):
@@ -80,7 +93,8 @@ def verify(
     checked = 0
     bad: list[tuple[InstanceRow, str]] = []
     keys = _keys(archive, study_uid)
-    if sample is not None and sample < len(keys):
+    is_sample = sample is not None and sample < len(keys)
+    if sample is not None and is_sample:
         keys = [keys[i] for i in sorted(SystemRandom().sample(range(len(keys)), sample))]
     for instance in _instances(archive, keys):
         fault = fault_of(archive, instance)
@@ -89,161 +103,81 @@ def verify(
             bad.append((instance, fault))
         if progress is not None:
             progress(done=checked, total=len(keys))
-    missing = [_name(i) for i, fault in bad if fault == MISSING]
-    corrupt = [_name(i) for i, fault in bad if fault != MISSING]
-    orphaned: list[str] = []
-    if study_uid is None:
-        faulty = Counter(i.location.container for i, _ in bad)
-        lost, rotten, orphaned = _compare_packs(archive, faulty, hashes=sample is None)
-        missing += lost
-        corrupt += rotten
-    repaired = _repair(archive, [i for i, _ in bad]) if repair and bad else []
+    faulty = Counter(i.location.container for i, _ in bad)
+    compared = compare_packs(archive, faulty, hashes=sample is None, study_uid=study_uid)
+    done = _put_right(archive, bad, compared) if repair else Repaired()
+    miscounted = _miscounted(archive, repair=repair) if study_uid is None and not sample else []
+    report = _report(checked, bad, compared, done, miscounted)
     log.info(
         "verified",
         checked=checked,
-        missing=len(missing),
-        corrupt=len(corrupt),
-        orphaned=len(orphaned),
-        repaired=len(repaired),
+        missing=len(report.missing),
+        corrupt=len(report.corrupt),
+        orphaned=len(report.orphaned),
+        repaired=len(report.repaired),
     )
-    return VerifyReport(checked, tuple(missing), tuple(corrupt), tuple(orphaned), tuple(repaired))
+    return report
 
 
-def fault_of(archive: Archive, instance: InstanceRow) -> str:
-    """Read an instance back where it lies and return what is wrong with it, or nothing."""
-    digest = new_digest(instance.transfer_syntax_uid)
-    size = 0
-    try:
-        with archive.open_in_place(instance) as stream:
-            stream.read(instance.location.dataset_offset)
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-    except NotFound:
-        return MISSING
-    except (OSError, Unavailable):
-        return UNREADABLE
-    if digest.hexdigest() != instance.sha256 or size != instance.size_bytes:
-        return CORRUPT
-    return ""
+def _put_right(
+    archive: Archive, bad: Sequence[tuple[InstanceRow, str]], compared: Compared
+) -> Repaired:
+    if not bad and not compared.faults and not compared.backups:
+        return Repaired()
+    return care_repair.repair(
+        archive,
+        bad=[instance for instance, _ in bad],
+        bad_packs=compared.faults,
+        bad_backups=compared.backups,
+    )
 
 
-def _compare_packs(
-    archive: Archive, faulty: Mapping[str, int], *, hashes: bool
-) -> tuple[list[str], list[str], list[str]]:
-    """Return packs that are not in the store, those with other bytes, and objects without a row."""
-    # first the listing, then the index: what is located meanwhile is known to both
-    listed = {o.key for o in archive.store.list("v1/")}
+def _miscounted(archive: Archive, *, repair: bool) -> list[str]:
+    if repair:
+        with archive.database.begin() as conn:
+            return quotas.recount(conn)
     with archive.database.read() as conn:
-        known = {row.key: row.sha256 for row in conn.execute(select(packs.c.key, packs.c.sha256))}
-        known |= {key: sha256_of_key(key) or "" for key in copies.containers(conn)}
-        expected = known.keys() | intents.under_way(conn)
-        expected |= set(conn.execute(select(erasure_packs.c.key)).scalars())
-    lost: list[str] = []
-    rotten: list[str] = []
-    for key, sha256 in sorted(known.items()):
-        fault = _fault_of_pack(archive, key, sha256 if hashes else None)
-        if fault:
-            (lost if fault == MISSING else rotten).append(f"pack {key}")
-        if fault or hashes:
-            with archive.database.begin() as conn:
-                pack_checks.note_check(
-                    conn, key, fault=fault, faulty=faulty.get(key, 0), now=archive.clock()
-                )
-    for kept in backups(archive.store) if hashes else ():
-        if sha256_of_object(archive.store, kept.key) != sha256_of_backup(kept.key):
-            rotten.append(f"backup {kept.key}")
-    orphaned = [key for key in sorted(listed - expected) if sha256_of_key(key)]
-    return lost, rotten, orphaned
+        return sorted(quotas.differing(conn))
 
 
-def _fault_of_pack(archive: Archive, key: str, sha256: str | None) -> str:
-    """Return what is wrong with a pack as a whole; without a hash, whether it is there."""
-    try:
-        if sha256 is None:
-            return "" if archive.store.exists(key) else MISSING
-        return "" if sha256_of_object(archive.store, key) == sha256 else CORRUPT
-    except NotFound:
-        return MISSING
-
-
-def _repair(archive: Archive, bad: list[InstanceRow]) -> list[str]:
-    """Point instances back at whole records of the spool, else at copies, where there are any."""
-    repaired = []
-    with packing_lock(archive.data, wait=True):
-        whole = _whole_records(archive, {(i.site, i.sop_instance_uid, i.sha256) for i in bad})
-        for instance in bad:
-            found = whole.get((instance.site, instance.sop_instance_uid, instance.sha256))
-            if found is None:
-                if _repair_from_copy(archive, instance):
-                    repaired.append(_name(instance))
-                continue
-            segment, entry = found
-            now = archive.clock()
-            with archive.database.begin() as conn:
-                conn.execute(
-                    update(instances)
-                    .where(instances.c.pk == instance.pk)
-                    .values(
-                        location=IN_SPOOL,
-                        container=segment,
-                        offset=entry.payload_offset,
-                        length=entry.header.payload_bytes,
-                        dataset_offset=entry.header.dataset_offset,
-                    )
-                )
-                detail = {"repaired_from": "spool", "was_in": instance.location.container}
-                write(conn, [Line(instance.pk, CustodyEvent.VERIFIED, now, detail)])
-            repaired.append(_name(instance))
-            log.info("repaired", sop=instance.sop_instance_uid, segment=segment)
-    return repaired
-
-
-def _repair_from_copy(archive: Archive, instance: InstanceRow) -> bool:
-    """Let the copy of an object be its place, and the copy's pack a pack like others."""
-    now = archive.clock()
-    with archive.database.read() as conn:
-        place = copies.place_of(conn, (instance.site, instance.sop_instance_uid, instance.sha256))
-    if place is None:
-        return False
-    moved = replace(instance, location=place)
-    if fault_of(archive, moved):
-        return False
-    with archive.database.begin() as conn:
-        promote(conn, moved, size_bytes=archive.store.size(place.container), now=now)
-        detail = {"repaired_from": "copy", "was_in": instance.location.container}
-        write(conn, [Line(instance.pk, CustodyEvent.VERIFIED, now, detail)])
-    log.info("repaired", sop=instance.sop_instance_uid, copy=place.container)
-    return True
-
-
-def _whole_records(
-    archive: Archive, wanted: set[tuple[str, str, str]]
-) -> dict[tuple[str, str, str], tuple[str, Entry]]:
-    """Return records of the spool that are the wanted objects and have their hash."""
-    found: dict[tuple[str, str, str], tuple[str, Entry]] = {}
-    for path in segment_paths(archive.spool.folder):
-        try:
-            descriptor = archive.spool.open(path.name)
-        except NotFound:
-            continue
-        try:
-            for key, entry in _entries(descriptor):
-                if key in wanted and key not in found and payload_is_whole(descriptor, entry):
-                    found[key] = (path.name, entry)
-        finally:
-            os.close(descriptor)
-    return found
-
-
-def _entries(descriptor: int) -> Iterator[tuple[tuple[str, str, str], Entry]]:
-    header = read_segment_header(descriptor)
-    if header is None:
-        return
-    for part in scan(descriptor, nonce=header.nonce, size=os.fstat(descriptor).st_size):
-        if isinstance(part, Entry):
-            told = part.header
-            yield (told.origin.site, told.sop_instance_uid, told.sha256), part
+def _report(
+    checked: int,
+    bad: Sequence[tuple[InstanceRow, str]],
+    compared: Compared,
+    done: Repaired,
+    miscounted: Sequence[str],
+) -> VerifyReport:
+    faults = [
+        Fault(
+            name=_name(i),
+            fault=fault,
+            site=i.site,
+            study_uid=i.study_uid,
+            sop_instance_uid=i.sop_instance_uid,
+            place=i.location.container,
+            repaired_from=done.instances.get(i.pk, ""),
+        )
+        for i, fault in bad
+    ]
+    faults += [
+        Fault(f"pack {key}", fault, place=key, repaired_from=done.packs.get(key, ""))
+        for key, fault in compared.faults.items()
+    ]
+    faults += [
+        Fault(f"backup {key}", CORRUPT, place=key, repaired_from=done.backups.get(key, ""))
+        for key in compared.backups
+    ]
+    return VerifyReport(
+        checked=checked,
+        missing=tuple(f.name for f in faults if f.fault == MISSING),
+        corrupt=tuple(f.name for f in faults if f.fault != MISSING),
+        orphaned=tuple(compared.orphaned),
+        repaired=tuple(f.name for f in faults if f.repaired_from),
+        set_aside=tuple(done.set_aside),
+        miscounted=tuple(miscounted),
+        packs_checked=compared.checked,
+        faults=tuple(faults),
+    )
 
 
 def _keys(archive: Archive, study_uid: str | None) -> list[int]:

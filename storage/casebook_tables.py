@@ -47,6 +47,15 @@ sites = Table(
     _one_of("kind", SiteKind, name="a_site_is_a_hospital_a_gp_or_a_centre"),
 )
 
+site_quotas = Table(
+    "site_quotas",
+    metadata,
+    Column("site", ForeignKey("sites.slug"), primary_key=True),
+    Column("most_bytes", BigInteger),
+    Column("most_instances", BigInteger),
+)
+"""How much a site may keep; without a row, or without a figure, as much as there is room for."""
+
 aes = Table(
     "aes",
     metadata,

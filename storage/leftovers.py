@@ -71,7 +71,7 @@ def take_in_again(archive: Archive, folder: Path, *, now: datetime) -> int:
             if (member.sop_instance_uid, member.sha256) not in wanted:
                 continue
             with archive.store.open_range(container, member.offset, member.length) as stream:
-                archive.receive_part10(stream, _origin(site, member.brought_by))
+                archive.receive_part10(stream, _origin(site, member.brought_by), is_promised=True)
             log.warning("acked_taken_in_again", sop=member.sop_instance_uid, site=site)
             taken += 1
     return taken

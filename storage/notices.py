@@ -20,7 +20,7 @@ import structlog
 
 log = structlog.get_logger()
 
-Kind = Literal["read-only", "fallback", "packing"]
+Kind = Literal["read-only", "fallback", "packing", "mirroring"]
 _SUFFIX = ".notice"
 _UNBORN = ".notice-new"
 

@@ -57,6 +57,18 @@ def note_check(conn: Connection, key: str, *, fault: str, faulty: int, now: date
         )
 
 
+def flag(conn: Connection, key: str, *, fault: str, now: datetime) -> None:
+    """Note for repair that a read found a pack at fault, unless that is known already."""
+    values = {"checked_at": now, "fault": fault, "faulty_instances": 1}
+    conn.execute(update(packs).where(packs.c.key == key, packs.c.fault == "").values(values))
+
+
+def at_fault(conn: Connection) -> dict[str, str]:
+    """Return the packs that are known to be missing or damaged, and what is wrong with each."""
+    found = conn.execute(select(packs.c.key, packs.c.fault).where(packs.c.fault != ""))
+    return {row.key: row.fault for row in found}
+
+
 def members(conn: Connection, key: str) -> list[InstanceRow]:
     """Return the instances that lie in a pack."""
     found = conn.execute(

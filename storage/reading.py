@@ -63,6 +63,16 @@ class Reader:
         self._walk_limits = walk_limits
         self._others = others
 
+    def over(self, store: ObjectStore) -> Reader:
+        """Return a reader like this one, over another store."""
+        return Reader(
+            self._spool,
+            store,
+            self._database,
+            walk_limits=self._walk_limits,
+            others=self._others,
+        )
+
     def open_part10(self, ref: InstanceRow, *, copies_too: bool = True) -> BinaryIO:
         """Open the Part 10 file of an instance as a stream."""
         return self._wherever(

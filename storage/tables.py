@@ -16,6 +16,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -257,6 +258,7 @@ packs = Table(
 """A pack is verified when it is put and checked from then on; without a time it never was."""
 Index("ix_packs_series", packs.c.site, packs.c.study_uid, packs.c.series_uid)
 Index("ix_packs_checked_at", packs.c.checked_at)
+Index("ix_packs_created_at", packs.c.created_at)
 Index(
     "ix_packs_at_fault",
     packs.c.key,
@@ -433,3 +435,44 @@ rebuild_packs = Table(
 )
 """The packs of the rebuild that is under way, and how far it is with each."""
 Index("ix_rebuild_packs_study", rebuild_packs.c.site, rebuild_packs.c.study_uid)
+
+mirror_objects = Table(
+    "mirror_objects",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("noticed_at", UtcDateTime, nullable=False),
+    Column("mirrored_at", UtcDateTime),
+    Column("took_s", Float),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", UtcDateTime, nullable=False),
+    Column("taken_by", Text, nullable=False, server_default=""),
+    Column("last_error", Text, nullable=False, server_default=""),
+)
+"""What the mirror has of the store, or is to have: one row for each pack and each backup."""
+Index(
+    "ix_mirror_objects_waiting",
+    mirror_objects.c.next_attempt_at,
+    mirror_objects.c.noticed_at,
+    sqlite_where=text("mirrored_at IS NULL"),
+    postgresql_where=text("mirrored_at IS NULL"),
+)
+Index("ix_mirror_objects_mirrored_at", mirror_objects.c.mirrored_at)
+
+mirror_reads = Table(
+    "mirror_reads",
+    metadata,
+    Column("reason", String(16), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+)
+"""How often somebody was given bytes from the mirror, and why the store did not have them."""
+
+site_usage = Table(
+    "site_usage",
+    metadata,
+    Column("site", String(32), primary_key=True),
+    Column("used_bytes", BigInteger, nullable=False),
+    Column("used_instances", BigInteger, nullable=False),
+)
+"""What the instances of each site add up to; triggers of the migration keep it so."""

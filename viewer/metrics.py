@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, g, request
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -67,10 +68,12 @@ class _StatusCollector(Collector):
             "spool_drain_seconds": -1.0 if spool.drain_s is None else spool.drain_s,
             "packing_failing": float(bool(spool.packing_failure)),
         }
-        told = {name: v for name, v in self._services.status().items() if name != "spool"}
+        status = self._services.status()
+        told = {name: v for name, v in status.items() if name != "spool"}
         figures |= dict(_numbers("", told))
         for name, value in figures.items():
             yield GaugeMetricFamily(f"lysbro_{name}", name.replace("_", " "), value=value)
+        yield from _of_sites(status.get("sites", ()))
 
 
 def install(app: Flask, known: Services) -> None:
@@ -115,6 +118,22 @@ def _count(response: Response) -> Response:
     if "started" in g:
         figures.seconds.labels(endpoint).observe(time.perf_counter() - g.started)
     return response
+
+
+def _of_sites(sites: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
+    """Yield what each site keeps, and what it may where that is bounded."""
+    for name, about in (
+        ("used_bytes", "bytes that a site keeps"),
+        ("used_instances", "objects that a site keeps"),
+        ("most_bytes", "bytes that a site may keep"),
+        ("most_instances", "objects that a site may keep"),
+    ):
+        family = GaugeMetricFamily(f"lysbro_site_{name}", about, labels=("site",))
+        for site in sites:
+            value = site.get("quota", {}).get(name)
+            if value is not None:
+                family.add_metric((site["slug"],), float(value))
+        yield family
 
 
 def _numbers(prefix: str, values: Mapping[str, object]) -> Iterator[tuple[str, float]]:

@@ -8,10 +8,13 @@ from datetime import datetime
 
 import click
 
+from casework.errors import NotFound
 from lysbro.cli.context import OPERATOR, Parts, json_option, with_parts
 from lysbro.cli.output import counter, show, table
+from lysbro.mirroring import mirror_soon
 from lysbro.processes import ROLES, only_one
 from storage import backup as backups
+from storage.mirror_restore import Restored, restore_from_mirror
 from storage.mover import packing_folder
 from storage.rebuild import RebuildReport, rebuild
 
@@ -31,6 +34,7 @@ def backup(parts: Parts, listed: bool, as_json: bool) -> None:
         return
     folder = packing_folder(parts.archive.data)
     kept = backups.back_up(parts.database, parts.store, folder, now=parts.clock())
+    mirror_soon(parts, kept)
     removed = backups.remove_older(parts.store, keep=parts.settings.backups_kept)
     parts.note(OPERATOR, backups.BACKED_UP, kept.key, detail={"rows": kept.rows})
     told = {"key": kept.key, "rows": kept.rows, "bytes": kept.size_bytes, "removed": removed}
@@ -43,17 +47,26 @@ def backup(parts: Parts, listed: bool, as_json: bool) -> None:
 @click.command("rebuild")
 @click.option("--backup", "key", default=None, metavar="KEY", help="Not the newest backup: this.")
 @click.option("--into-existing", is_flag=True, help="Add to an index that is not empty.")
+@click.option(
+    "--from", "source", type=click.Choice(["store", "mirror"]), default="store",
+    help="mirror: first put back into the store what it lacks, or has cut short.",
+)  # fmt: skip
 @json_option
 @with_parts
-def rebuild_(parts: Parts, key: str | None, into_existing: bool, as_json: bool) -> None:
+def rebuild_(
+    parts: Parts, key: str | None, into_existing: bool, source: str, as_json: bool
+) -> None:
     """Restore the index and the newest casebook from the store alone; goes on where it stopped.
 
-    Stop `lysbro serve` first. Nothing in the store is changed.
+    Stop `lysbro serve` first. Nothing in the store is changed, but by what comes from the mirror.
     """
+    restored: Restored | None = None
     with ExitStack() as held:
         for role in ROLES:
             held.enter_context(only_one(parts.settings, role))
         started = parts.clock()
+        if source == "mirror":
+            restored = _from_mirror(parts)
         with counter("Rebuilding") as watch:
             report = rebuild(
                 parts.archive, backup_key=key, into_existing=into_existing, progress=watch
@@ -71,9 +84,35 @@ def rebuild_(parts: Parts, key: str | None, into_existing: bool, as_json: bool) 
             },
         )
     told = asdict(report) | {"seconds": round(seconds, 3)}
-    show(told, as_json=as_json, text="\n".join(_in_words(report, seconds)))
-    if not report.is_whole:
+    if restored is not None:
+        told["mirror"] = asdict(restored)
+    lines = _of_the_mirror(restored) + _in_words(report, seconds)
+    show(told, as_json=as_json, text="\n".join(lines))
+    if not report.is_whole or (restored is not None and restored.damaged):
         raise click.exceptions.Exit(1)
+
+
+def _from_mirror(parts: Parts) -> Restored:
+    if parts.archive.mirror is None:
+        raise NotFound("There is no mirror. Set LYSBRO_MIRROR.", code="no-mirror")
+    folder = packing_folder(parts.archive.data)
+    with counter("Restoring") as watch:
+        return restore_from_mirror(parts.store, parts.archive.mirror, folder, progress=watch)
+
+
+def _of_the_mirror(restored: Restored | None) -> list[str]:
+    if restored is None:
+        return []
+    lines = [
+        f"{restored.objects} packs and backups ({restored.size_bytes} bytes) came back from the "
+        f"mirror; {restored.there} were in the store."
+    ]
+    for name, names in (
+        ("are damaged in the mirror too", restored.damaged),
+        ("of the store were not whole, and are kept aside", restored.set_aside),
+    ):
+        lines += [f"{len(names)} {name}:"] + [f"  {each}" for each in names] if names else []
+    return lines
 
 
 def _in_words(report: RebuildReport, seconds: float) -> list[str]:

@@ -12,8 +12,7 @@ from casework.custody import Door, Origin
 from casework.errors import Invalid, LysbroError, NotFound, Unavailable
 from lysbro import disk_import
 from lysbro.cli.context import OPERATOR, Parts, json_option, with_parts
-from lysbro.cli.output import counter, progress, show, table
-from storage import care
+from lysbro.cli.output import progress, show, table
 
 
 @click.command("import")
@@ -114,45 +113,3 @@ def send(parts: Parts, study_uid: str, title: str, site_slug: str | None, as_jso
         as_json=as_json,
         text=f"Queued for {title} as job {job}. 'lysbro status' shows how it goes.",
     )
-
-
-@click.command()
-@click.option("--repair", is_flag=True, help="Mend what can be mended from spool or copy.")
-@click.option("--study", "study_uid", default=None, help="One study only.")
-@click.option(
-    "--sample", type=click.IntRange(min=1), default=None, help="So many objects, by chance."
-)
-@json_option
-@with_parts
-def verify(
-    parts: Parts, repair: bool, study_uid: str | None, sample: int | None, as_json: bool
-) -> None:
-    """Hash every object again and compare with the index, both ways; then walk the audit log."""
-    if study_uid is not None and not parts.index.sites_of_study(study_uid):
-        raise NotFound(f"There is no study {study_uid}.", code="no-such-study")
-    with counter("Verifying") as watch:
-        report = care.verify(
-            parts.archive, study_uid=study_uid, sample=sample, repair=repair, progress=watch
-        )
-    broken_at = parts.ledger.verify() if study_uid is None else None
-    told = asdict(report) | {"audit_broken_at": broken_at}
-    bad = (*report.missing, *report.corrupt)
-    lines = [f"{report.checked} objects checked."]
-    for kind in ("missing", "corrupt", "orphaned", "repaired"):
-        names = told.get(kind) or ()
-        lines += [f"{len(names)} {kind}:"] + [f"  {name}" for name in names] if names else []
-    if not bad:
-        lines.append("Every object has the hash that it was received with.")
-    elif set(bad) - set(report.repaired):
-        lines.append(
-            "Nothing was deleted. Restore what is missing from a backup of the store, "
-            "or ask the site to send again."
-        )
-    if broken_at is not None:
-        lines.append(
-            f"The audit log is not as it was written, from entry {broken_at} on. "
-            "Compare it with a backup of the database."
-        )
-    show(told, as_json=as_json, text="\n".join(lines))
-    if bad or broken_at is not None:
-        raise click.exceptions.Exit(1)

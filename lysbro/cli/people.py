@@ -13,6 +13,7 @@ from casework.errors import Invalid, NotFound
 from casework.model import AePermission, Role, Site, SiteKind
 from lysbro.cli.context import OPERATOR, Parts, json_option, with_parts
 from lysbro.cli.output import show, table
+from lysbro.cli.quotas import site_quota
 from pacs_bridge.certificate import read_certificate
 from storage.certificates import is_fingerprint
 from viewer import passwords
@@ -43,6 +44,9 @@ def site_add(parts: Parts, slug: str, name: str, kind: str, issuer: str, as_json
         as_json=as_json,
         text=f"Site {slug} ({name}) is registered.",
     )
+
+
+site.add_command(site_quota)
 
 
 @site.command("list")

@@ -146,6 +146,7 @@ class Bridge:
             "bridge.lock",
             "serve.log",
             "node-id",
+            "mirror-self-test.json",
         }
         left += [
             str(path)

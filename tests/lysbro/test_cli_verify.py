@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,8 +61,9 @@ def test_all_is_well_in_the_spool_and_in_the_store(
         "6 objects checked.", "Every object has the hash that it was received with.",
     ]  # fmt: skip
     told = desk.must("verify", "--study", "1.2.1", "--json").json
-    nothing = {name: [] for name in ("missing", "corrupt", "orphaned", "repaired")}
-    assert told == {"checked": 6, "audit_broken_at": None} | nothing
+    lists = ("missing", "corrupt", "orphaned", "repaired", "set_aside", "miscounted", "faults")
+    nothing: dict[str, Any] = {name: [] for name in lists}
+    assert told == {"checked": 6, "packs_checked": 1, "audit_broken_at": None} | nothing
 
 
 def test_an_audit_entry_that_was_changed_is_found(desk: Desk) -> None:
@@ -84,7 +86,11 @@ def test_one_flipped_bit_is_found_and_named(desk: Desk, pack: Path) -> None:
     text = desk("verify")
     assert text.status == 1
     assert "2 corrupt:\n  hammer 1.2.1.2\n" in text.out
-    assert "Nothing was deleted." in text.out
+    assert "Call it with --repair" in text.out
+    (fault, whole) = answer.json["faults"]
+    assert (fault["fault"], fault["place"], fault["repaired_from"]) == ("corrupt", str(key), "")
+    assert (fault["study_uid"], fault["sop_instance_uid"]) == ("1.2.1", "1.2.1.2")
+    assert whole["name"] == f"pack {key}"
     assert pack.exists()
 
 
@@ -101,10 +107,15 @@ def test_a_lost_pack_is_found_and_named(
 
 def test_what_still_lies_in_the_spool_is_mended(desk: Desk, pack: Path) -> None:
     flip(pack, bytes([2] * 8))
-    answer = desk("verify", "--repair")
-    assert answer.status == 1
-    assert "1 repaired:\n  hammer 1.2.1.2" in answer.out
+    key = pack.relative_to(desk.data / "store")
+    answer = desk.must("verify", "--repair")
+    assert f"2 repaired:\n  hammer 1.2.1.2\n  pack {key}\n" in answer.out
+    assert f"1 set aside:\n  quarantine/{key}." in answer.out
+    assert not pack.exists()
     assert desk.must("verify", "--study", "1.2.1", "--json").json["corrupt"] == []
+    desk.must("verify")
+    (entry,) = desk.audit("repaired")
+    assert (entry.detail["repaired"], entry.detail["left"]) == (2, 0)
 
 
 def test_a_flipped_bit_in_the_spool_is_found(desk: Desk, slices: Path) -> None:
