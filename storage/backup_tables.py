@@ -31,6 +31,7 @@ WHOLE: tuple[Table, ...] = (
     index.completeness_evidence,
     index.sender_questions,
     index.performed_steps,
+    index.recompressions,
 )
 """Backed up as they are, and put back in this order: what is referred to comes first."""
 

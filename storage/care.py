@@ -23,7 +23,7 @@ from storage.archive import Archive
 from storage.backup import backups, sha256_of_backup
 from storage.custodian import Line, write
 from storage.journal import Entry, new_digest, payload_is_whole, scan
-from storage.locate import promote
+from storage.locate import form_values, promote
 from storage.mover import packing_lock
 from storage.objects import sha256_of_object
 from storage.packs import sha256_of_key
@@ -122,7 +122,7 @@ def fault_of(archive: Archive, instance: InstanceRow) -> str:
         return MISSING
     except (OSError, Unavailable):
         return UNREADABLE
-    if digest.hexdigest() != instance.sha256 or size != instance.size_bytes:
+    if digest.hexdigest() != instance.bytes_sha256 or size != instance.size_bytes:
         return CORRUPT
     return ""
 
@@ -188,6 +188,7 @@ def _repair(archive: Archive, bad: list[InstanceRow]) -> list[str]:
                         offset=entry.payload_offset,
                         length=entry.header.payload_bytes,
                         dataset_offset=entry.header.dataset_offset,
+                        **form_values(instance.as_received()),
                     )
                 )
                 detail = {"repaired_from": "spool", "was_in": instance.location.container}
@@ -200,19 +201,27 @@ def _repair(archive: Archive, bad: list[InstanceRow]) -> list[str]:
 def _repair_from_copy(archive: Archive, instance: InstanceRow) -> bool:
     """Let the copy of an object be its place, and the copy's pack a pack like others."""
     now = archive.clock()
-    with archive.database.read() as conn:
-        place = copies.place_of(conn, (instance.site, instance.sop_instance_uid, instance.sha256))
-    if place is None:
+    moved = _in_copy(archive, instance) or _in_copy(archive, instance.as_received())
+    if moved is None:
         return False
-    moved = replace(instance, location=place)
-    if fault_of(archive, moved):
-        return False
+    place = moved.location
     with archive.database.begin() as conn:
         promote(conn, moved, size_bytes=archive.store.size(place.container), now=now)
         detail = {"repaired_from": "copy", "was_in": instance.location.container}
         write(conn, [Line(instance.pk, CustodyEvent.VERIFIED, now, detail)])
     log.info("repaired", sop=instance.sop_instance_uid, copy=place.container)
     return True
+
+
+def _in_copy(archive: Archive, instance: InstanceRow) -> InstanceRow | None:
+    """Return the instance as it lies whole in a copy of its form, or None."""
+    key = (instance.site, instance.sop_instance_uid, instance.sha256)
+    with archive.database.read() as conn:
+        place = copies.place_of(conn, key, kept_sha256=instance.kept_sha256)
+    if place is None:
+        return None
+    moved = replace(instance, location=place)
+    return None if fault_of(archive, moved) else moved
 
 
 def _whole_records(
