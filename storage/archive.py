@@ -226,6 +226,10 @@ class Archive:
         """Open the Part 10 file of an instance as it was received, in its `restored_syntax`."""
         return self._restorer.open_as_received(ref)
 
+    def open_dataset_as_received(self, ref: InstanceRow) -> BinaryIO:
+        """Open the data set of an instance as it was received, in its `restored_syntax`."""
+        return self._restorer.open_dataset_as_received(ref)
+
     def open_in_place(self, ref: InstanceRow) -> BinaryIO:
         """Open the Part 10 file of an instance where its row says that it lies, no copy of it."""
         return self._reader.open_part10(ref, copies_too=False)

@@ -40,12 +40,13 @@ from storage.objects import sha256_of_object
 from storage.pace import Pace, Trip
 from storage.packs import BuiltPack, Member, build_pack, remove_temporaries
 from storage.positions import forget, positions
+from storage.recompression_counts import count
 from storage.recompressor import (
     Outcome,
     RecompressionRule,
     Recompressor,
     codecs_of_sites,
-    count,
+    tallies_of,
     words_of,
 )
 from storage.rows import InstanceRow
@@ -289,7 +290,7 @@ class Mover:
         with self._archive.database.begin() as conn:
             moved = located(conn, pack, members, now=now)
             fulfilled(conn, [built.key])
-            count(conn, done)
+            count(conn, tallies_of(done))
         if done:
             log.info("recompressed", key=built.key, site=series.site, outcomes=words_of(done))
         log.info("packed", key=built.key, instances=moved, bytes=built.size_bytes)

@@ -10,24 +10,23 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 import structlog
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from casework.errors import LysbroError
 from storage.archive import Archive
 from storage.casebook_tables import sites
 from storage.codec import Codec
-from storage.database import insert_if_absent
 from storage.disk import is_out_of_room
 from storage.recompressed_file import LeftAlone, recompress
 from storage.recompression import why_not
+from storage.recompression_counts import Tally
 from storage.rows import InstanceRow
-from storage.tables import recompressions
 
 log = structlog.get_logger()
 
@@ -51,17 +50,6 @@ class Outcome:
     instance: InstanceRow
     word: str  # htj2k | jpeg-ls | the reason why it stays as it came
     path: Path | None = None  # of the recompressed Part 10 file
-
-
-@dataclass(frozen=True)
-class Tally:
-    """How many objects of a site met an outcome, and their bytes as received and as kept."""
-
-    site: str
-    outcome: str
-    instances: int
-    received_bytes: int
-    kept_bytes: int
 
 
 class Recompressor:
@@ -218,42 +206,14 @@ def codecs_of_sites(conn: Connection) -> dict[str, Codec]:
     return {slug: Codec(codec) for slug, codec in rows}
 
 
-def count(conn: Connection, outcomes: Sequence[Outcome]) -> None:
-    """Add to what became of the objects of sites."""
-    found: dict[tuple[str, str], Tally] = {}
-    for outcome in outcomes:
-        row = outcome.instance
-        key = (row.site, outcome.word)
-        was = found.get(key, Tally(*key, 0, 0, 0))
-        received_bytes = row.as_received().size_bytes
-        found[key] = replace(
-            was,
-            instances=was.instances + 1,
-            received_bytes=was.received_bytes + received_bytes,
-            kept_bytes=was.kept_bytes + row.size_bytes,
+def tallies_of(outcomes: Sequence[Outcome]) -> list[Tally]:
+    """Return what became of instances, to be counted."""
+    return [
+        Tally(
+            o.instance.site, o.word, 1, o.instance.as_received().size_bytes, o.instance.size_bytes
         )
-    table = recompressions.c
-    insert_if_absent(
-        conn, recompressions, [{"site": t.site, "outcome": t.outcome} for t in found.values()]
-    )
-    for tally in found.values():
-        conn.execute(
-            update(recompressions)
-            .where(table.site == tally.site, table.outcome == tally.outcome)
-            .values(
-                instances=table.instances + tally.instances,
-                received_bytes=table.received_bytes + tally.received_bytes,
-                kept_bytes=table.kept_bytes + tally.kept_bytes,
-            )
-        )
-
-
-def tallies(conn: Connection, site: str | None = None) -> list[Tally]:
-    """Return what became of the objects of sites, or of one."""
-    asked = select(recompressions).order_by(recompressions.c.site, recompressions.c.outcome)
-    if site is not None:
-        asked = asked.where(recompressions.c.site == site)
-    return [Tally(*row) for row in conn.execute(asked)]
+        for o in outcomes
+    ]
 
 
 def words_of(outcomes: Sequence[Outcome]) -> Mapping[str, int]:

@@ -60,6 +60,16 @@ class Restorer:
             return self.open_part10(ref)
         return as_stream(restored_part10(self._source(ref), ref))
 
+    def open_dataset_as_received(self, ref: InstanceRow) -> BinaryIO:
+        """Open the data set of an instance as it was received, in `restored_syntax`."""
+        if ref.received is None:
+            stream = self.open_part10(ref)
+            stream.read(ref.location.dataset_offset)
+            return stream
+        chunks = restored_part10(self._source(ref), ref)
+        next(chunks)  # its file meta
+        return as_stream(chunks)
+
     def native_frame(self, ref: InstanceRow, frame: int) -> Frame:
         """Return one frame as it was received, decoded when it is kept in another form."""
         if ref.received is None:

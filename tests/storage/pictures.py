@@ -59,7 +59,7 @@ class Picture:
         pixels: bytes | None = None,
         number: int = 1,
         after: bytes = b"",
-        series: str = "1.2.3.1",
+        study: str = "1.2.3",
     ) -> bytes:
         """Return the data set in a transfer syntax."""
         how = {"implicit": syntax == IMPLICIT_LE}
@@ -76,8 +76,8 @@ class Picture:
             element(0x00091001, "UN" if not how["implicit"] else "LO", b"\x01\x02\x03\x04", **how),
             element(0x00100010, "PN", "NESS^KARI", **how),
             element(0x00100020, "LO", "12345", **how),
-            element(0x0020000D, "UI", "1.2.3", **how),
-            element(0x0020000E, "UI", series, **how),
+            element(0x0020000D, "UI", study, **how),
+            element(0x0020000E, "UI", study + ".1", **how),
             element(0x00200013, "IS", str(number), **how),
             us(0x00280002, self.samples, **how),
             element(0x00280004, "CS", self.photometric, **how),

@@ -25,7 +25,8 @@ from storage.index import Index
 from storage.mover import Mover
 from storage.objects import MemoryStore
 from storage.rebuild import rebuild
-from storage.recompressor import RecompressionRule, Recompressor, tallies
+from storage.recompression_counts import tallies
+from storage.recompressor import RecompressionRule, Recompressor
 from storage.rows import InstanceRow
 from storage.segments import segment_paths
 from storage.tables import instances
