@@ -33,7 +33,8 @@ FORMS = [
 
 def pack(world: Any, codec: str) -> None:
     world.parts.people.set_recompression("hammer", codec)
-    done = Mover(world.parts.archive, quiet_s=0).run_once(world.parts.clock() + timedelta(seconds=60))
+    soon = world.parts.clock() + timedelta(seconds=60)
+    done = Mover(world.parts.archive, quiet_s=0).run_once(soon)
     assert done.packed == 1
 
 
