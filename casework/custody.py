@@ -26,6 +26,7 @@ class CustodyEvent(StrEnum):
     SYNCED = "synced"
     REPEATED = "repeated"
     CONFLICTED = "conflicted"
+    RECOMPRESSED = "recompressed"
     PACKED = "packed"
     VERIFIED = "verified"
     COMMITTED = "committed"

@@ -79,6 +79,7 @@ class Site:
     name: str
     kind: SiteKind
     issuer: str = ""  # OID of who gives this site's patient numbers; empty: the site itself
+    recompress: str = ""  # htj2k | jpeg-ls; empty: what it sends is kept as it came
 
 
 @dataclass(frozen=True)

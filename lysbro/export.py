@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -30,6 +31,7 @@ from viewer import report_pdf
 FORMAT = "lysbro-case/1"
 
 _CHUNK = 1 << 20
+_TO_GROUP_LENGTH = 144
 _UNSIGNED = ("draft", "draft_version")
 
 Watch = Callable[[Sequence[InstanceRow]], Iterable[InstanceRow]]
@@ -44,6 +46,23 @@ class Exported:
     images: int
     reports: int
     size_bytes: int
+
+
+@dataclass(frozen=True)
+class _Form:
+    """The form in which an object is exported: that in which it was received, as far as kept."""
+
+    transfer_syntax_uid: str
+    sha256: str
+    size_bytes: int
+
+    @classmethod
+    def of(cls, instance: InstanceRow) -> _Form:
+        """Return the form that `Archive.open_as_received` gives an instance."""
+        known = instance.received
+        if known is None:
+            return cls(instance.transfer_syntax_uid, instance.sha256, instance.size_bytes)
+        return cls(known.restored_syntax, known.restored_sha256, known.restored_bytes)
 
 
 @dataclass
@@ -66,10 +85,11 @@ class _Package:
 
     def pour(self, name: str, source: BinaryIO, instance: InstanceRow) -> None:
         """Add a Part 10 file; raise Unavailable when its data set no longer has its hash."""
-        whole, dataset = hashlib.sha256(), new_digest(instance.transfer_syntax_uid)
+        form = _Form.of(instance)
+        whole, dataset = hashlib.sha256(), new_digest(form.transfer_syntax_uid)
         size = 0
         with source, self.archive.open(self._entry(name), "w", force_zip64=True) as target:
-            meta = source.read(instance.location.dataset_offset)
+            meta = _file_meta(source)
             whole.update(meta)
             target.write(meta)
             while chunk := source.read(_CHUNK):
@@ -77,7 +97,7 @@ class _Package:
                 dataset.update(chunk)
                 target.write(chunk)
                 size += len(chunk)
-        if dataset.hexdigest() != instance.sha256 or size != instance.size_bytes:
+        if dataset.hexdigest() != form.sha256 or size != form.size_bytes:
             raise Unavailable(
                 f"The object {instance.sop_instance_uid} of {instance.site} no longer has its "
                 "hash; nothing was exported. Run 'lysbro verify --repair'.",
@@ -92,7 +112,7 @@ class _Package:
             series_uid=instance.series_uid,
             sop_class_uid=instance.sop_class_uid,
             sop_instance_uid=instance.sop_instance_uid,
-            transfer_syntax_uid=instance.transfer_syntax_uid,
+            transfer_syntax_uid=form.transfer_syntax_uid,
             received_sha256=instance.sha256,
         )
 
@@ -193,7 +213,7 @@ def _write(
     for number, row in enumerate(instances, start=1):
         folder = series.setdefault((row.site, row.series_uid), len(series) + 1)
         name = f"images/series-{folder:03}/{number:05}.dcm"
-        package.pour(name, parts.archive.open_part10(row), row)
+        package.pour(name, parts.archive.open_as_received(row), row)
         events = parts.index.custody(scope, row.sop_instance_uid, row.site)
         custody.append(
             {
@@ -242,6 +262,13 @@ def _note(parts: Parts, case: Case, instances: Sequence[InstanceRow], actor: Act
     pks = [row.pk for row in instances]
     by = {"actor": actor.id, "case": case.id}
     parts.index.note_each(pks, CustodyEvent.EXPORTED, parts.clock(), by)
+
+
+def _file_meta(source: BinaryIO) -> bytes:
+    """Read preamble, prefix and group 0002, which tells its length (PS3.10 section 7.1)."""
+    head = source.read(_TO_GROUP_LENGTH)
+    (length,) = struct.unpack_from("<L", head, _TO_GROUP_LENGTH - 4)
+    return head + source.read(length)
 
 
 def _plain(value: object) -> str:

@@ -278,6 +278,12 @@ class Settings(BaseModel):
     merge_quiet_seconds: Annotated[float, Field(ge=0)] = Field(
         21600, description="seconds without a new instance until a series' packs are merged"
     )
+    recompress_share: int = Field(
+        50, ge=1, le=100, description="percent of its time that the worker may spend recompressing"
+    )
+    recompress_patience: Annotated[float, Field(ge=0)] = Field(
+        900, description="seconds that a series may wait for it; then it is packed as it came"
+    )
     backup_every: Annotated[float, Field(ge=0)] = Field(
         86400, description="seconds between backups of the casebook into the store; 0: none"
     )

@@ -30,8 +30,8 @@ from storage.nodes import Nodes
 from storage.objects import ObjectStore, open_mirror, open_store
 from storage.outbox import Outbox
 from storage.people import People
-from storage.retention import Retention
 from storage.quotas import Quotas
+from storage.retention import Retention
 from storage.spool import Durability
 
 

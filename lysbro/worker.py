@@ -22,6 +22,7 @@ from lysbro.sending import Sender
 from lysbro.wiring import Parts
 from storage.merge import MergeRule
 from storage.mover import Mover
+from storage.recompressor import RecompressionRule
 from storage.scrub import Scrubber
 
 log = structlog.get_logger()
@@ -54,6 +55,10 @@ def chores(parts: Parts) -> tuple[Chore, ...]:
             quiet_s=settings.merge_quiet_seconds,
             pack_bytes=settings.pack_bytes,
             pack_members=settings.pack_members,
+        ),
+        recompression=RecompressionRule(
+            share_percent=settings.recompress_share,
+            patience_s=settings.recompress_patience,
         ),
     )
     scrubber = Scrubber(parts.archive, daily_bytes=settings.verify_daily_bytes)

@@ -9,7 +9,7 @@ import io
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 import structlog
 from pydicom.uid import UID
@@ -58,6 +58,18 @@ class Sendable(Protocol):
         """Open the data set as it is stored."""
 
 
+@runtime_checkable
+class Recompressed(Sendable, Protocol):
+    """An object that may be stored in another form than the one in which it was received."""
+
+    @property
+    def received_syntax(self) -> str:
+        """Return the transfer syntax in which it was received; empty when it is stored so."""
+
+    def open_as_received(self) -> BinaryIO:
+        """Open the data set as it was received."""
+
+
 @dataclass(frozen=True)
 class StoredObject:
     """An instance of the archive, as it goes out."""
@@ -85,6 +97,15 @@ class StoredObject:
         stream = self.archive.open_part10(self.row)
         stream.read(self.row.location.dataset_offset)
         return stream
+
+    @property
+    def received_syntax(self) -> str:
+        """Return the transfer syntax in which it comes back; empty when it is stored so."""
+        return "" if self.row.received is None else self.row.received.restored_syntax
+
+    def open_as_received(self) -> BinaryIO:
+        """Open the data set as it was received."""
+        return self.archive.open_dataset_as_received(self.row)
 
 
 @dataclass(frozen=True)
@@ -225,7 +246,8 @@ def _contexts_for(item: Sendable) -> dict[tuple[str, str], None]:
     """
     if not is_standard_uid(item.sop_class_uid) or not is_standard_uid(item.transfer_syntax_uid):
         return {}
-    syntaxes = dict.fromkeys((item.transfer_syntax_uid, EXPLICIT_LE, IMPLICIT_LE))
+    received = _received_syntax(item) or EXPLICIT_LE
+    syntaxes = dict.fromkeys((item.transfer_syntax_uid, received, EXPLICIT_LE, IMPLICIT_LE))
     return {(item.sop_class_uid, syntax): None for syntax in syntaxes}
 
 
@@ -241,11 +263,13 @@ def _send(association: Association, item: Sendable, message_id: int) -> Outcome:
     }
     uid, syntax = item.sop_instance_uid, item.transfer_syntax_uid
     if syntax not in accepted:
-        fallback = next((s for s in (EXPLICIT_LE, IMPLICIT_LE) if s in accepted), None)
+        received = _received_syntax(item) or EXPLICIT_LE
+        others = (received, EXPLICIT_LE, IMPLICIT_LE)
+        fallback = next((s for s in others if s in accepted), None)
         if fallback is None:
             return Outcome(uid, None, f"the node does not take {syntax_name(syntax)}")
         try:
-            content: BinaryIO = io.BytesIO(to_uncompressed(_part10(item), fallback, source=syntax))
+            content = _in_syntax(item, fallback)
         except Invalid as error:
             return Outcome(uid, None, error.message)
         syntax = fallback
@@ -257,11 +281,28 @@ def _send(association: Association, item: Sendable, message_id: int) -> Outcome:
     return Outcome(uid, status, comment, sent_in=syntax)
 
 
-def _part10(item: Sendable) -> bytes:
+def _received_syntax(item: Sendable) -> str:
+    return item.received_syntax if isinstance(item, Recompressed) else ""
+
+
+def _in_syntax(item: Sendable, syntax: str) -> BinaryIO:
+    """Return the data set uncompressed: as it was received where that is what is asked for."""
+    received = _received_syntax(item)
+    if received == syntax and isinstance(item, Recompressed):
+        return item.open_as_received()
+    source = received or item.transfer_syntax_uid
+    return io.BytesIO(to_uncompressed(_part10(item, source), syntax, source=source))
+
+
+def _part10(item: Sendable, syntax: str) -> bytes:
     meta = build_file_meta(
         sop_class_uid=item.sop_class_uid,
         sop_instance_uid=item.sop_instance_uid,
-        transfer_syntax_uid=item.transfer_syntax_uid,
+        transfer_syntax_uid=syntax,
     )
-    with item.open_dataset() as stream:
+    if isinstance(item, Recompressed) and syntax != item.transfer_syntax_uid:
+        opened = item.open_as_received()
+    else:
+        opened = item.open_dataset()
+    with opened as stream:
         return meta + stream.read()

@@ -106,7 +106,7 @@ def _decoder_of(source: str, ds: Dataset) -> _Decode:
     if photometric in ("YBR_ICT", "YBR_RCT"):  # undone by the decoder (PS3.5 section 8.2.4)
         ds.PhotometricInterpretation = "RGB"
     if source in _HTJ2K:
-        return imagecodecs.htj2k_decode
+        return lambda coded: imagecodecs.htj2k_decode(coded, planar=False)
     return imagecodecs.jpeg2k_decode
 
 

@@ -31,6 +31,7 @@ from storage.quota_gate import QuotaGate
 from storage.reading import Frame, OtherSpools, Reader
 from storage.records import SpoolRecord
 from storage.recovery import RecoveryReport, recover
+from storage.restoring import Restorer
 from storage.rows import InstanceRow
 from storage.segments import Segment
 from storage.spool import Durability, Spool, SpoolLimits
@@ -117,6 +118,7 @@ class Archive:
         if mirror is not None:
             self._fallback = FallbackStore(store, mirror, database, clock=clock)
             self._reader = CheckedReader(self._in_place.over(self._fallback), self._fallback)
+        self._restorer = Restorer(self._reader, database)
         self._indexer: Indexer | IndexProcess
         if follower:
             self._indexer = IndexProcess(follower, housekeeping=self.spool.seal_due)
@@ -243,7 +245,15 @@ class Archive:
 
     def open_part10(self, ref: InstanceRow) -> BinaryIO:
         """Open the Part 10 file of an instance as a stream."""
-        return self._reader.open_part10(ref)
+        return self._restorer.open_part10(ref)
+
+    def open_as_received(self, ref: InstanceRow) -> BinaryIO:
+        """Open the Part 10 file of an instance as it was received, in its `restored_syntax`."""
+        return self._restorer.open_as_received(ref)
+
+    def open_dataset_as_received(self, ref: InstanceRow) -> BinaryIO:
+        """Open the data set of an instance as it was received, in its `restored_syntax`."""
+        return self._restorer.open_dataset_as_received(ref)
 
     def open_in_place(self, ref: InstanceRow) -> BinaryIO:
         """Open the Part 10 file of an instance where its row says that it lies, no copy of it."""
@@ -251,15 +261,23 @@ class Archive:
 
     def read_part10(self, ref: InstanceRow) -> bytes:
         """Return the Part 10 file of an instance."""
-        return self._reader.read_part10(ref)
+        return self._restorer.read(ref, 0, ref.location.length)
 
     def read_dataset(self, ref: InstanceRow) -> bytes:
-        """Return the data set of an instance as it was received."""
-        return self._reader.read_dataset(ref)
+        """Return the data set of an instance as its row describes it."""
+        return self._restorer.read(ref, ref.location.dataset_offset, ref.size_bytes)
+
+    def read_in_place(self, ref: InstanceRow, offset: int, length: int) -> bytes:
+        """Return a stretch of the Part 10 file of an instance, as its row describes it."""
+        return self._restorer.read(ref, offset, length)
 
     def read_frame(self, ref: InstanceRow, frame: int) -> Frame:
+        """Return one frame of an instance, counted from 1, as it is kept."""
+        return self._restorer.read_frame(ref, frame)
+
+    def native_frame(self, ref: InstanceRow, frame: int) -> Frame:
         """Return one frame of an instance, counted from 1, as it was received."""
-        return self._reader.read_frame(ref, frame)
+        return self._restorer.native_frame(ref, frame)
 
     def load(self) -> Load:
         """Return how much waits in the spool and for the index; asks no database."""

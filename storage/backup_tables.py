@@ -37,6 +37,7 @@ WHOLE: tuple[Table, ...] = (
     erasure.erased_cases,
     erasure.legal_holds,
     erasure.retention_rules,
+    index.recompressions,
 )
 """Backed up as they are, and put back in this order: what is referred to comes first."""
 

@@ -28,7 +28,7 @@ from storage.custodian import Line, write
 from storage.disk import open_stretch
 from storage.intents import SERIES, Intent, fulfilled, intend
 from storage.journal import Entry, payload_is_whole, scan
-from storage.locate import Pack, keep_pack, promote
+from storage.locate import Pack, form_values, keep_pack, promote
 from storage.mover import packing_folder, packing_lock
 from storage.objects import sha256_of_object
 from storage.objects.aside import fetch, put_right, set_aside, temporary
@@ -180,6 +180,7 @@ class _Mending:
                         offset=entry.payload_offset,
                         length=entry.header.payload_bytes,
                         dataset_offset=entry.header.dataset_offset,
+                        **form_values(instance.as_received()),
                     )
                 )
                 write(conn, [_line(instance, SPOOL, now)])
@@ -211,9 +212,12 @@ class _Mending:
         """Put right where objects lie in a pack that is whole, as the pack itself says it."""
         archive, now = self._archive, self._archive.clock()
         reader = PackReader(archive.store, key, archive.store.size(key))
-        notes = {(n.site, n.sop_instance_uid, n.sha256): n for n in reader.directory().notes}
+        notes = {
+            (n.site, n.sop_instance_uid, n.sha256, n.kept_sha256): n
+            for n in reader.directory().notes
+        }
         for instance in misplaced:
-            note = notes.get(_key_of(instance))
+            note = notes.get((*_key_of(instance), instance.kept_sha256))
             if note is None:
                 continue
             start = reader.start_of(note)
@@ -244,7 +248,7 @@ class _Mending:
             at, header = entry.payload_offset, entry.header
             return _Source(
                 SPOOL,
-                _of_lengths(instance, header.payload_bytes, header.dataset_offset),
+                _of_lengths(instance.as_received(), header.payload_bytes, header.dataset_offset),
                 lambda: open_stretch(archive.spool.open(segment), at, header.payload_bytes),
             )
         copy = self._copy_of(instance)
@@ -252,15 +256,22 @@ class _Mending:
             where = copy.location
             return _Source(
                 COPY,
-                _of_lengths(instance, where.length, where.dataset_offset),
+                _of_lengths(
+                    replace(copy, location=instance.location), where.length, where.dataset_offset
+                ),
                 lambda: archive.open_in_place(copy),
             )
         data = self._in_mirror(instance)
         return None if data is None else _Source(MIRROR, instance, lambda: io.BytesIO(data))
 
     def _copy_of(self, instance: InstanceRow) -> InstanceRow | None:
+        """Return the instance as it lies whole in a copy, of the form that is kept or received."""
+        return self._copy_in_form(instance) or self._copy_in_form(instance.as_received())
+
+    def _copy_in_form(self, instance: InstanceRow) -> InstanceRow | None:
+        key = _key_of(instance)
         with self._archive.database.read() as conn:
-            place = copies.place_of(conn, _key_of(instance))
+            place = copies.place_of(conn, key, kept_sha256=instance.kept_sha256)
         if place is None or place.container == instance.location.container:
             return None
         copy = replace(instance, location=place)
@@ -349,6 +360,7 @@ def _relocate(
                 "offset": p.offset,
                 "length": p.length,
                 "dataset_offset": p.instance.location.dataset_offset,
+                **form_values(p.instance),
             }
             for p in built.placed
         ],

@@ -44,6 +44,7 @@ sites = Table(
     Column("name", Text, nullable=False),
     Column("kind", String(16), nullable=False),
     Column("issuer", Text, nullable=False, server_default=""),
+    Column("recompress", String(8), nullable=False, server_default=""),
     _one_of("kind", SiteKind, name="a_site_is_a_hospital_a_gp_or_a_centre"),
 )
 

@@ -64,6 +64,12 @@ class CheckedReader:
             raise trouble
         raise _damaged(ref)
 
+    def read(self, ref: InstanceRow, offset: int, length: int) -> bytes:
+        """Return a stretch of the Part 10 file of an instance, of a large one without a hash."""
+        if ref.location.where == IN_SPOOL or ref.location.length > _HELD_BYTES:
+            return self._reader.read(ref, offset, length)
+        return self.read_part10(ref)[offset : offset + length]
+
     def read_dataset(self, ref: InstanceRow) -> bytes:
         """Return the data set of an instance as it was received."""
         if ref.location.where == IN_SPOOL:
@@ -89,7 +95,7 @@ def has_its_hash(ref: InstanceRow, data: bytes) -> bool:
     digest = new_digest(ref.transfer_syntax_uid)
     digest.update(memoryview(data)[ref.location.dataset_offset :])
     size = len(data) - ref.location.dataset_offset
-    return bool(size == ref.size_bytes and digest.hexdigest() == ref.sha256)
+    return bool(size == ref.size_bytes and digest.hexdigest() == ref.bytes_sha256)
 
 
 def _damaged(ref: InstanceRow) -> Unavailable:
@@ -131,7 +137,7 @@ class _Hashed(io.RawIOBase):
 
     def _judge(self) -> None:
         ref = self._ref
-        if self._digest.hexdigest() == ref.sha256 and self._position == ref.location.length:
+        if self._digest.hexdigest() == ref.bytes_sha256 and self._position == ref.location.length:
             return
         self._store.at_fault(ref.location.container, CORRUPT)
         raise _damaged(ref)
@@ -159,6 +165,9 @@ class _Held:
         raise NotImplementedError
 
     def delete(self, key: str) -> None:
+        raise NotImplementedError
+
+    def erase(self, key: str) -> None:
         raise NotImplementedError
 
     def tidy(self) -> int:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     exists,
     func,
     not_,
+    or_,
     select,
     tuple_,
     update,
@@ -42,6 +43,7 @@ class Copy:
     offset: int
     length: int
     dataset_offset: int
+    kept_sha256: str = ""  # when it lies there in another form than it was received in
 
 
 def note(conn: Connection, found: Sequence[Copy], *, now: datetime) -> None:
@@ -58,6 +60,7 @@ def note(conn: Connection, found: Sequence[Copy], *, now: datetime) -> None:
                 "offset": copy.offset,
                 "length": copy.length,
                 "dataset_offset": copy.dataset_offset,
+                "kept_sha256": copy.kept_sha256,
                 "verified_at": now,
             }
             for copy in found
@@ -65,11 +68,14 @@ def note(conn: Connection, found: Sequence[Copy], *, now: datetime) -> None:
     )
 
 
-def place_of(conn: Connection, key: ObjectKey) -> Location | None:
-    """Return where a copy of an object lies, or None when there is none."""
+def place_of(conn: Connection, key: ObjectKey, *, kept_sha256: str = "") -> Location | None:
+    """Return where a copy of an object lies in a form, or None when there is none.
+
+    Without a hash of another form it is that in which the object was received.
+    """
     row = conn.execute(
         select(copies.c.container, copies.c.offset, copies.c.length, copies.c.dataset_offset)
-        .where(*_is(key))
+        .where(*_is(key), copies.c.kept_sha256 == kept_sha256)
         .order_by(copies.c.superseded_at.is_not(None), copies.c.pk)
         .limit(1)
     ).one_or_none()
@@ -80,11 +86,12 @@ def already_stored(conn: Connection, keys: Iterable[ObjectKey]) -> set[ObjectKey
     """Return which objects the store has by now, as a copy that stays or in a series' pack."""
     found: set[ObjectKey] = set()
     for some in chunks(sorted(set(keys))):
-        for table, holds in (
-            (copies, copies.c.superseded_at.is_(None)),
-            (instances, instances.c.location == IN_PACK),
+        for table, sha256, holds in (
+            (copies, copies.c.sha256, copies.c.superseded_at.is_(None)),
+            (instances, instances.c.sha256, instances.c.location == IN_PACK),
+            (instances, instances.c.kept_sha256, instances.c.location == IN_PACK),
         ):
-            name = (table.c.site, table.c.sop_instance_uid, table.c.sha256)
+            name = (table.c.site, table.c.sop_instance_uid, sha256)
             rows = conn.execute(select(*name).where(tuple_(*name).in_(some), holds))
             found |= {(row[0], row[1], row[2]) for row in rows}
     return found
@@ -98,7 +105,13 @@ def are_there(conn: Connection) -> bool:
 def unindexed(conn: Connection, *, before: datetime) -> list[Copy]:
     """Return copies whose object has no row in the index although it should by now."""
     name = (copies.c.site, copies.c.sop_instance_uid, copies.c.sha256)
-    place = (copies.c.container, copies.c.offset, copies.c.length, copies.c.dataset_offset)
+    place = (
+        copies.c.container,
+        copies.c.offset,
+        copies.c.length,
+        copies.c.dataset_offset,
+        copies.c.kept_sha256,
+    )
     rows = conn.execute(
         select(*name, *place)
         .outerjoin(instances, _same_object())
@@ -214,7 +227,8 @@ def _same_object() -> ColumnElement[bool]:
     return and_(
         instances.c.site == copies.c.site,
         instances.c.sop_instance_uid == copies.c.sop_instance_uid,
-        instances.c.sha256 == copies.c.sha256,
+        # or the very bytes that it is kept in have come back
+        or_(instances.c.sha256 == copies.c.sha256, instances.c.kept_sha256 == copies.c.sha256),
     )
 
 

@@ -105,6 +105,10 @@ class FallbackStore:
         """Remove an object of the first store."""
         self.first.delete(key)
 
+    def erase(self, key: str) -> None:
+        """Remove an object of the first store with all its versions."""
+        self.first.erase(key)
+
     def tidy(self) -> int:
         """Remove what puts that were cut short left in the first store."""
         return self.first.tidy()

@@ -21,6 +21,7 @@ from storage.database import Database
 from storage.locate import Pack, Packed, ReadySeries
 from storage.matching import Key
 from storage.query import read_query
+from storage.recompression_counts import Tally, tallies
 from storage.rows import (
     ConflictRow,
     ConflictSide,
@@ -249,6 +250,11 @@ class Index:
         """Settle which of two objects counts, and return the conflict as it was."""
         with self._database.begin() as conn:
             return conflicts.settle(conn, pk, keep=keep, actor=actor, now=now)
+
+    def recompressions(self, site: str | None = None) -> list[Tally]:
+        """Return what became of the objects of sites that have them recompressed, or of one."""
+        with self._database.read() as conn:
+            return tallies(conn, site)
 
     def series_ready_to_pack(
         self,

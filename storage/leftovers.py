@@ -24,7 +24,7 @@ from casework.errors import NotFound, Refused, Unavailable
 from storage import copies, intents
 from storage.archive import Archive
 from storage.intents import COPY, Intent
-from storage.locate import Pack, Packed, located
+from storage.locate import Form, Pack, Packed, located
 from storage.packs import Found, read_members, sha256_of_key
 from storage.tables import IN_SPOOL, instances
 
@@ -140,7 +140,9 @@ def _read_back(archive: Archive, key: str, folder: Path) -> list[Found]:
             while chunk := source.read(_CHUNK):
                 digest.update(chunk)
                 target.write(chunk)
-        return read_members(path) if digest.hexdigest() == sha256_of_key(key) else []
+        if digest.hexdigest() != sha256_of_key(key):
+            return []
+        return read_members(path, limits=archive.walk_limits)
     except OSError as error:
         raise Unavailable(
             f"The pack {key} cannot be looked at ({error.strerror or error}). "
@@ -164,7 +166,7 @@ def _adopt_series(
     conn: Connection, intent: Intent, members: Sequence[Found], size_bytes: int, now: datetime
 ) -> bool:
     found = [(member, _spooled(conn, intent.site, member)) for member in members]
-    packed = [Packed(pk, m.offset, m.length) for m, pk in found if pk is not None]
+    packed = [Packed(pk, m.offset, m.length, _form_of(m)) for m, pk in found if pk is not None]
     if not packed or len(packed) < len(members):
         return False
     pack = Pack(
@@ -178,6 +180,19 @@ def _adopt_series(
     )
     located(conn, pack, packed, now=now)
     return True
+
+
+def _form_of(member: Found) -> Form | None:
+    if member.received is None or member.pixel is None:
+        return None
+    return Form(
+        member.transfer_syntax_uid,
+        member.size_bytes,
+        member.dataset_offset,
+        member.kept_sha256,
+        member.pixel,
+        member.received,
+    )
 
 
 def _adopt_copies(
@@ -194,6 +209,7 @@ def _adopt_copies(
             offset=member.offset,
             length=member.length,
             dataset_offset=member.dataset_offset,
+            kept_sha256=member.kept_sha256,
         )
         for member in members
     ]

@@ -257,4 +257,5 @@ def _as_copy(member: InstanceRow) -> copies.Copy:
         where.offset,
         where.length,
         where.dataset_offset,
+        member.kept_sha256,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,8 +17,10 @@ from pathlib import Path
 
 import structlog
 
+from casework.custody import CustodyEvent, CustodyRow
 from casework.errors import Conflict, LysbroError, Unavailable
 from storage.archive import Archive
+from storage.codec import Codec
 from storage.custodian import lines_of
 from storage.disk import free_bytes
 from storage.intents import SERIES, Intent, fulfilled, intend
@@ -28,8 +30,10 @@ from storage.locate import (
     Packed,
     ReadySeries,
     are_there,
+    form_of,
     live_records,
     located,
+    recompression_detail,
     series_ready_to_pack,
 )
 from storage.merge import MergeRule, merge_next
@@ -37,6 +41,15 @@ from storage.objects import sha256_of_object
 from storage.pace import Pace, Trip
 from storage.packs import BuiltPack, Member, build_pack, remove_temporaries
 from storage.positions import forget, positions
+from storage.recompression_counts import count
+from storage.recompressor import (
+    Outcome,
+    RecompressionRule,
+    Recompressor,
+    codecs_of_sites,
+    tallies_of,
+    words_of,
+)
 from storage.rows import InstanceRow
 
 log = structlog.get_logger()
@@ -59,12 +72,13 @@ class MoverReport:
     failure: str = ""  # why the run ended early; it is tried again
     is_elsewhere: bool = False  # another mover works on this data folder
     merged: int = 0  # small packs that became one
+    waiting: int = 0  # series that wait for their recompression
 
 
 class Mover:
     """Packs and releases for one data folder."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an operator may set, each by its name
         self,
         archive: Archive,
         *,
@@ -75,6 +89,7 @@ class Mover:
         pack_members: int = 4000,
         copies_grace_s: float = 3600,
         merge: MergeRule | None = None,
+        recompression: RecompressionRule | None = None,
     ) -> None:
         self._archive = archive
         self._quiet_s = quiet_s
@@ -93,6 +108,10 @@ class Mover:
         self._pause = timedelta(0)
         self._not_before: datetime | None = None
         self._pace = Pace(archive.data)
+        self._recompressor = Recompressor(
+            archive, self._folder, recompression or RecompressionRule()
+        )
+        self._waiting = 0
 
     def run_once(self, now: datetime) -> MoverReport:
         """Pack some series that are ready and release what is free."""
@@ -111,7 +130,9 @@ class Mover:
             if packed or self._is_time_for_copies(now):
                 failure = self._retire_copies(now) or failure
             merged = 0 if packed or failure else self._merge(now)
-        return MoverReport(packed, packs, released, rotten, failure, merged=merged)
+        return MoverReport(
+            packed, packs, released, rotten, failure, merged=merged, waiting=self._waiting
+        )
 
     def _tidy(self) -> None:
         """Remove what a mover that died left behind; none can be at work while the lock is ours."""
@@ -122,27 +143,22 @@ class Mover:
                 log.info("stale_packs_removed", count=stale)
 
     def _pack_ready(self, now: datetime) -> tuple[int, int, int, str]:
-        with self._archive.database.read() as conn:
-            ready = series_ready_to_pack(
-                conn,
-                node=self._archive.spool.node,
-                now=now,
-                quiet_s=self._quiet_s,
-                large_bytes=self._large_bytes,
-                limit=_SERIES_A_RUN + len(self._rotten),
-            )
         packed = packs = rotten = 0
-        for series in ready:
+        for series, codec in self._ready(now):
             for part in self._parts(series):
                 begun = time.perf_counter()
                 try:
-                    built = self._build(series, part)
+                    outcomes = self._prepared(part, codec, now)
+                    if outcomes is None:
+                        self._waiting += 1
+                        break
+                    built = self._build(series, [each.instance for each in outcomes])
                 except Unavailable as error:
                     return packed, packs, rotten, self._pause_after(error, now)
                 try:
                     rotten += len(built.rotten)
                     if built.placed:
-                        packed += self._keep(series, built, now)
+                        packed += self._keep(series, built, now, outcomes if codec else ())
                         packs += 1
                         self._pace.note(Trip(built.size_bytes, time.perf_counter() - begun))
                 except Conflict as error:  # a person must look; the other series go on meanwhile
@@ -152,9 +168,42 @@ class Mover:
                     return packed, packs, rotten, self._pause_after(error, now)
                 finally:
                     built.path.unlink(missing_ok=True)
+                self._recompressor.forget({each.instance.pk for each in outcomes})
         self._pause, self._not_before = timedelta(0), None
         self._archive.spool.notices.take_down("packing")
         return packed, packs, rotten, ""
+
+    def _ready(self, now: datetime) -> list[tuple[ReadySeries, Codec | None]]:
+        """Return the series that are ready: those that nothing is done to come first."""
+        with self._archive.database.read() as conn:
+            codecs = codecs_of_sites(conn)
+
+            def ready(sites: Collection[str] | None) -> list[ReadySeries]:
+                return series_ready_to_pack(
+                    conn,
+                    node=self._archive.spool.node,
+                    now=now,
+                    quiet_s=self._quiet_s,
+                    large_bytes=self._large_bytes,
+                    limit=_SERIES_A_RUN + len(self._rotten),
+                    sites=sites,
+                    but_sites=codecs.keys(),
+                )
+
+            plain: list[tuple[ReadySeries, Codec | None]] = [(s, None) for s in ready(None)]
+            to_do = ready(codecs.keys()) if codecs else []
+        self._recompressor.begin_run()
+        self._recompressor.keep_only({i.pk for series in to_do for i in series.instances})
+        self._waiting = 0
+        return plain + [(series, codecs[series.site]) for series in to_do]
+
+    def _prepared(
+        self, part: Sequence[InstanceRow], codec: Codec | None, now: datetime
+    ) -> list[Outcome] | None:
+        """Return a part as it is to be packed, or None while it is being recompressed."""
+        if codec is None:
+            return [Outcome(instance, "") for instance in part]
+        return self._recompressor.prepare(part, codec, now=now)
 
     def _parts(self, series: ReadySeries) -> Iterator[list[InstanceRow]]:
         """Yield a series' instances in parts that make packs of a handy size.
@@ -179,7 +228,7 @@ class Mover:
 
     def _build(self, series: ReadySeries, part: Sequence[InstanceRow]) -> BuiltPack:
         with self._archive.database.read() as conn:
-            members = [Member(i, lines_of(conn, i.pk)) for i in part]
+            members = [Member(i, [*lines_of(conn, i.pk), *_recompressed(i)]) for i in part]
         try:
             built = build_pack(
                 self._folder,
@@ -187,7 +236,7 @@ class Mover:
                 study_uid=series.study_uid,
                 series_uid=series.series_uid,
                 members=members,
-                open_part10=self._archive.open_part10,
+                open_part10=self._recompressor.open,
                 limits=self._archive.walk_limits,
             )
         except OSError as error:
@@ -197,6 +246,9 @@ class Mover:
                 code="packing-failed",
             ) from error
         for instance in built.rotten:
+            if instance.kept_sha256:  # of a file of ours, which is made again
+                self._recompressor.forget({instance.pk})
+                continue
             self._rotten.add(instance.pk)
             log.error(
                 "hash_mismatch",
@@ -206,7 +258,9 @@ class Mover:
             )
         return built
 
-    def _keep(self, series: ReadySeries, built: BuiltPack, now: datetime) -> int:
+    def _keep(
+        self, series: ReadySeries, built: BuiltPack, now: datetime, outcomes: Sequence[Outcome]
+    ) -> int:
         """Put the pack, read it back, and only then say that its instances lie in it."""
         store = self._archive.store
         intent = Intent(built.key, SERIES, series.site, series.study_uid, series.series_uid)
@@ -229,12 +283,19 @@ class Mover:
             size_bytes=built.size_bytes,
             verified_at=self._archive.clock(),
         )
-        members = [Packed(p.instance.pk, p.offset, p.length) for p in built.placed]
+        members = [
+            Packed(p.instance.pk, p.offset, p.length, form_of(p.instance)) for p in built.placed
+        ]
+        in_it = {p.instance.pk for p in built.placed}
+        done = [each for each in outcomes if each.instance.pk in in_it]
         with self._archive.database.begin() as conn:
             moved = located(conn, pack, members, now=now)
             if are_there(conn, [m.instance_pk for m in members]):
                 fulfilled(conn, [built.key])
             # else something of it was erased meanwhile: its intent stays, and leads there
+            count(conn, tallies_of(done))
+        if done:
+            log.info("recompressed", key=built.key, site=series.site, outcomes=words_of(done))
         log.info("packed", key=built.key, instances=moved, bytes=built.size_bytes)
         return moved
 
@@ -292,6 +353,14 @@ class Mover:
             released += 1
             log.info("segment_released", segment=name)
         return released
+
+
+def _recompressed(instance: InstanceRow) -> list[CustodyRow]:
+    """Return the line of the ledger that tells of a recompression, to be packed with the others."""
+    if instance.received is None:
+        return []
+    at, detail = instance.received.recompressed_at, recompression_detail(instance)
+    return [CustodyRow(CustodyEvent.RECOMPRESSED.value, at, detail)]
 
 
 def packing_folder(data: Path) -> Path:

@@ -16,8 +16,9 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from casework.custody import CustodyRow
 from casework.errors import NotFound
+from storage.forms import Received
 from storage.objects import ObjectStore
-from storage.packs import CUSTODY
+from storage.packs import CUSTODY, received_of
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _SIGNATURE = b"PK\x03\x04"
@@ -49,6 +50,8 @@ class Note:
     header_offset: int  # of the ZIP's local header; the file follows it
     length: int
     dataset_offset: int
+    kept_sha256: str = ""
+    received: Received | None = None  # when it is in another form than it came in
 
 
 @dataclass(frozen=True)
@@ -191,6 +194,7 @@ def _directory(told: Mapping[str, Any], entries: Mapping[str, ZipInfo]) -> Direc
         entry = entries[note["member"]]
         if entry.compress_type or entry.flag_bits & 1 or entry.file_size < note["dataset_offset"]:
             raise ValueError("a member is not stored as it is")
+        kept_sha256, received = received_of(note)
         notes.append(
             Note(
                 site=site,
@@ -210,6 +214,8 @@ def _directory(told: Mapping[str, Any], entries: Mapping[str, ZipInfo]) -> Direc
                 header_offset=entry.header_offset,
                 length=entry.file_size,
                 dataset_offset=int(note["dataset_offset"]),
+                kept_sha256=kept_sha256,
+                received=received,
             )
         )
     return Directory(site, study_uid, series_uid, tuple(notes))

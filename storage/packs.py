@@ -24,8 +24,10 @@ from casework.errors import Invalid, NotFound
 from storage.dicom_json import dicom_json
 from storage.disk import sync_folder
 from storage.filemeta import IMPLEMENTATION_VERSION_NAME
+from storage.forms import Received
+from storage.header import PixelLayout
 from storage.journal import new_digest
-from storage.part10 import FileSource, Source, WalkLimits
+from storage.part10 import FileSource, Source, WalkLimits, walk
 from storage.rows import InstanceRow
 
 METADATA, CUSTODY = "metadata.json", "custody.json"
@@ -64,6 +66,11 @@ class Found:
     length: int
     dataset_offset: int
     brought_by: Mapping[str, str]  # the first line of its custody
+    transfer_syntax_uid: str = ""
+    size_bytes: int = 0
+    kept_sha256: str = ""
+    received: Received | None = None  # when it is in another form than it came in
+    pixel: PixelLayout | None = None  # of that form
 
 
 @dataclass(frozen=True)
@@ -155,21 +162,31 @@ def member_offsets(path: Path) -> dict[str, tuple[int, int]]:
         return found
 
 
-def read_members(path: Path) -> list[Found]:
+def read_members(path: Path, *, limits: WalkLimits) -> list[Found]:
     """Return what a pack says that is in it, and where that lies."""
     offsets = member_offsets(path)
     with zipfile.ZipFile(path) as archive:
         told = json.loads(archive.read(CUSTODY))
-    return [
+    found = [
         Found(
             note["sop_instance_uid"],
             note["sha256"],
             *offsets[note["member"]],
             note["dataset_offset"],
             note["custody"][0]["detail"] if note["custody"] else {},
+            note["transfer_syntax_uid"],
+            note["size_bytes"],
+            *received_of(note),
         )
         for note in told["instances"]
     ]
+    return [f if f.received is None else _with_layout(f, path, limits) for f in found]
+
+
+def received_of(note: Mapping[str, Any]) -> tuple[str, Received | None]:
+    """Return the hash of what is kept of a member and how it came, when it is in another form."""
+    told = note.get("received")
+    return ("", None) if told is None else (str(note["kept_sha256"]), Received.from_json(told))
 
 
 def remove_temporaries(folder: Path) -> int:
@@ -178,6 +195,20 @@ def remove_temporaries(folder: Path) -> int:
     for path in stale:
         path.unlink(missing_ok=True)
     return len(stale)
+
+
+def _with_layout(member: Found, path: Path, limits: WalkLimits) -> Found:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        source = FileSource(
+            descriptor, offset=member.offset + member.dataset_offset, size=member.size_bytes
+        )
+        header = walk(source, transfer_syntax_uid=member.transfer_syntax_uid, limits=limits)
+        return replace(member, pixel=header.pixel)
+    except Invalid as error:
+        raise ValueError("a member cannot be read") from error
+    finally:
+        os.close(descriptor)
 
 
 def _write_members(
@@ -244,7 +275,7 @@ def _copy_member(
                 size += len(chunk)
         except _Unreadable:
             return None
-    is_sound = dataset.hexdigest() == instance.sha256 and size == instance.size_bytes
+    is_sound = dataset.hexdigest() == instance.bytes_sha256 and size == instance.size_bytes
     return whole.hexdigest() if is_sound else None
 
 
@@ -288,7 +319,14 @@ def _header(source: Source, instance: InstanceRow, limits: WalkLimits) -> dict[s
 
 def _note(name: str, member: Member, file_sha256: str) -> dict[str, Any]:
     instance = member.instance
+    other_form: dict[str, Any] = {}
+    if instance.received is not None:
+        other_form = {
+            "kept_sha256": instance.kept_sha256,
+            "received": instance.received.as_json(),
+        }
     return {
+        **other_form,
         "member": name,
         "sop_class_uid": instance.sop_class_uid,
         "sop_instance_uid": instance.sop_instance_uid,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from casework.identifiers import is_ae_title, is_slug, is_standard_uid, normal_a
 from casework.model import Actor, AePermission, ApplicationEntity, Role, Site, SiteKind
 from storage.casebook_tables import aes, sessions, sites, users
 from storage.certificates import Certificates
+from storage.forms import CODECS
 from storage.sign_in import SignIn, actor_of
 
 
@@ -59,6 +60,20 @@ class People(SignIn, Certificates):
         """Return a site, or None."""
         with self._database.read() as conn:
             return _site(conn, slug)
+
+    def set_recompression(self, slug: str, codec: str) -> Site:
+        """Say in which lossless form the images of a site are packed; empty: as they came."""
+        if codec and codec not in CODECS:
+            raise Invalid(
+                f"{codec!r} is no lossless form. Use {', '.join(CODECS)} or off.",
+                code="invalid-codec",
+            )
+        with self._database.begin() as conn:
+            found = _site(conn, slug)
+            if found is None:
+                raise _no_site(slug)
+            conn.execute(update(sites).where(sites.c.slug == slug).values(recompress=codec))
+        return replace(found, recompress=codec)
 
     def sites(self) -> tuple[Site, ...]:
         """Return every site, by name."""
@@ -227,7 +242,13 @@ def _user_rows() -> Select[Any]:
 
 
 def _as_site(row: Row[*tuple[Any, ...]]) -> Site:
-    return Site(slug=row.slug, name=row.name, kind=SiteKind(row.kind), issuer=row.issuer)
+    return Site(
+        slug=row.slug,
+        name=row.name,
+        kind=SiteKind(row.kind),
+        issuer=row.issuer,
+        recompress=row.recompress,
+    )
 
 
 def _as_ae(row: Row[*tuple[Any, ...]]) -> ApplicationEntity:

@@ -45,6 +45,10 @@ class Frame:
     transfer_syntax_uid: str
 
 
+class OtherForm(Unavailable):
+    """An instance is kept in another form since its row was read."""
+
+
 class Reader:
     """Finds the bytes of an instance wherever they lie by now."""
 
@@ -205,15 +209,23 @@ class Reader:
                     instances.c.offset,
                     instances.c.length,
                     instances.c.dataset_offset,
+                    instances.c.kept_sha256,
                 ).where(instances.c.pk == ref.pk)
             ).one_or_none()
             if row is None:
                 raise _missing(ref, "in the index")
-            where = Location(*row)
+            if row.kept_sha256 != ref.kept_sha256:
+                raise OtherForm(
+                    f"{ref.sop_instance_uid} is kept in another form by now. Ask again.",
+                    code="form-changed",
+                )
+            where = Location(*row[:5])
             if where.where != IN_SPOOL:
                 return where, ""
             key = (ref.site, ref.sop_instance_uid, ref.sha256)
-            copy = copies.place_of(conn, key) if copies_too else None
+            copy = None
+            if copies_too:
+                copy = copies.place_of(conn, key, kept_sha256=ref.kept_sha256)
             if copy is not None:
                 return copy, ""
             node = conn.execute(

@@ -171,6 +171,8 @@ def _values(row: _Row) -> dict[str, Any]:
         "length": where.length,
         "dataset_offset": where.dataset_offset,
         "received_at": found.received_at,
+        "kept_sha256": found.kept_sha256,
+        "received": None if found.received is None else found.received.as_json(),
     }
 
 

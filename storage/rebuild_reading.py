@@ -101,7 +101,11 @@ class PacksInStore:
                     read.bad_members.append(name)
                     continue
                 found[key] = _found(note, header, place)
-            places.append(copies.Copy(*key, pack.key, start, note.length, note.dataset_offset))
+            places.append(
+                copies.Copy(
+                    *key, pack.key, start, note.length, note.dataset_offset, note.kept_sha256
+                )
+            )
         read.found |= found
         read.places[pack.key] = places
 
@@ -143,6 +147,8 @@ def _found(note: Note, header: Header, place: Location) -> FoundInstance:
         ledger=note.ledger,
         header=header,
         place=place,
+        kept_sha256=note.kept_sha256,
+        received=note.received,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from casework.custody import CustodyEvent, CustodyRow
+from storage.forms import Received
 from storage.header import Header
 from storage.register import conflict_between
 from storage.rows import Location
@@ -44,6 +45,8 @@ class FoundInstance:
     ledger: Sequence[CustodyRow]
     header: Header
     place: Location
+    kept_sha256: str = ""
+    received: Received | None = None  # when it lies there in another form than it came in
 
     @property
     def key(self) -> ObjectKey:

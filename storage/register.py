@@ -41,6 +41,11 @@ class _Known:
     series_uid: str
     state: str
     pk: int = 0
+    kept_sha256: str = ""  # of the form in which it is kept, when that is another
+
+    def is_same(self, sha256: str) -> bool:
+        """Tell whether these are its bytes, as they came or as they are kept."""
+        return sha256 in (self.sha256, self.kept_sha256)
 
 
 @dataclass(frozen=True)
@@ -94,10 +99,18 @@ def _known(conn: Connection, batch: Sequence[SpoolRecord]) -> dict[_Uid, list[_K
                     instances.c.study_uid,
                     instances.c.series_uid,
                     instances.c.state,
+                    instances.c.kept_sha256,
                 ).where(instances.c.site == site, instances.c.sop_instance_uid.in_(some))
             ):
                 known[site, row.sop_instance_uid].append(
-                    _Known(row.sha256, row.study_uid, row.series_uid, row.state, row.pk)
+                    _Known(
+                        row.sha256,
+                        row.study_uid,
+                        row.series_uid,
+                        row.state,
+                        row.pk,
+                        row.kept_sha256,
+                    )
                 )
     return known
 
@@ -118,7 +131,7 @@ def _decide(
 
 
 def _decide_one(record: SpoolRecord, rows: Sequence[_Known]) -> _Decision:
-    if any(row.sha256 == record.sha256 for row in rows):
+    if any(row.is_same(record.sha256) for row in rows):
         return _Decision(record, "")
     first = next((row for row in rows if row.state == CURRENT), None)
     if first is None:
@@ -130,7 +143,7 @@ def _as_kept(decision: _Decision, known: Mapping[_Uid, Sequence[_Known]]) -> _De
     """Return the decision as the database let it stand: another process may have been first."""
     record = decision.record
     rows = known[record.origin.site, record.header.sop_instance_uid]
-    if decision.state != CURRENT or any(row.sha256 == record.sha256 for row in rows):
+    if decision.state != CURRENT or any(row.is_same(record.sha256) for row in rows):
         return decision
     return _decide_one(record, rows)
 
@@ -194,7 +207,7 @@ def _note_custody(
     for decision in decisions:
         record, name = decision.record, _record_name(decision.record)
         rows = known[record.origin.site, record.header.sop_instance_uid]
-        pk = next(row.pk for row in rows if row.sha256 == record.sha256)
+        pk = next(row.pk for row in rows if row.is_same(record.sha256))
         at = record.received_at
         if decision.state:
             noted.add(name)

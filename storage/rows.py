@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
 
+from storage.forms import Received
 from storage.header import PixelLayout
 from storage.tables import IN_SPOOL
 
@@ -99,6 +100,26 @@ class InstanceRow:
     location: Location
     state: str  # current | quarantined
     received_at: datetime
+    kept_sha256: str = ""  # of what is kept, when that is another form than what was received
+    received: Received | None = None  # how it came, when it is kept in another form
+
+    @property
+    def bytes_sha256(self) -> str:
+        """Return the hash of the data set as it is kept; `sha256` is that of what was received."""
+        return self.kept_sha256 or self.sha256
+
+    def as_received(self) -> InstanceRow:
+        """Return the instance in the form in which it came; where it lies so is another matter."""
+        if self.received is None:
+            return self
+        return replace(
+            self,
+            transfer_syntax_uid=self.received.transfer_syntax_uid,
+            size_bytes=self.received.size_bytes,
+            pixel=self.received.pixel,
+            kept_sha256="",
+            received=None,
+        )
 
 
 @dataclass(frozen=True)
@@ -188,8 +209,8 @@ def series_row(row: Row[Any]) -> SeriesRow:
 def instance_row(row: Row[Any]) -> InstanceRow:
     """Return the instance of a row of instances."""
     found = row._mapping
-    names = InstanceRow.__dataclass_fields__.keys() - {"pixel", "location"}
-    pixel = found["pixel"]
+    names = InstanceRow.__dataclass_fields__.keys() - {"pixel", "location", "received"}
+    pixel, received = found["pixel"], found["received"]
     return InstanceRow(
         **{name: found[name] for name in names},
         pixel=None if pixel is None else PixelLayout.from_json(pixel),
@@ -200,4 +221,5 @@ def instance_row(row: Row[Any]) -> InstanceRow:
             length=found["length"],
             dataset_offset=found["dataset_offset"],
         ),
+        received=None if received is None else Received.from_json(received),
     )

@@ -28,7 +28,7 @@ def fault_of(archive: Archive, instance: InstanceRow) -> str:
         return MISSING
     except (OSError, Unavailable):
         return UNREADABLE
-    if digest.hexdigest() != instance.sha256 or size != instance.size_bytes:
+    if digest.hexdigest() != instance.bytes_sha256 or size != instance.size_bytes:
         return CORRUPT
     return ""
 

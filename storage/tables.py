@@ -192,6 +192,8 @@ instances = Table(
     Column("length", BigInteger, nullable=False),
     Column("dataset_offset", Integer, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    Column("kept_sha256", String(64), nullable=False, server_default=""),
+    Column("received", JSON(none_as_null=True)),
     UniqueConstraint(
         "site", "sop_instance_uid", "sha256", name="the_same_bytes_from_a_site_are_one_instance"
     ),
@@ -205,6 +207,9 @@ instances = Table(
         "location IN ('spool', 'pack')", name="an_instance_lies_in_the_spool_or_a_pack"
     ),
 )
+"""`sha256` is of what was received and never changes; `transfer_syntax_uid`, `size_bytes` and
+`pixel` are of what is kept. Where that is another form, `kept_sha256` is its hash, and `received`
+says how it came."""
 Index(
     "one_current_instance_for_each_uid_of_a_site",
     instances.c.site,
@@ -279,6 +284,7 @@ copies = Table(
     Column("dataset_offset", Integer, nullable=False),
     Column("verified_at", UtcDateTime, nullable=False),
     Column("superseded_at", UtcDateTime),
+    Column("kept_sha256", String(64), nullable=False, server_default=""),
     UniqueConstraint(
         "site",
         "sop_instance_uid",
@@ -288,6 +294,17 @@ copies = Table(
     ),
 )
 Index("ix_copies_container", copies.c.container, copies.c.superseded_at)
+
+recompressions = Table(
+    "recompressions",
+    metadata,
+    Column("site", String(32), primary_key=True),
+    Column("outcome", String(24), primary_key=True),
+    Column("instances", BigInteger, nullable=False, server_default="0"),
+    Column("received_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("kept_bytes", BigInteger, nullable=False, server_default="0"),
+)
+"""What became of the objects of sites that have them recompressed: the form, or why none."""
 
 pack_intents = Table(
     "pack_intents",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import groupby
 from typing import Any, TypeVar
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -10,6 +11,7 @@ from werkzeug.wrappers import Response
 
 from casework.errors import Invalid, LysbroError
 from casework.model import AePermission, Role, Site, SiteKind
+from storage.forms import CODECS
 from viewer import passwords
 from viewer.error_words import error_in
 from viewer.guard import current_actor, require_role
@@ -88,6 +90,17 @@ def add_site() -> Response | tuple[str, int]:
     """Add a site."""
     given = _form("slug", "name", "kind", "issuer")
     return _added("site", given, lambda: _add_site(given))
+
+
+@bp.post("/sites/recompress")
+@admins_only
+def recompress() -> Response:
+    """Say in which lossless form the images of a site are packed from now on."""
+    given = _form("slug", "codec")
+    codec = "" if given["codec"] == "off" else given["codec"]
+    services().people.set_recompression(given["slug"], codec)
+    _note("site-recompression-set", given["slug"], codec=codec or "off")
+    return redirect(url_for("admin.people", _anchor="sites"))
 
 
 @bp.post("/nodes")
@@ -202,8 +215,22 @@ def _people_page(**more: Any) -> str:
         roles=tuple(Role),
         kinds=tuple(SiteKind),
         permissions=tuple(AePermission),
+        codecs=CODECS,
+        recompressed=_recompressed(),
         **({"given": {}} | more),
     )
+
+
+def _recompressed() -> Mapping[str, tuple[int, int]]:
+    """Return by site how many objects are kept in another form, and the percent that is saved."""
+    found: dict[str, tuple[int, int]] = {}
+    for site, tallies in groupby(services().index.recompressions(), key=lambda each: each.site):
+        done = [each for each in tallies if each.outcome in CODECS]
+        came = sum(each.received_bytes for each in done)
+        if came:
+            kept = sum(each.kept_bytes for each in done)
+            found[site] = (sum(each.instances for each in done), 100 - 100 * kept // came)
+    return found
 
 
 def _form(*names: str) -> dict[str, str]:

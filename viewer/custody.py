@@ -124,6 +124,13 @@ def completeness_short(passages: Sequence[Passage]) -> str:
 
 
 @bp.app_template_global()
+def form_name(transfer_syntax_uid: str) -> str:
+    """Return the short name of a lossless form that images are kept in."""
+    names = {"1.2.840.10008.1.2.4.201": "HTJ2K", "1.2.840.10008.1.2.4.80": "JPEG-LS"}
+    return names.get(transfer_syntax_uid, transfer_syntax_uid)
+
+
+@bp.app_template_global()
 def sender_name(sender: SenderRow | Trail) -> str:
     """Return who brought an image: the node, else the door that it came by."""
     return sender.calling_ae or {
@@ -151,6 +158,7 @@ def _facts(study: StudyOfCase, trail: StudyTrail) -> Sequence[tuple[str, str]]:
         facts.append((_("Received"), told))
     said = _Met(trail)
     facts += said.all_of(CustodyEvent.SYNCED, _("Safe on disk"))
+    facts += said.all_of(CustodyEvent.RECOMPRESSED, _("Packed smaller, every value the same"))
     facts += said.all_of(CustodyEvent.VERIFIED, _("In the store and verified"))
     facts += said.all_of(CustodyEvent.COMMITTED, _("Committed to the sender"))
     facts += said.first_of(CustodyEvent.OPENED, _("First opened"), by=trail.opened_by)

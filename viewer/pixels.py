@@ -195,7 +195,7 @@ def _decoder_of(syntax: str) -> _Codec:
         )
     if syntax in _HTJ2K:
         return lambda data, shape: (
-            imagecodecs.htj2k_decode(data),
+            imagecodecs.htj2k_decode(data, planar=False),
             shape.photometric in {"YBR_ICT", "YBR_RCT"},
         )
     if syntax in _JPEG_XL:

@@ -16,6 +16,7 @@ from lysbro.cli.output import show, table
 from lysbro.cli.quotas import site_quota
 from pacs_bridge.certificate import read_certificate
 from storage.certificates import is_fingerprint
+from storage.forms import CODECS
 from viewer import passwords
 
 _NEED_ADDRESS = frozenset({AePermission.REPLY, AePermission.ASK})
@@ -119,6 +120,36 @@ def site_certificates(parts: Parts, slug: str | None, as_json: bool) -> None:
     ]
     columns = ("site", "state", "until", "subject", "fingerprint")
     show(rows, as_json=as_json, text=table(rows, columns))
+
+
+@site.command("recompress")
+@click.argument("slug")
+@click.argument("codec", type=click.Choice([*CODECS, "off"]), required=False)
+@json_option
+@with_parts
+def site_recompress(parts: Parts, slug: str, codec: str | None, as_json: bool) -> None:
+    """Say in which lossless form images of the site SLUG are packed; without one, what was done."""
+    found = parts.people.site(slug)
+    if found is None:
+        raise NotFound(f"There is no site {slug}.", code="no-such-site")
+    if codec is not None:
+        found = parts.people.set_recompression(slug, "" if codec == "off" else codec)
+        parts.note(OPERATOR, "site-recompression-set", slug, site=slug, detail={"codec": codec})
+    rows = [
+        {
+            "outcome": each.outcome,
+            "instances": each.instances,
+            "received_bytes": each.received_bytes,
+            "kept_bytes": each.kept_bytes,
+        }
+        for each in parts.index.recompressions(slug)
+    ]
+    state = f"packed as {found.recompress}, without loss" if found.recompress else "packed as sent"
+    text = f"What {slug} sends is {state}."
+    if rows:
+        text += "\n" + table(rows, ("outcome", "instances", "received_bytes", "kept_bytes"))
+    told = {"site": slug, "recompress": found.recompress or "off", "outcomes": rows}
+    show(told, as_json=as_json, text=text)
 
 
 @click.group()

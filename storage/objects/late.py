@@ -54,6 +54,11 @@ class LateStore:
         with self._opened() as store:
             store.delete(key)
 
+    def erase(self, key: str) -> None:
+        """Remove an object with all its versions; see `ObjectStore.erase`."""
+        with self._opened() as store:
+            store.erase(key)
+
     def tidy(self) -> int:
         """Remove what puts that were cut short left behind."""
         with self._opened() as store:

@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from casework.findings import canonical_json
 from casework.model import Actor, Patient, Priority, Referral, Role, Specialty
 from storage.mover import Mover
 from tests.lysbro.calling import PASSWORD, Desk
+from tests.storage.building import part10
+from tests.storage.pictures import Picture
 
 pytestmark = pytest.mark.slow
 
@@ -221,3 +224,25 @@ def test_an_export_comes_in_elsewhere(desk: Desk, case_id: str, tmp_path: Path) 
     answer = desk("import", tmp_path / "case.zip", "--site", "fjord", "--json")
     assert answer.json["imported"] == 3
     assert {Path(r["file"]).suffix for r in answer.json["refused"]} == {".pdf"}
+
+
+def test_what_is_kept_in_another_form_is_exported_as_it_came(
+    desk: Desk, tmp_path: Path, people: dict[str, Actor]
+) -> None:
+    content = Picture().dataset("1.2.9.1", study="1.2.9")
+    came = tmp_path / "came.dcm"
+    came.write_bytes(part10(content, "1.2.9.1"))
+    desk.must("import", came, "--site", "hammer")
+    desk.must("site", "recompress", "hammer", "htj2k")
+    with desk.parts() as parts:
+        soon = parts.clock() + timedelta(seconds=60)
+        assert Mover(parts.archive, quiet_s=0).run_once(soon).packed == 1
+        assert parts.index.instance(EVERYTHING, "1.2.9.1").received is not None
+        ((row,), _) = parts.casebook.list_cases(EVERYTHING)
+    target = tmp_path / "case.zip"
+    desk.must("export", row.case.id, "-o", target)
+    files = opened(target)
+    assert files["images/series-001/00001.dcm"].endswith(content)
+    (listed,) = (f for f in json.loads(files["manifest.json"])["files"] if "series_uid" in f)
+    assert listed["transfer_syntax_uid"] == "1.2.840.10008.1.2.1"
+    assert listed["sha256"] == hashlib.sha256(files["images/series-001/00001.dcm"]).hexdigest()

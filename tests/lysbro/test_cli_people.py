@@ -245,3 +245,19 @@ def test_nobody_is_shut_out_by_a_wrong_address(desk: Desk) -> None:
     assert (answer.status, answer.err) == (
         1, "lysbro: There is no person with the address nobody@b.example.\n",
     )  # fmt: skip
+
+
+def test_a_site_has_its_images_kept_in_less_room_and_it_is_audited(desk: Desk) -> None:
+    assert desk.must("site", "recompress", "hammer").out == "What hammer sends is packed as sent.\n"
+    told = desk.must("site", "recompress", "hammer", "jpeg-ls", "--json").json
+    assert told == {"site": "hammer", "recompress": "jpeg-ls", "outcomes": []}
+    assert "jpeg-ls, without loss" in desk.must("site", "recompress", "hammer").out
+    assert desk.must("site", "recompress", "hammer", "off", "--json").json["recompress"] == "off"
+    off, on = desk.audit("site-recompression-set")
+    assert (on.detail, off.detail) == ({"codec": "jpeg-ls"}, {"codec": "off"})
+    assert (on.subject, on.site) == ("hammer", "hammer")
+
+
+def test_an_unknown_site_or_form_is_refused(desk: Desk) -> None:
+    assert desk("site", "recompress", "nowhere", "htj2k").status == 1
+    assert desk("site", "recompress", "hammer", "jpeg").status == 2

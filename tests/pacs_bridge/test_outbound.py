@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -37,13 +37,16 @@ from pacs_bridge.syntaxes import (
     DEFLATED_LE,
     ENCAPSULATED,
     EXPLICIT_BE,
+    EXPLICIT_LE,
     IMPLICIT_LE,
     TRANSFER_SYNTAXES,
 )
+from storage.mover import Mover
 from storage.outbox import Outbox
 from tests.flows.waiting import until
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.making import ORIGIN, ct, part10
+from tests.storage.pictures import Picture
 
 pytestmark = pytest.mark.slow
 
@@ -328,3 +331,38 @@ def test_node_that_goes_away_in_the_middle_is_told_soon(filled: House) -> None:
         list(send_objects(stored(filled), node(gone.port, "GONE"), calling="LYSBRO"))
 
     assert time.monotonic() - started < 10
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    ("takes", "syntax"),
+    [("+xe", EXPLICIT_LE), ("+xi", IMPLICIT_LE), ("+xa", "1.2.840.10008.1.2.4.201")],
+)
+def test_what_is_kept_in_another_form_goes_as_it_came_to_a_node_that_takes_no_other(
+    filled: House, dcmtk_node: Listen, tmp_path: Path, takes: str, syntax: str
+) -> None:
+    content = Picture().dataset("1.2.9.1", study="1.2.9")
+    filled.archive.receive(
+        content,
+        ORIGIN,
+        sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
+        sop_instance_uid="1.2.9.1",
+        transfer_syntax_uid=EXPLICIT_LE,
+    )
+    filled.archive.settle()
+    filled.people.set_recompression("hammer", "htj2k")
+    Mover(filled.archive, quiet_s=0).run_once(datetime.now(UTC) + timedelta(seconds=60))
+    row = filled.index.instance(ALL, "1.2.9.1")
+    assert row.received is not None
+    port = dcmtk_node(tmp_path / "pacs", takes, "+B")
+
+    (outcome,) = send_objects(
+        [StoredObject(filled.archive, row)], node(port, "PACS"), calling="LYSBRO"
+    )
+
+    known = syntax if takes != "+xa" else outcome.sent_in  # this DCMTK knows no HTJ2K
+    assert (outcome.has_arrived, outcome.sent_in) == (True, known)
+    (file,) = (tmp_path / "pacs").iterdir()
+    if outcome.sent_in == EXPLICIT_LE:
+        assert file.read_bytes().endswith(content)
+    assert dcmread(file).PixelData == Picture().pixels

@@ -232,7 +232,7 @@ def _little_endian(pixels: Pixels) -> bytes:
 
 
 def _tag(ref: InstanceRow, frame: int, form: str) -> str:
-    return f"{ref.sha256[:32]}-{frame}-{form}"
+    return f"{ref.bytes_sha256[:32]}-{frame}-{form}"
 
 
 def _bytes(body: bytes, media_type: str, *, tag: str) -> Response:

@@ -28,7 +28,10 @@ def custody(sop_instance_uid: str) -> Response:
             study_uid=instance.study_uid,
             site=instance.site,
             sha256=instance.sha256,
-            size_bytes=instance.size_bytes,
+            size_bytes=instance.as_received().size_bytes,
+            transfer_syntax_uid=instance.as_received().transfer_syntax_uid,
+            kept_in=instance.transfer_syntax_uid,
+            kept_sha256=instance.kept_sha256,
             trail=TrailShape(**asdict(trail_of(rows))),
             custody=[
                 CustodyShape(event=str(row.event), at=row.at, detail=dict(row.detail))

@@ -295,7 +295,10 @@ class CustodyList(Answer):
     study_uid: str
     site: str
     sha256: str = Field(description="of the transfer syntax UID and the data set's bytes")
-    size_bytes: int
+    size_bytes: int = Field(description="of the data set as it was received")
+    transfer_syntax_uid: str = Field(description="in which it was received")
+    kept_in: str = Field(description="the transfer syntax in which it is kept")
+    kept_sha256: str = Field(description="of what is kept, where that is another form")
     trail: TrailShape
     custody: list[CustodyShape]
 

@@ -1,6 +1,6 @@
-"""WADO-RS (PS3.18 section 10.4): instances, metadata and frames, all as they are stored.
+"""WADO-RS (PS3.18 section 10.4): instances, metadata and frames, as they are stored.
 
-Decodes nothing.
+What is kept in another form than it came in is given as it came, too. Converts nothing else.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ def add_to(bp: Blueprint) -> None:
 
 
 def retrieve(study: str, series: str | None = None, instance: str | None = None) -> Response:
-    """Return instances as stored; one alone may come without multipart."""
+    """Return instances as stored or as received; one alone may come without multipart."""
     rows = rows_of(study, series, instance)
-    single = _whole_form(rows, accept.wanted(), may_be_single=instance is not None)
+    single, wanted = _whole_form(rows, accept.wanted(), may_be_single=instance is not None)
     if instance is None:
         _note("images-retrieved", study, series, images=len(rows))
     else:
@@ -82,13 +82,13 @@ def retrieve(study: str, series: str | None = None, instance: str | None = None)
     _note_exported(rows)
     if single:
         return Response(
-            stream_with_context(chunks_of(services().archive.open_part10(rows[0]))),
-            content_type=f"{_DICOM}; transfer-syntax={rows[0].transfer_syntax_uid}",
+            stream_with_context(_whole(rows[0], wanted)),
+            content_type=f"{_DICOM}; transfer-syntax={_syntax_given(rows[0], wanted)}",
         )
     parts = (
         (
-            f"Content-Type: {_DICOM}; transfer-syntax={row.transfer_syntax_uid}",
-            chunks_of(services().archive.open_part10(row)),
+            f"Content-Type: {_DICOM}; transfer-syntax={_syntax_given(row, wanted)}",
+            _whole(row, wanted),
         )
         for row in rows
     )
@@ -110,20 +110,20 @@ def metadata(study: str, series: str | None = None, instance: str | None = None)
 
 
 def frames(study: str, series: str, instance: str, numbers: str) -> Response:
-    """Return frames in the transfer syntax that they are stored in."""
+    """Return frames in the transfer syntax that they are stored in, or were received in."""
     row = rows_of(study, series, instance)[0]
     asked = _frame_numbers(numbers, row)
     media_type = _FRAME_TYPES.get(row.transfer_syntax_uid, _OCTETS)
-    single = _frame_form(row, media_type, accept.wanted(), may_be_single=len(asked) == 1)
+    single, wanted = _frame_form(row, media_type, accept.wanted(), may_be_single=len(asked) == 1)
     _note_once("frames-retrieved", study, series)
-    content_type = f"{media_type}; transfer-syntax={row.transfer_syntax_uid}"
+    read, syntax = services().archive.read_frame, row.transfer_syntax_uid
+    if _native_is_wanted(row, wanted):
+        media_type, syntax = _OCTETS, _syntax_given(row, wanted)
+        read = services().archive.native_frame
+    content_type = f"{media_type}; transfer-syntax={syntax}"
     if single:
-        frame = services().archive.read_frame(row, asked[0])
-        return Response(frame.data, content_type=content_type)
-    parts = (
-        (f"Content-Type: {content_type}", (services().archive.read_frame(row, n).data,))
-        for n in asked
-    )
+        return Response(read(row, asked[0]).data, content_type=content_type)
+    parts = ((f"Content-Type: {content_type}", (read(row, n).data,)) for n in asked)
     return _multipart(media_type, parts)
 
 
@@ -152,16 +152,16 @@ def _note_exported(rows: Sequence[InstanceRow]) -> None:
 
 def _whole_form(
     rows: Sequence[InstanceRow], ranges: Sequence[Wanted], *, may_be_single: bool
-) -> bool:
-    """Tell whether the answer is a single part, or raise NotAcceptable."""
+) -> tuple[bool, Wanted]:
+    """Tell whether the answer is a single part, and for what range; or raise NotAcceptable."""
     for wanted in ranges:
         fits = accept.matches(_DICOM, wanted.media_type) and all(
             _syntax_fits(row, wanted) for row in rows
         )
         if fits and wanted.multipart:
-            return False
+            return False, wanted
         if fits and (may_be_single or wanted.media_type == accept.ANY):
-            return may_be_single and wanted.media_type != accept.ANY
+            return may_be_single and wanted.media_type != accept.ANY, wanted
     raise NotAcceptable(
         'Images come as multipart/related; type="application/dicom", in the transfer syntax in '
         "which they were sent: ask with transfer-syntax=*.",
@@ -170,27 +170,61 @@ def _whole_form(
 
 
 def _syntax_fits(row: InstanceRow, wanted: Wanted) -> bool:
-    """Tell whether the stored transfer syntax will do; who names none is sent what there is."""
-    return wanted.transfer_syntax in {"", "*", row.transfer_syntax_uid}
+    """Tell whether what is stored or was received will do; who names none takes what comes."""
+    return wanted.transfer_syntax in {"", "*", row.transfer_syntax_uid} or _as_received(row, wanted)
+
+
+def _as_received(row: InstanceRow, wanted: Wanted) -> bool:
+    """Tell whether a recompressed object is given as it came: who names no syntax is.
+
+    PS3.18 section 8.7.3.3: what is not asked for otherwise is in explicit VR little endian.
+    """
+    if row.received is None:
+        return False
+    return wanted.transfer_syntax in {"", row.received.restored_syntax}
+
+
+def _syntax_given(row: InstanceRow, wanted: Wanted) -> str:
+    if row.received is not None and _as_received(row, wanted):
+        return row.received.restored_syntax
+    return row.transfer_syntax_uid
+
+
+def _whole(row: InstanceRow, wanted: Wanted) -> Iterator[bytes]:
+    archive = services().archive
+    is_restored = _as_received(row, wanted)
+    return chunks_of(archive.open_as_received(row) if is_restored else archive.open_part10(row))
+
+
+def _native_is_wanted(row: InstanceRow, wanted: Wanted) -> bool:
+    """Tell whether frames of a recompressed object are given as they came."""
+    return _as_received(row, wanted) and accept.matches(_OCTETS, wanted.media_type)
 
 
 def _frame_form(
     row: InstanceRow, media_type: str, ranges: Sequence[Wanted], *, may_be_single: bool
-) -> bool:
+) -> tuple[bool, Wanted]:
     native = row.transfer_syntax_uid in _NATIVE
     for wanted in ranges:
-        fits = accept.matches(media_type, wanted.media_type) or (
-            wanted.media_type == _OCTETS and (native or wanted.transfer_syntax == "*")
+        fits = (
+            accept.matches(media_type, wanted.media_type)
+            or _native_is_wanted(row, wanted)
+            or (wanted.media_type == _OCTETS and (native or wanted.transfer_syntax == "*"))
         )
-        if fits and _syntax_fits(row, wanted) and (wanted.multipart or may_be_single):
-            return not wanted.multipart and wanted.media_type != accept.ANY
+        if fits and _frame_syntax_fits(row, wanted) and (wanted.multipart or may_be_single):
+            return not wanted.multipart and wanted.media_type != accept.ANY, wanted
         if fits and wanted.media_type == accept.ANY and not wanted.transfer_syntax:
-            return False
+            return False, wanted
     raise NotAcceptable(
         f"The frames are stored as {media_type} ({row.transfer_syntax_uid}): ask for that, or with "
         "transfer-syntax=*.",
         code="not-acceptable",
     )
+
+
+def _frame_syntax_fits(row: InstanceRow, wanted: Wanted) -> bool:
+    is_stored = wanted.transfer_syntax in {"", "*", row.transfer_syntax_uid}
+    return is_stored or _native_is_wanted(row, wanted)
 
 
 def _frame_numbers(numbers: str, row: InstanceRow) -> list[int]:

@@ -1,0 +1,112 @@
+"""Opens objects in the form in which they were received, whatever form they are kept in.
+
+Also for one who holds a row from before its object was packed in another form.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from sqlalchemy import select
+
+from casework.errors import NotFound
+from storage.as_received import as_stream, restored_part10
+from storage.checked_reading import CheckedReader
+from storage.codec import CODEC_OF, decode
+from storage.database import Database
+from storage.forms import frame_shape
+from storage.reading import Frame, OtherForm, Reader
+from storage.rows import InstanceRow, instance_row
+from storage.source import BytesSource, Source
+from storage.tables import instances
+
+_AT_ONCE = 32 << 20
+
+
+class Restorer:
+    """Gives objects back as they were received, and takes rows that have been overtaken."""
+
+    def __init__(self, reader: Reader | CheckedReader, database: Database) -> None:
+        self._reader = reader
+        self._database = database
+
+    def open_part10(self, ref: InstanceRow) -> BinaryIO:
+        """Open the Part 10 file of an instance as its row describes it."""
+        try:
+            return self._reader.open_part10(ref)
+        except OtherForm:
+            fresh = self._fresh(ref)
+            if fresh.received is None or not fresh.received.comes_back_whole or ref.received:
+                raise
+            return self.open_as_received(fresh)
+
+    def read(self, ref: InstanceRow, offset: int, length: int) -> bytes:
+        """Return a stretch of the Part 10 file of an instance as its row describes it."""
+        try:
+            return self._reader.read(ref, offset, length)
+        except OtherForm:
+            with self.open_part10(ref) as stream:
+                return stream.read()[offset : offset + length]
+
+    def read_frame(self, ref: InstanceRow, frame: int) -> Frame:
+        """Return one frame, counted from 1, in the form in which it is kept by now."""
+        try:
+            return self._reader.read_frame(ref, frame)
+        except OtherForm:
+            return self._reader.read_frame(self._fresh(ref), frame)
+
+    def open_as_received(self, ref: InstanceRow) -> BinaryIO:
+        """Open the Part 10 file of an instance as it was received, in `restored_syntax`."""
+        if ref.received is None:
+            return self.open_part10(ref)
+        return as_stream(restored_part10(self._source(ref), ref))
+
+    def open_dataset_as_received(self, ref: InstanceRow) -> BinaryIO:
+        """Open the data set of an instance as it was received, in `restored_syntax`."""
+        if ref.received is None:
+            stream = self.open_part10(ref)
+            stream.read(ref.location.dataset_offset)
+            return stream
+        chunks = restored_part10(self._source(ref), ref)
+        next(chunks)  # its file meta
+        return as_stream(chunks)
+
+    def native_frame(self, ref: InstanceRow, frame: int) -> Frame:
+        """Return one frame as it was received, decoded when it is kept in another form."""
+        if ref.received is None:
+            read = self.read_frame(ref, frame)
+            if read.transfer_syntax_uid == ref.transfer_syntax_uid:
+                return read
+            ref = self._fresh(ref)
+        coded = self._reader.read_frame(ref, frame)
+        if ref.received is None:
+            return coded
+        codec = CODEC_OF[coded.transfer_syntax_uid]
+        data = decode(coded.data, frame_shape(ref.attributes), codec)
+        return Frame(data, ref.received.restored_syntax)
+
+    def _source(self, ref: InstanceRow) -> Source:
+        if ref.location.length <= _AT_ONCE:
+            return BytesSource(self._reader.read_part10(ref))
+        return _InPlace(self._reader, ref)
+
+    def _fresh(self, ref: InstanceRow) -> InstanceRow:
+        with self._database.read() as conn:
+            row = conn.execute(select(instances).where(instances.c.pk == ref.pk)).one_or_none()
+        if row is None:
+            raise NotFound(f"{ref.sop_instance_uid} is not in the index.", code="bytes-missing")
+        return instance_row(row)
+
+
+class _InPlace:
+    """The Part 10 file of an instance where it lies, a stretch at a time."""
+
+    def __init__(self, reader: Reader | CheckedReader, ref: InstanceRow) -> None:
+        self._reader = reader
+        self._ref = ref
+        self.size = ref.location.length
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return a slice, fewer bytes at the end."""
+        length = min(length, self.size - offset)
+        return self._reader.read(self._ref, offset, length) if length > 0 else b""
