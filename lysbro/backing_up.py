@@ -12,6 +12,7 @@ import structlog
 from casework.model import Actor, SiteKind
 from lysbro.wiring import Parts
 from storage import backup
+from storage.belonging import Belonging
 from storage.mover import packing_folder
 
 log = structlog.get_logger()
@@ -19,6 +20,7 @@ log = structlog.get_logger()
 WORKER = Actor(id="system:worker", name="Lysbro", site="", site_kind=SiteKind.CENTRE)
 
 _AGAIN_AFTER = timedelta(minutes=15)
+_CLOCK_STEP = timedelta(minutes=1)
 
 
 class Backer:
@@ -26,6 +28,7 @@ class Backer:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._belonging = Belonging(parts.database, parts.store)
         self._every = timedelta(seconds=parts.settings.backup_every)
         self._not_before: datetime | None = None
 
@@ -38,11 +41,13 @@ class Backer:
         parts = self._parts
         if not backup.is_anything_to_back_up(parts.database):
             return False
+        self._belonging.require()
         newest = next(iter(backup.backups(parts.store)), None)
         if newest is not None and not backup.has_been_kept(parts.database):
             log.warning("backup_of_another_casebook", key=newest.key, do="rebuild, or back up once")
             return False
-        if newest is None or now - newest.at >= self._every:
+        # one of a later time was made while the clock was wrong, and says nothing of its age
+        if newest is None or now - newest.at >= self._every or newest.at > now + _CLOCK_STEP:
             folder = packing_folder(parts.archive.data)
             kept = backup.back_up(parts.database, parts.store, folder, now=now)
             parts.note(WORKER, backup.BACKED_UP, kept.key, detail={"rows": kept.rows})

@@ -21,6 +21,7 @@ from casework.errors import NotFound, Unavailable
 from storage import copies, intents, pack_checks
 from storage.archive import Archive
 from storage.backup import backups, sha256_of_backup
+from storage.belonging import is_ours
 from storage.custodian import Line, write
 from storage.journal import Entry, new_digest, payload_is_whole, scan
 from storage.locate import promote
@@ -49,6 +50,7 @@ class VerifyReport:
     corrupt: tuple[str, ...] = ()  # the bytes are there and do not have their hash
     orphaned: tuple[str, ...] = ()  # in the store, but not in the index
     repaired: tuple[str, ...] = ()  # of the missing and corrupt, found whole elsewhere
+    foreign: tuple[str, ...] = ()  # in the store, and nothing that Lysbro puts there
 
     @property
     def is_clean(self) -> bool:
@@ -91,9 +93,12 @@ def verify(
     missing = [_name(i) for i, fault in bad if fault == MISSING]
     corrupt = [_name(i) for i, fault in bad if fault != MISSING]
     orphaned: list[str] = []
+    foreign: list[str] = []
     if study_uid is None:
         faulty = Counter(i.location.container for i, _ in bad)
-        lost, rotten, orphaned = _compare_packs(archive, faulty, hashes=sample is None)
+        listed = {o.key for o in archive.store.list()}
+        foreign = sorted(key for key in listed if not is_ours(key))
+        lost, rotten, orphaned = _compare_packs(archive, listed, faulty, hashes=sample is None)
         missing += lost
         corrupt += rotten
     repaired = _repair(archive, [i for i, _ in bad]) if repair and bad else []
@@ -103,9 +108,17 @@ def verify(
         missing=len(missing),
         corrupt=len(corrupt),
         orphaned=len(orphaned),
+        foreign=len(foreign),
         repaired=len(repaired),
     )
-    return VerifyReport(checked, tuple(missing), tuple(corrupt), tuple(orphaned), tuple(repaired))
+    return VerifyReport(
+        checked,
+        tuple(missing),
+        tuple(corrupt),
+        tuple(orphaned),
+        tuple(repaired),
+        tuple(foreign),
+    )
 
 
 def fault_of(archive: Archive, instance: InstanceRow) -> str:
@@ -128,11 +141,10 @@ def fault_of(archive: Archive, instance: InstanceRow) -> str:
 
 
 def _compare_packs(
-    archive: Archive, faulty: Mapping[str, int], *, hashes: bool
+    archive: Archive, listed: set[str], faulty: Mapping[str, int], *, hashes: bool
 ) -> tuple[list[str], list[str], list[str]]:
     """Return packs that are not in the store, those with other bytes, and objects without a row."""
-    # first the listing, then the index: what is located meanwhile is known to both
-    listed = {o.key for o in archive.store.list("v1/")}
+    # the listing came first, then the index: what is located meanwhile is known to both
     with archive.database.read() as conn:
         known = {row.key: row.sha256 for row in conn.execute(select(packs.c.key, packs.c.sha256))}
         known |= {key: sha256_of_key(key) or "" for key in copies.containers(conn)}

@@ -161,6 +161,8 @@ class Database:
         except OperationalError as error:
             if "locked" in str(error.orig):
                 raise _busy() from error
+            if "readonly" in str(error.orig) or "unable to open" in str(error.orig):
+                raise _not_writable(str(self.engine.url.database), error) from error
             raise
         with transaction:
             yield
@@ -279,7 +281,10 @@ def _settle_journal_mode(engine: Engine, path: Path, mode: str) -> None:
     lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        raw = engine.raw_connection()
+        try:
+            raw = engine.raw_connection()
+        except OperationalError as error:
+            raise _not_writable(str(path), error) from error
         try:
             cursor = raw.cursor()
             cursor.execute(f"PRAGMA journal_mode={mode}")
@@ -314,6 +319,14 @@ def _alembic_config() -> Config:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
     return config
+
+
+def _not_writable(path: str, error: OperationalError) -> Unavailable:
+    return Unavailable(
+        f"The database {path} cannot be written ({error.orig}). Give the user that runs Lysbro the "
+        "right to read and write it and its folder, and look at that disk.",
+        code="database-file",
+    )
 
 
 def _busy() -> Unavailable:

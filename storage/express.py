@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from casework.errors import LysbroError, Unavailable
 from storage import copies, intents
+from storage.belonging import Belonging
 from storage.database import Database
 from storage.disk import open_stretch
 from storage.notices import Notices
@@ -67,6 +68,7 @@ class Express:
         self._spool = spool
         self._store = store
         self._database = database
+        self._belonging = Belonging(database, store)
         self._folder = folder
         self._clock = clock
         self._walk_limits = walk_limits
@@ -196,6 +198,7 @@ class Express:
             intents.intend(conn, planned, node=self._spool.node, now=self._clock())
 
     def _put_and_read_back(self, pack: BuiltPack) -> None:
+        self._belonging.require()
         self._store.put(pack.key, pack.path, sha256=pack.sha256)
         if sha256_of_object(self._store, pack.key) != pack.sha256:
             raise Unavailable(

@@ -79,7 +79,7 @@ def _series(note: Note) -> tuple[str, str]:
 
 def _whole_members(reader: PackReader) -> Iterator[_Member]:
     """Walk the local headers; where one is broken, go on at the next that looks like ours."""
-    position = 0
+    position: int | None = 0
     while position is not None and position < reader.size_bytes:
         member = _member_at(reader, position)
         if member is None:

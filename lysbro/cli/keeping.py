@@ -12,6 +12,7 @@ from lysbro.cli.context import OPERATOR, Parts, json_option, with_parts
 from lysbro.cli.output import counter, show, table
 from lysbro.processes import ROLES, only_one
 from storage import backup as backups
+from storage.belonging import mark_as_ours, require_known_format
 from storage.mover import packing_folder
 from storage.rebuild import RebuildReport, rebuild
 
@@ -30,6 +31,8 @@ def backup(parts: Parts, listed: bool, as_json: bool) -> None:
         show(rows, as_json=as_json, text=table(rows, ("at", "bytes", "key")))
         return
     folder = packing_folder(parts.archive.data)
+    require_known_format(parts.store)
+    mark_as_ours(parts.database, parts.store)
     kept = backups.back_up(parts.database, parts.store, folder, now=parts.clock())
     removed = backups.remove_older(parts.store, keep=parts.settings.backups_kept)
     parts.note(OPERATOR, backups.BACKED_UP, kept.key, detail={"rows": kept.rows})
@@ -48,7 +51,7 @@ def backup(parts: Parts, listed: bool, as_json: bool) -> None:
 def rebuild_(parts: Parts, key: str | None, into_existing: bool, as_json: bool) -> None:
     """Restore the index and the newest casebook from the store alone; goes on where it stopped.
 
-    Stop `lysbro serve` first. Nothing in the store is changed.
+    Stop `lysbro serve` first. No pack and no backup in the store is changed.
     """
     with ExitStack() as held:
         for role in ROLES:
@@ -66,6 +69,7 @@ def rebuild_(parts: Parts, key: str | None, into_existing: bool, as_json: bool) 
             report.backup,
             detail={"instances": report.instances, "broken": len(report.broken)},
         )
+        mark_as_ours(parts.database, parts.store)
     told = asdict(report) | {"seconds": round(seconds, 3)}
     show(told, as_json=as_json, text="\n".join(_in_words(report, seconds)))
     if not report.is_whole:

@@ -138,7 +138,7 @@ def verify(
     told = asdict(report) | {"audit_broken_at": broken_at}
     bad = (*report.missing, *report.corrupt)
     lines = [f"{report.checked} objects checked."]
-    for kind in ("missing", "corrupt", "orphaned", "repaired"):
+    for kind in ("missing", "corrupt", "orphaned", "foreign", "repaired"):
         names = told.get(kind) or ()
         lines += [f"{len(names)} {kind}:"] + [f"  {name}" for name in names] if names else []
     if not bad:

@@ -146,6 +146,8 @@ class Bridge:
             "bridge.lock",
             "serve.log",
             "node-id",
+            "data-format",
+            "clock",
         }
         left += [
             str(path)
