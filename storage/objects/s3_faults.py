@@ -27,7 +27,14 @@ _PASSING_CODES = frozenset(
         "OperationAborted",
     }
 )
-_FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"})
+_FULL = frozenset(
+    {
+        "QuotaExceeded",
+        "XMinioStorageFull",
+        "XMinioAdminBucketQuotaExceeded",
+        "EntityTooLarge",  # 413 of Swift over a quota; we send nothing too large by itself
+    }
+)
 _OTHER_REGION = frozenset({"PermanentRedirect", "TemporaryRedirect", "Redirect"})
 _NO_UPLOAD = "NoSuchUpload"
 
@@ -51,7 +58,7 @@ class Fault(Exception):
     @property
     def is_full(self) -> bool:
         """Tell whether there is no room for the object."""
-        return self.status == 507 or self.code in _FULL
+        return self.status in (413, 507) or self.code in _FULL
 
     @property
     def says_exists(self) -> bool:
