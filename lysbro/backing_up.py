@@ -12,7 +12,6 @@ import structlog
 from casework.model import Actor, SiteKind
 from lysbro.wiring import Parts
 from storage import backup
-from storage.belonging import Belonging
 from storage.mover import packing_folder
 
 log = structlog.get_logger()
@@ -28,7 +27,6 @@ class Backer:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._belonging = Belonging(parts.database, parts.store)
         self._every = timedelta(seconds=parts.settings.backup_every)
         self._not_before: datetime | None = None
 
@@ -41,7 +39,7 @@ class Backer:
         parts = self._parts
         if not backup.is_anything_to_back_up(parts.database):
             return False
-        self._belonging.require()
+        parts.archive.require_store()
         newest = next(iter(backup.backups(parts.store)), None)
         if newest is not None and not backup.has_been_kept(parts.database):
             log.warning("backup_of_another_casebook", key=newest.key, do="rebuild, or back up once")

@@ -18,6 +18,7 @@ from lysbro.other_nodes import OtherNodes
 from lysbro.presence import claim, present
 from lysbro.settings import Settings
 from storage.archive import Archive, SpoolLimits
+from storage.belonging import Belonging
 from storage.casebook import Casebook
 from storage.clock import Jump, SteadyClock, warn_when_behind
 from storage.commitments import Commitments
@@ -101,6 +102,7 @@ def open_parts(
             follower=follower,
             node=settings.resolved_node,
             others=OtherNodes(nodes, secret=settings.node_secret, scratch=data),
+            require_store=Belonging(database, store).require,
         )
         with ExitStack() as stack:
             stack.callback(archive.close)

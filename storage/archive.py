@@ -87,15 +87,18 @@ class Archive:
         follower: Sequence[str] = (),
         node: str = "",
         others: OtherSpools | None = None,
+        require_store: Callable[[], None] = lambda: None,
     ) -> None:
         """`follower` is the command of the process that indexes; empty: a thread of this one.
 
         `node` is the name of this data folder among others; `others` reads from their spools.
+        `require_store` raises Unavailable when nothing may be put into the store: it is not ours.
         """
         self.data = data
         self.database = database
         self.store = store
         self.clock = clock
+        self.require_store = require_store
         self.walk_limits = walk_limits or WalkLimits()
         self.spool = Spool(
             data / "spool", limits=limits, clock=clock, durability=durability, sync=sync, node=node
@@ -120,6 +123,7 @@ class Archive:
                 clock=clock,
                 walk_limits=self.walk_limits,
                 falls_back=durability == "store-or-disk",
+                require_store=require_store,
             )
         self.spool.on_seal = self._indexer.note_sealed
         self._is_started = False

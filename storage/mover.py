@@ -19,7 +19,6 @@ import structlog
 
 from casework.errors import Conflict, LysbroError, Unavailable
 from storage.archive import Archive
-from storage.belonging import Belonging
 from storage.custodian import lines_of
 from storage.disk import free_bytes
 from storage.intents import SERIES, Intent, fulfilled, intend
@@ -87,7 +86,6 @@ class Mover:
         self._merge_rule = merge or MergeRule()
         self._merge_not_before: datetime | None = None
         self._folder = packing_folder(archive.data)
-        self._belonging = Belonging(archive.database, archive.store)
         self._is_tidy = False
         self._rotten: set[int] = set()
         self._free_since: dict[str, datetime] = {}
@@ -103,7 +101,7 @@ class Mover:
             if not is_ours:
                 return MoverReport(is_elsewhere=True)
             try:
-                self._belonging.require()
+                self._archive.require_store()
                 self._tidy()
                 settle_intents(self._archive, self._folder, now=now)
             except Unavailable as error:

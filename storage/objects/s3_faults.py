@@ -167,6 +167,14 @@ def as_error(fault: Fault, place: S3Place, key: str) -> LysbroError:
     )
 
 
+def unreadable(place: S3Place) -> Unavailable:
+    """Return the error for an answer that is not what its status promises."""
+    return Unavailable(
+        f"The {place} gave an answer that cannot be read. Look at the server.",
+        code="store-failed",
+    )
+
+
 def may_not_delete(place: S3Place, key: str) -> Refused:
     """Return the error for an object that our key, or a lock on it, does not let us delete."""
     return Refused(
@@ -183,4 +191,5 @@ __all__ = [
     "as_error",
     "may_not_delete",
     "pause_s",
+    "unreadable",
 ]

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from storage.archive import Archive, SpoolLimits, utc_now
+from storage.belonging import Belonging
 from storage.database import Database
 from storage.objects import ObjectStore
 from storage.spool import Durability
@@ -37,10 +38,13 @@ class Clock:
 def archives(
     data: Path, database: Database, clock: Clock, store: ObjectStore
 ) -> Iterator[OpenArchive]:
-    """Give what opens archives on a data folder, and close them at the end."""
+    """Give what opens archives on a data folder, and close them at the end.
+
+    With `is_marked` they look whose the store is, as in an exchange that runs.
+    """
     opened: list[Archive] = []
 
-    def open_it(durability: Durability = "disk") -> Archive:
+    def open_it(durability: Durability = "disk", *, is_marked: bool = False) -> Archive:
         archive = Archive(
             data=data,
             database=database,
@@ -48,6 +52,7 @@ def archives(
             limits=SpoolLimits(spool_bytes=1 << 30, reserve_bytes=0),
             clock=clock,
             durability=durability,
+            require_store=Belonging(database, store).require if is_marked else lambda: None,
         )
         archive.start()
         opened.append(archive)

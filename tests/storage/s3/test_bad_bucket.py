@@ -50,7 +50,7 @@ def store(rclone: Server, proxy: FaultProxy) -> Iterator[S3Store]:
 
 @pytest.fixture
 def archive(open_archive: OpenArchive) -> Archive:
-    return open_archive()
+    return open_archive(is_marked=True)
 
 
 def receive(archive: Archive, number: int) -> None:
@@ -203,7 +203,7 @@ def test_durability_store_acknowledges_nothing_into_the_bucket_of_another(
     data = b"{}"
     store.put(f"exchange/{'ab' * 32}/format-1.json", data, sha256=_sha256(data))
     Ledger(sited, clock).append(None, actor=ADMIN, action="site-added", subject="hammer")
-    archive = open_archive("store")
+    archive = open_archive("store", is_marked=True)
     with pytest.raises(Unavailable) as told:
         receive(archive, 1)
     in_the_table("store-of-another", told.value.message)
