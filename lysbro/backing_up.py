@@ -39,11 +39,11 @@ class Backer:
         parts = self._parts
         if not backup.is_anything_to_back_up(parts.database):
             return False
-        parts.archive.require_store()
         newest = next(iter(backup.backups(parts.store)), None)
         if newest is not None and not backup.has_been_kept(parts.database):
             log.warning("backup_of_another_casebook", key=newest.key, do="rebuild, or back up once")
             return False
+        parts.archive.require_store()
         # one of a later time was made while the clock was wrong, and says nothing of its age
         if newest is None or now - newest.at >= self._every or newest.at > now + _CLOCK_STEP:
             folder = packing_folder(parts.archive.data)

@@ -60,7 +60,7 @@ def test_all_is_well_in_the_spool_and_in_the_store(
         "6 objects checked.", "Every object has the hash that it was received with.",
     ]  # fmt: skip
     told = desk.must("verify", "--study", "1.2.1", "--json").json
-    nothing = {name: [] for name in ("missing", "corrupt", "orphaned", "repaired")}
+    nothing = {name: [] for name in ("missing", "corrupt", "orphaned", "repaired", "foreign")}
     assert told == {"checked": 6, "audit_broken_at": None} | nothing
 
 
