@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import SystemRandom
 from typing import Protocol
@@ -26,11 +26,12 @@ from storage.custodian import Line, write
 from storage.journal import Entry, new_digest, payload_is_whole, scan
 from storage.locate import promote
 from storage.mover import packing_lock
+from storage.neighbours import read_together
 from storage.objects import sha256_of_object
 from storage.packs import sha256_of_key
 from storage.rows import InstanceRow, instance_row
 from storage.segments import read_segment_header, segment_paths
-from storage.tables import IN_PACK, IN_SPOOL, instances, packs
+from storage.tables import IN_SPOOL, instances, packs
 
 log = structlog.get_logger()
 
@@ -39,7 +40,6 @@ MISSING, CORRUPT, UNREADABLE = "missing", "corrupt", "unreadable"
 
 _PAGE = 500
 _CHUNK = 1 << 20
-_AT_ONCE_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ def verify(
     keys = _keys(archive, study_uid)
     if sample is not None and sample < len(keys):
         keys = [keys[i] for i in sorted(SystemRandom().sample(range(len(keys)), sample))]
-    for instance, fault in _faults(archive, _instances(archive, keys)):
+    for instance, is_sound in read_together(archive.store, _instances(archive, keys)):
+        fault = "" if is_sound else fault_of(archive, instance)
         checked += 1
         if fault:
             bad.append((instance, fault))
@@ -138,60 +139,6 @@ def fault_of(archive: Archive, instance: InstanceRow) -> str:
     if digest.hexdigest() != instance.sha256 or size != instance.size_bytes:
         return CORRUPT
     return ""
-
-
-def _faults(archive: Archive, found: Iterable[InstanceRow]) -> Iterator[tuple[InstanceRow, str]]:
-    """Yield each instance with what is wrong with it; small neighbours in a pack are read at once.
-
-    A call for each small object would be slow over a network.
-    """
-    for run in _neighbours(found):
-        held = _read_run(archive, run) if len(run) > 1 else {}
-        for instance in run:
-            data = held.get(instance.pk)
-            is_sound = data is not None and _is_sound(instance, data)
-            yield instance, "" if is_sound else fault_of(archive, instance)
-
-
-def _neighbours(found: Iterable[InstanceRow]) -> Iterator[list[InstanceRow]]:
-    """Yield instances that lie near each other in one pack together, the others alone."""
-    run: list[InstanceRow] = []
-    for instance in found:
-        where = instance.location
-        if run and not (
-            where.where == IN_PACK
-            and where.container == run[0].location.container
-            and where.offset >= run[0].location.offset
-            and where.offset + where.length - run[0].location.offset <= _AT_ONCE_BYTES
-        ):
-            yield run
-            run = []
-        run.append(instance)
-    if run:
-        yield run
-
-
-def _read_run(archive: Archive, run: Sequence[InstanceRow]) -> dict[int, memoryview]:
-    """Return the bytes of neighbours by one reading; nothing when that fails."""
-    first, last = run[0].location, run[-1].location
-    length = last.offset + last.length - first.offset
-    try:
-        with archive.store.open_range(first.container, first.offset, length) as stream:
-            data = memoryview(stream.read())
-    except (NotFound, OSError, Unavailable):
-        return {}
-    return {
-        each.pk: data[start : start + each.location.length]
-        for each in run
-        for start in [each.location.offset - first.offset]
-    }
-
-
-def _is_sound(instance: InstanceRow, data: memoryview) -> bool:
-    digest = new_digest(instance.transfer_syntax_uid)
-    content = data[instance.location.dataset_offset :]
-    digest.update(content)
-    return digest.hexdigest() == instance.sha256 and len(content) == instance.size_bytes
 
 
 def _compare_packs(
