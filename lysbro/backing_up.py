@@ -20,6 +20,7 @@ log = structlog.get_logger()
 WORKER = Actor(id="system:worker", name="Lysbro", site="", site_kind=SiteKind.CENTRE)
 
 _AGAIN_AFTER = timedelta(minutes=15)
+_CLOCK_STEP = timedelta(minutes=1)
 
 
 class Backer:
@@ -43,7 +44,9 @@ class Backer:
         if newest is not None and not backup.has_been_kept(parts.database):
             log.warning("backup_of_another_casebook", key=newest.key, do="rebuild, or back up once")
             return False
-        if newest is None or now - newest.at >= self._every:
+        parts.archive.require_store()
+        # one of a later time was made while the clock was wrong, and says nothing of its age
+        if newest is None or now - newest.at >= self._every or newest.at > now + _CLOCK_STEP:
             folder = packing_folder(parts.archive.data)
             kept = backup.back_up(parts.database, parts.store, folder, now=now)
             mirror_soon(parts, kept)

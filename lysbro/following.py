@@ -12,7 +12,8 @@ import sys
 from lysbro import logs
 from lysbro.settings import Settings
 from lysbro.supervise import SETTINGS_VARIABLE, die_with_parent
-from lysbro.wiring import data_folder, utc_now
+from lysbro.wiring import data_folder
+from storage.clock import SteadyClock
 from storage.database import open_database
 from storage.follower import follow
 
@@ -27,18 +28,20 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)  # the bridge ends it, once all is indexed
     os.nice(_GIVE_WAY)
     data = data_folder(settings)
+    clock = SteadyClock(data)
     database = open_database(settings.resolved_database_url, data=data)
     try:
         follow(
             data / "spool",
             database,
             node=settings.resolved_node,
-            clock=utc_now,
+            clock=clock,
             told=sys.stdin.buffer,
             tell=_tell,
         )
     finally:
         database.close()
+        clock.close()
 
 
 def _tell(segment: str, end: int) -> None:

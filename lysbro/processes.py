@@ -18,6 +18,7 @@ from lysbro import worker
 from lysbro.settings import Settings
 from lysbro.supervise import SETTINGS_VARIABLE, stop_event
 from lysbro.wiring import data_folder, open_parts
+from storage.data_folder import not_ours_to_write
 
 log = structlog.get_logger()
 
@@ -29,17 +30,15 @@ def only_one(settings: Settings, role: str) -> Iterator[None]:
     try:
         file = path.open("a+")
     except OSError as error:
-        raise Unavailable(
-            f"{path} cannot be written ({error.strerror}). "
-            "Give another data folder with --data or LYSBRO_DATA, or the right to write there."
-        ) from error
+        raise not_ours_to_write(path.parent, error) from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise Unavailable(
                 f"Another Lysbro already runs its {role} on {settings.data}. "
-                "Stop it, or choose another --data."
+                "Stop it, or choose another --data.",
+                code="already-running",
             ) from error
         yield
 
@@ -71,7 +70,8 @@ def require_free_door(settings: Settings, role: str) -> None:
         with suppress(OSError), socket.create_connection((host, port), timeout=2):
             raise Unavailable(
                 f"Something listens on {host}:{port} already, perhaps another Lysbro. "
-                f"Stop it, or choose another port with {name}."
+                f"Stop it, or choose another port with {name}.",
+                code="port-taken",
             )
 
 

@@ -26,8 +26,13 @@ def gather(parts: Parts) -> dict[str, Any]:
     used = {each.site: each for each in parts.quotas.usage()}
     with parts.database.read() as conn:
         kept = pack_checks.standing(conn)
+    jump = parts.jump()
     return {
         "at": now.isoformat(),
+        "clock": {
+            "jump_s": jump.seconds if jump else 0.0,
+            "says": jump.in_words() if jump else "",
+        },
         "spool": {
             "depth_bytes": spool.depth_bytes,
             "limit_bytes": spool.limit_bytes,
@@ -138,6 +143,8 @@ def in_words(told: dict[str, Any]) -> str:
             f"ALARM       {told['hash_mismatch']} objects have lost their hash, "
             f"{told['acked_missing']} are missing: run 'lysbro verify --repair'",
         )
+    if told["clock"]["says"]:
+        lines.insert(0, f"ALARM       {told['clock']['says']}")
     if spool["fallback"]:
         lines.insert(0, f"ALARM       success is answered after the spool: {spool['fallback']}")
     if spool["read_only"]:

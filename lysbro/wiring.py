@@ -13,14 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from casework.errors import Unavailable
 from casework.model import Actor
 from lysbro.other_nodes import OtherNodes
 from lysbro.presence import claim, present
 from lysbro.settings import Settings
 from storage.archive import Archive, SpoolLimits
+from storage.belonging import Belonging
 from storage.casebook import Casebook
+from storage.clock import Jump, SteadyClock, warn_when_behind
 from storage.commitments import Commitments
+from storage.data_folder import not_ours_to_write, settle_format
 from storage.database import Database, open_database
 from storage.erasing import Erasures
 from storage.holds import Holds
@@ -60,6 +62,7 @@ class Parts:
     retention: Retention
     quotas: Quotas
     clock: Callable[[], datetime]
+    jump: Callable[[], Jump | None] = lambda: None  # of the machine's clock, which is not followed
 
     def note(
         self,
@@ -86,33 +89,35 @@ def open_parts(
     and starts its indexer: a thread, or the process whose command is given as `follower`.
     """
     data = data_folder(settings)
+    settle_format(data)
+    clock = _clock(data)
     try:
         database = open_database(settings.resolved_database_url, data=data)
     except OSError as error:
-        raise Unavailable(
-            f"The database of {data} cannot be opened ({error.strerror}). "
-            "Give another data folder with --data or LYSBRO_DATA, or the right to write there."
-        ) from error
+        clock.close()
+        raise not_ours_to_write(data, error) from error
     try:
         database.migrate()
         store = open_store(settings.resolved_store, data, s3=settings.s3)
-        nodes = Nodes(database, utc_now)
+        nodes = Nodes(database, clock)
         archive = Archive(
             data=data,
             database=database,
             store=store,
             limits=_spool_limits(settings, data),
-            clock=utc_now,
+            clock=clock,
             durability=_durability(settings),
             follower=follower,
             node=settings.resolved_node,
             others=OtherNodes(nodes, secret=settings.node_secret, scratch=data),
             quota_warn_percent=settings.quota_warn_percent,
             mirror=open_mirror(settings.mirror, data, s3=settings.mirror_s3),
+            require_store=Belonging(database, store).require,
         )
         with ExitStack() as stack:
             stack.callback(archive.close)
             if intake:
+                warn_when_behind(database, clock())
                 claim(nodes, settings, data)
                 archive.start()
                 if not database.is_embedded:  # it may have other nodes
@@ -123,20 +128,29 @@ def open_parts(
                 store=store,
                 archive=archive,
                 index=Index(database),
-                people=People(database, utc_now),
-                casebook=Casebook(database, utc_now, settings.timezone),
-                ledger=Ledger(database),
-                outbox=Outbox(database, utc_now),
-                commitments=Commitments(database, utc_now),
+                people=People(database, clock),
+                casebook=Casebook(database, clock, settings.timezone),
+                ledger=Ledger(database, clock),
+                outbox=Outbox(database, clock),
+                commitments=Commitments(database, clock),
                 nodes=nodes,
-                erasures=Erasures(database, utc_now, node=archive.spool.node),
-                holds=Holds(database, utc_now),
-                retention=Retention(database, utc_now),
+                erasures=Erasures(database, clock, node=archive.spool.node),
+                holds=Holds(database, clock),
+                retention=Retention(database, clock),
                 quotas=Quotas(database),
-                clock=utc_now,
+                clock=clock,
+                jump=clock.jump,
             )
     finally:
         database.close()
+        clock.close()
+
+
+def _clock(data: Path) -> SteadyClock:
+    try:
+        return SteadyClock(data)
+    except OSError as error:
+        raise not_ours_to_write(data, error) from error
 
 
 def data_folder(settings: Settings) -> Path:
@@ -145,10 +159,7 @@ def data_folder(settings: Settings) -> Path:
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise Unavailable(
-            f"The data folder {data} cannot be made ({error.strerror}). "
-            "Give another with --data or LYSBRO_DATA."
-        ) from error
+        raise not_ours_to_write(data, error) from error
     return data
 
 

@@ -95,16 +95,19 @@ class Archive:
         others: OtherSpools | None = None,
         quota_warn_percent: int = 80,
         mirror: ObjectStore | None = None,
+        require_store: Callable[[], None] = lambda: None,
     ) -> None:
         """`follower` is the command of the process that indexes; empty: a thread of this one.
 
         `node` is the name of this data folder among others; `others` reads from their spools.
         `mirror` is a second store, read where the first one fails.
+        `require_store` raises Unavailable when nothing may be put into the store: it is not ours.
         """
         self.data = data
         self.database = database
         self.store = store
         self.clock = clock
+        self.require_store = require_store
         self.walk_limits = walk_limits or WalkLimits()
         self.spool = Spool(
             data / "spool", limits=limits, clock=clock, durability=durability, sync=sync, node=node
@@ -136,6 +139,7 @@ class Archive:
                 clock=clock,
                 walk_limits=self.walk_limits,
                 falls_back=durability == "store-or-disk",
+                require_store=require_store,
             )
         self.spool.on_seal = self._indexer.note_sealed
         self._quotas = QuotaGate(database, warn_percent=quota_warn_percent)

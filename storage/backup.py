@@ -70,7 +70,10 @@ class Kept:
 
 
 def back_up(database: Database, store: ObjectStore, folder: Path, *, now: datetime) -> Kept:
-    """Write the casebook as it is at this moment into the store, and read it back."""
+    """Write the casebook as it is at this moment into the store, and read it back.
+
+    Its name comes after that of every other, whatever the clock says: the newest is the last made.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _remove_stale(folder)
     path = folder / (_TEMPORARY + secrets.token_hex(8))
@@ -79,7 +82,8 @@ def back_up(database: Database, store: ObjectStore, folder: Path, *, now: dateti
         with path.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         size = path.stat().st_size
-        key = f"{PREFIX}{now.astimezone(UTC):%Y%m%dt%H%M%Sz}-{sha256}.zip"
+        named_at = _after_all(store, now)
+        key = f"{PREFIX}{named_at.astimezone(UTC):%Y%m%dt%H%M%Sz}-{sha256}.zip"
         store.put(key, path, sha256=sha256)
     except OSError as error:
         raise Unavailable(
@@ -100,7 +104,17 @@ def back_up(database: Database, store: ObjectStore, folder: Path, *, now: dateti
         store.erase(key)
         return back_up(database, store, folder, now=erased_at + timedelta(microseconds=1))
     log.info("backed_up", key=key, rows=rows, bytes=size)
-    return Kept(key, now, size, rows)
+    return Kept(key, named_at, size, rows)
+
+
+def _after_all(store: ObjectStore, now: datetime) -> datetime:
+    """Return now, or a second after the newest backup where that is of a later time."""
+    newest = next(iter(backups(store)), None)
+    if newest is None or newest.at < now.replace(microsecond=0):
+        return now
+    if newest.at - now > timedelta(seconds=1):
+        log.warning("backup_of_a_later_time", newest=newest.at.isoformat(), now=now.isoformat())
+    return newest.at + timedelta(seconds=1)
 
 
 def backups(store: ObjectStore) -> list[Kept]:

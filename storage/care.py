@@ -16,8 +16,10 @@ from sqlalchemy import select
 
 from storage import care_repair, quotas
 from storage.archive import Archive
+from storage.belonging import is_ours
 from storage.care_packs import Compared, compare_packs
 from storage.care_repair import Repaired
+from storage.neighbours import read_together
 from storage.rows import InstanceRow, instance_row
 from storage.soundness import CORRUPT, MISSING, UNREADABLE, fault_of
 from storage.tables import instances
@@ -57,6 +59,7 @@ class VerifyReport:
     miscounted: tuple[str, ...] = ()  # sites whose use was not the sum over their objects
     packs_checked: int = field(default=0, compare=False)  # hashed as a whole
     faults: tuple[Fault, ...] = ()
+    foreign: tuple[str, ...] = ()  # in the store, and nothing that Lysbro puts there
 
     @property
     def is_clean(self) -> bool:
@@ -96,8 +99,8 @@ def verify(
     is_sample = sample is not None and sample < len(keys)
     if sample is not None and is_sample:
         keys = [keys[i] for i in sorted(SystemRandom().sample(range(len(keys)), sample))]
-    for instance in _instances(archive, keys):
-        fault = fault_of(archive, instance)
+    for instance, is_sound in read_together(archive.store, _instances(archive, keys)):
+        fault = "" if is_sound else fault_of(archive, instance)
         checked += 1
         if fault:
             bad.append((instance, fault))
@@ -107,13 +110,15 @@ def verify(
     compared = compare_packs(archive, faulty, hashes=sample is None, study_uid=study_uid)
     done = _put_right(archive, bad, compared) if repair else Repaired()
     miscounted = _miscounted(archive, repair=repair) if study_uid is None and not sample else []
-    report = _report(checked, bad, compared, done, miscounted)
+    foreign = _foreign(archive) if study_uid is None else ()
+    report = _report(checked, bad, compared, done, miscounted, foreign)
     log.info(
         "verified",
         checked=checked,
         missing=len(report.missing),
         corrupt=len(report.corrupt),
         orphaned=len(report.orphaned),
+        foreign=len(report.foreign),
         repaired=len(report.repaired),
     )
     return report
@@ -140,12 +145,17 @@ def _miscounted(archive: Archive, *, repair: bool) -> list[str]:
         return sorted(quotas.differing(conn))
 
 
+def _foreign(archive: Archive) -> list[str]:
+    return sorted(o.key for o in archive.store.list() if not is_ours(o.key))
+
+
 def _report(
     checked: int,
     bad: Sequence[tuple[InstanceRow, str]],
     compared: Compared,
     done: Repaired,
     miscounted: Sequence[str],
+    foreign: Sequence[str],
 ) -> VerifyReport:
     faults = [
         Fault(
@@ -175,6 +185,7 @@ def _report(
         repaired=tuple(f.name for f in faults if f.repaired_from),
         set_aside=tuple(done.set_aside),
         miscounted=tuple(miscounted),
+        foreign=tuple(foreign),
         packs_checked=compared.checked,
         faults=tuple(faults),
     )

@@ -187,9 +187,16 @@ class Database:
         except OperationalError as error:
             if "locked" in str(error.orig):
                 raise _busy() from error
+            if "unable to open" in str(error.orig):
+                raise _not_writable(str(self.engine.url.database), error) from error
             raise
-        with transaction:
-            yield
+        try:
+            with transaction:
+                yield
+        except OperationalError as error:
+            if "readonly" in str(error.orig):
+                raise _not_writable(str(self.engine.url.database), error) from error
+            raise
 
 
 def revisions() -> tuple[str, ...]:
@@ -305,14 +312,7 @@ def _settle_journal_mode(engine: Engine, path: Path, mode: str) -> None:
     lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        raw = engine.raw_connection()
-        try:
-            cursor = raw.cursor()
-            cursor.execute(f"PRAGMA journal_mode={mode}")
-            present = str(*cursor.fetchall()[0])
-            cursor.close()
-        finally:
-            raw.close()
+        present = _set_journal_mode(engine, path, mode)
     finally:
         os.close(lock)
     if present.upper() != mode:
@@ -322,6 +322,23 @@ def _settle_journal_mode(engine: Engine, path: Path, mode: str) -> None:
             "Stop every other process that has it open, and keep it on a local disk.",
             code="database-mode",
         )
+
+
+def _set_journal_mode(engine: Engine, path: Path, mode: str) -> str:
+    """Ask for a journal mode and return the one that the file has then."""
+    driver = engine.dialect.loaded_dbapi
+    try:
+        raw = engine.raw_connection()
+        try:
+            cursor = raw.cursor()
+            cursor.execute(f"PRAGMA journal_mode={mode}")
+            present = str(*cursor.fetchall()[0])
+            cursor.close()
+        finally:
+            raw.close()
+    except (OperationalError, driver.OperationalError) as error:
+        raise _not_writable(str(path), error) from error
+    return present
 
 
 def _refuse_newer(conn: Connection, known: ScriptDirectory) -> None:
@@ -347,6 +364,15 @@ def _not_wiped(reason: str) -> Unavailable:
         f"What was deleted is not wiped from the database file yet ({reason}). It is tried again; "
         "it takes as much free disk as the file has, and a moment without other work.",
         code="database-not-wiped",
+    )
+
+
+def _not_writable(path: str, error: Exception) -> Unavailable:
+    reason = error.orig if isinstance(error, OperationalError) else error
+    return Unavailable(
+        f"The database {path} cannot be written ({reason}). Give the user that runs Lysbro the "
+        "right to read and write it and its folder, and look at that disk.",
+        code="database-file",
     )
 
 

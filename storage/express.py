@@ -63,10 +63,12 @@ class Express:
         clock: Callable[[], datetime],
         walk_limits: WalkLimits,
         falls_back: bool,
+        require_store: Callable[[], None] = lambda: None,
     ) -> None:
         self._spool = spool
         self._store = store
         self._database = database
+        self._require_store = require_store
         self._folder = folder
         self._clock = clock
         self._walk_limits = walk_limits
@@ -196,6 +198,7 @@ class Express:
             intents.intend(conn, planned, node=self._spool.node, now=self._clock())
 
     def _put_and_read_back(self, pack: BuiltPack) -> None:
+        self._require_store()
         self._store.put(pack.key, pack.path, sha256=pack.sha256)
         if sha256_of_object(self._store, pack.key) != pack.sha256:
             raise Unavailable(

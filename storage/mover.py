@@ -121,6 +121,7 @@ class Mover:
             if not is_ours:
                 return MoverReport(is_elsewhere=True)
             try:
+                self._archive.require_store()
                 self._tidy()
                 settle_intents(self._archive, self._folder, now=now)
             except Unavailable as error:

@@ -69,6 +69,7 @@ class PackReader:
 
     def __init__(self, store: ObjectStore, key: str, size_bytes: int) -> None:
         self.key = key
+        self.size_bytes = size_bytes
         self._stretch = _Stretch(store, key, size_bytes)
 
     def directory(self) -> Directory:
@@ -79,7 +80,7 @@ class PackReader:
             with ZipFile(self._stretch) as archive:
                 entries = {entry.filename: entry for entry in archive.infolist()}
                 told = json.loads(archive.read(CUSTODY))
-            return _directory(told, entries)
+            return directory_of(told, entries)
         except NotFound as error:
             raise BrokenPack("is not there any more") from error
         except (BadZipFile, EOFError, NotImplementedError) as error:
@@ -104,6 +105,13 @@ class PackReader:
         if signature != _SIGNATURE:
             raise BrokenPack("has no member where its directory says")
         return note.header_offset + _LOCAL_HEADER.size + int(name_bytes) + int(extra_bytes)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return bytes of the pack, fewer at its end, or raise BrokenPack when it is gone."""
+        try:
+            return self._stretch.read_at(offset, length)
+        except NotFound as error:
+            raise BrokenPack("is not there any more") from error
 
     def source(self, offset: int, size: int) -> PackSource:
         """Return a stretch of the pack as what a walk reads."""
@@ -187,7 +195,8 @@ class _Stretch(io.RawIOBase):
         self._held_at, self._held = offset, b"".join(parts)
 
 
-def _directory(told: Mapping[str, Any], entries: Mapping[str, ZipInfo]) -> Directory:
+def directory_of(told: Mapping[str, Any], entries: Mapping[str, ZipInfo]) -> Directory:
+    """Return what a custody says of the members that a ZIP has; KeyError or ValueError if odd."""
     site, study_uid, series_uid = str(told["site"]), str(told["study_uid"]), str(told["series_uid"])
     notes = []
     for note in told["instances"]:

@@ -24,6 +24,7 @@ from storage import copies, rebuild_marks
 from storage import rebuild_steps as steps
 from storage.archive import Archive
 from storage.backup_file import BackupReader
+from storage.belonging import require_known_format
 from storage.mover import packing_folder, packing_lock
 from storage.packs import sha256_of_key
 from storage.rebuild_graves import Graves
@@ -120,6 +121,7 @@ class _Rebuild:
         self._graves = Graves(archive)
 
     def run(self, backup_key: str | None, *, into_existing: bool) -> RebuildReport:
+        require_known_format(self._store)
         run = self._begun(backup_key, into_existing=into_existing)
         with self._database.begin() as conn:
             self._graves.keep_shut(conn, backup_at=run.backup_at, casebook=run.casebook)

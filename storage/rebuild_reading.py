@@ -17,7 +17,8 @@ from storage import rebuild_steps as steps
 from storage.archive import Archive
 from storage.header import Header
 from storage.objects import ObjectInfo
-from storage.pack_reader import BrokenPack, Note, PackReader
+from storage.pack_reader import BrokenPack, Directory, Note, PackReader
+from storage.pack_salvage import salvage
 from storage.packs import site_of_key
 from storage.part10 import walk
 from storage.rebuild_states import FoundInstance, ObjectKey
@@ -50,7 +51,7 @@ class PacksInStore:
     def look_at(self, listed: ObjectInfo) -> FoundPack:
         """Return what a pack says of itself, or why it says nothing."""
         try:
-            told = PackReader(self._store, listed.key, listed.size_bytes).directory()
+            told, damage = self._directory(PackReader(self._store, listed.key, listed.size_bytes))
             if told.site != site_of_key(listed.key):
                 raise BrokenPack("is kept under another site than its own")
             if not told.notes:
@@ -66,7 +67,21 @@ class PacksInStore:
             told.series_uid,
             len(told.notes),
             min(note.received_at for note in told.notes),
+            damage=damage,
         )
+
+    def _directory(self, reader: PackReader) -> tuple[Directory, str]:
+        """Return what a pack says of itself, and why that is not all; of a broken one what is
+        whole.
+        """
+        try:
+            return reader.directory(), ""
+        except BrokenPack as error:
+            reason = str(error)
+        archive = self._archive
+        found = salvage(reader, limits=archive.walk_limits, now=archive.clock(), reason=reason)
+        log.error("pack_damaged", key=reader.key, reason=reason, whole=len(found.notes))
+        return found, f"{reason}; {len(found.notes)} objects in it are whole and were taken over"
 
     def read_study(self, key: tuple[str, str]) -> StudyInPacks:
         """Walk the headers of a study's instances, each in the largest pack that has it."""
@@ -82,7 +97,7 @@ class PacksInStore:
 
     def _read_pack(self, pack: FoundPack, read: StudyInPacks) -> None:
         reader = PackReader(self._store, pack.key, pack.size_bytes)
-        notes = reader.directory().notes
+        notes = self._directory(reader)[0].notes
         reader.read_on_for(notes)
         places: list[copies.Copy] = []
         found: dict[ObjectKey, FoundInstance] = {}

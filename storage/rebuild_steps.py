@@ -40,6 +40,7 @@ class FoundPack:
     instance_count: int = 0
     first_received_at: datetime | None = None
     broken: str = ""  # why it cannot be read
+    damage: str = ""  # why not all of it can, when some can
 
 
 def run_under_way(conn: Connection) -> Run | None:
@@ -103,7 +104,7 @@ def note_packs(conn: Connection, found: Sequence[FoundPack]) -> None:
                 "instance_count": pack.instance_count,
                 "first_received_at": pack.first_received_at,
                 "state": BROKEN if pack.broken else FOUND,
-                "reason": pack.broken,
+                "reason": pack.broken or pack.damage,
             }
             for pack in found
         ],
@@ -123,7 +124,10 @@ def studies_left(conn: Connection) -> list[tuple[str, str]]:
 
 
 def packs_of(conn: Connection, site: str, study_uid: str) -> list[FoundPack]:
-    """Return the packs of a study that wait, the largest first: of two places it is the one."""
+    """Return the packs of a study that wait, the largest first: of two places it is the one.
+
+    Damaged ones come last.
+    """
     found = conn.execute(
         select(
             rebuild_packs.c.key,
@@ -139,6 +143,7 @@ def packs_of(conn: Connection, site: str, study_uid: str) -> list[FoundPack]:
             rebuild_packs.c.study_uid == study_uid,
         )
         .order_by(
+            rebuild_packs.c.reason != "",
             rebuild_packs.c.instance_count.desc(),
             rebuild_packs.c.size_bytes.desc(),
             rebuild_packs.c.key,
@@ -178,10 +183,10 @@ def count_packs(conn: Connection) -> int:
 
 
 def broken(conn: Connection) -> dict[str, str]:
-    """Return the packs that cannot be taken over, and why."""
+    """Return the packs that cannot be taken over, or not wholly, and why."""
     found = conn.execute(
         select(rebuild_packs.c.key, rebuild_packs.c.reason)
-        .where(rebuild_packs.c.state == BROKEN)
+        .where(rebuild_packs.c.reason != "")
         .order_by(rebuild_packs.c.key)
     )
     return {row.key: row.reason for row in found}

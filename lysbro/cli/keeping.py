@@ -14,6 +14,7 @@ from lysbro.cli.output import counter, show, table
 from lysbro.mirroring import mirror_soon
 from lysbro.processes import ROLES, only_one
 from storage import backup as backups
+from storage.belonging import mark_as_ours, require_known_format
 from storage.mirror_restore import Restored, restore_from_mirror
 from storage.mover import packing_folder
 from storage.rebuild import RebuildReport, rebuild
@@ -33,6 +34,8 @@ def backup(parts: Parts, listed: bool, as_json: bool) -> None:
         show(rows, as_json=as_json, text=table(rows, ("at", "bytes", "key")))
         return
     folder = packing_folder(parts.archive.data)
+    require_known_format(parts.store)
+    mark_as_ours(parts.database, parts.store)
     kept = backups.back_up(parts.database, parts.store, folder, now=parts.clock())
     mirror_soon(parts, kept)
     removed = backups.remove_older(parts.store, keep=parts.settings.backups_kept)
@@ -58,7 +61,8 @@ def rebuild_(
 ) -> None:
     """Restore the index and the newest casebook from the store alone; goes on where it stopped.
 
-    Stop `lysbro serve` first. Nothing in the store is changed, but by what comes from the mirror.
+    Stop `lysbro serve` first. No pack and no backup in the store is changed, but by what comes
+    from the mirror.
     """
     restored: Restored | None = None
     with ExitStack() as held:
@@ -83,6 +87,7 @@ def rebuild_(
                 "erased": report.erased,
             },
         )
+        mark_as_ours(parts.database, parts.store)
     told = asdict(report) | {"seconds": round(seconds, 3)}
     if restored is not None:
         told["mirror"] = asdict(restored)

@@ -12,7 +12,7 @@ from lysbro.cli.output import counter, show
 from storage import care
 from storage.care import VerifyReport
 
-_NAMED = ("missing", "corrupt", "orphaned", "repaired", "set_aside")
+_NAMED = ("missing", "corrupt", "orphaned", "foreign", "repaired", "set_aside")
 _TOLD_AT_MOST = 20
 
 

@@ -1,47 +1,48 @@
 """An object store in an S3 bucket: checked on the way in, never overwritten, read by ranges.
 
-Every put names its checksum and its condition. What the server was found not to do itself is made
-up for here: without conditions a key is looked up first, without checks all is read back.
+Every put names its checksum and its condition; where the server was found not to heed conditions a
+key is looked up first. How bytes are sent is `s3_put`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from xml.etree import ElementTree as ET
 
-import structlog
-
 from casework.errors import NotFound, Unavailable
 from storage.objects import s3_probe
-from storage.objects.port import (
-    ObjectInfo,
-    other_bytes,
-    require_key,
-    sha256_of_object,
-    wrong_hash,
+from storage.objects.port import ObjectInfo, require_key
+from storage.objects.s3_faults import (
+    Fault,
+    as_error,
+    may_not_delete,
+    unreadable,
+    version_stays,
 )
-from storage.objects.s3_faults import Fault, as_error, may_not_delete, version_stays
 from storage.objects.s3_http import Calls
 from storage.objects.s3_place import S3Place
 from storage.objects.s3_probe import TRIALS, Capabilities
+from storage.objects.s3_put import Putter
+from storage.objects.s3_stale import end_stale_uploads
 from storage.objects.s3_stream import open_stream
-from storage.objects.s3_upload import ONLY_IF_FREE, abort, send_in_parts, send_whole
-
-log = structlog.get_logger()
 
 _TESTED_FOR = timedelta(days=1)
-_TRIES = 3
 _STRIPES = 64
-_OURS = ("v1/", TRIALS)  # another may keep objects of its own in the bucket
+_OURS = (
+    "v1/",
+    "backup/",
+    "exchange/",
+    "erased/",
+    "quarantine/",
+    TRIALS,
+)  # another may keep objects of its own in the bucket
 
 
 class S3Store:
@@ -58,6 +59,7 @@ class S3Store:
         """`found_in` is a file that keeps what the server was found to do; no call is made yet."""
         self.place = place
         self._calls = calls or Calls(place)
+        self._putter = Putter(self._calls, place, self)
         self._found_in = found_in
         self._clock = clock
         self._found: Capabilities | None = None
@@ -73,11 +75,11 @@ class S3Store:
             if able.is_conditional:
                 # with versions a put that is refused may leave its bytes behind (Swift 2.38 does)
                 is_taken = able.versioning == "on" and self.exists(key)
-                self._put(key, source, sha256=sha256, able=able, is_taken=is_taken)
+                self._putter.put(key, source, sha256=sha256, able=able, is_taken=is_taken)
                 return
             with self._stripes[hash(key) % _STRIPES]:
                 is_taken = self.exists(key)
-                self._put(key, source, sha256=sha256, able=able, is_taken=is_taken)
+                self._putter.put(key, source, sha256=sha256, able=able, is_taken=is_taken)
         except OSError as error:
             raise Unavailable(
                 f"The bytes for {key} cannot be read ({error.strerror or error}). "
@@ -103,7 +105,7 @@ class S3Store:
                 self._require_bucket()
             raise as_error(fault, self.place, key) from fault
         if not told.isdecimal():
-            raise self._unreadable()
+            raise unreadable(self.place)
         return int(told)
 
     def exists(self, key: str) -> bool:
@@ -160,31 +162,10 @@ class S3Store:
     def tidy(self) -> int:
         """End multipart uploads that nobody has gone on with for long; see `ObjectStore.tidy`.
 
-        Another node may be in the middle of one: only their age tells, by the server's own clock.
         The server is tried out first: this is what a worker does when it starts.
         """
         self.capabilities()
-        try:
-            answer = self._calls.call("GET", query={"uploads": "", "max-uploads": "1000"})
-            root = ET.fromstring(answer.data)  # noqa: S314 - the answer of our own server
-        except Fault as fault:
-            if fault.says_no_upload:  # rclone says so where there is none at all
-                return 0
-            if fault.status in (400, 403, 405, 501):
-                log.info("uploads_not_listed", store=str(self.place), reason=fault.code)
-                return 0
-            raise as_error(fault, self.place, "") from fault
-        except ET.ParseError as error:
-            raise self._unreadable() from error
-        now = _time(answer.headers.get("date", "")) or self._clock()
-        ended = 0
-        for element in root.iterfind("{*}Upload"):
-            key, upload = element.findtext("{*}Key") or "", element.findtext("{*}UploadId") or ""
-            begun = _time(element.findtext("{*}Initiated") or "") or now
-            is_stale = now - begun >= timedelta(seconds=self.place.stale_upload_s)
-            if is_stale and key.startswith(_OURS) and abort(self._calls, key, upload):
-                ended += 1
-        return ended
+        return end_stale_uploads(self._calls, self.place, clock=self._clock, ours=_OURS)
 
     def describe(self) -> str:
         """Return where this store is."""
@@ -215,65 +196,6 @@ class S3Store:
     def _is_old(self, found: Capabilities) -> bool:
         return self._clock() - datetime.fromisoformat(found.tested_at) >= _TESTED_FOR
 
-    def _put(
-        self,
-        key: str,
-        source: Path | bytes,
-        *,
-        sha256: str,
-        able: Capabilities,
-        is_taken: bool,
-    ) -> None:
-        """Send the bytes until they lie there whole; what others put there is not replaced.
-
-        The one exception: where the key is the hash of the bytes, others under it are damaged.
-        """
-        condition = ONLY_IF_FREE if able.is_conditional else {}
-        for _ in range(_TRIES):
-            if is_taken or not self._send(key, source, sha256=sha256, condition=condition):
-                # another's put, or our own whose answer was lost
-                _require_hash(key, source, sha256)
-                if self._is_same(key, source, sha256):
-                    return
-                if sha256 not in key:
-                    raise other_bytes(key)
-                log.warning("damaged_object_replaced", key=key, store=str(self.place))
-            elif able.checks_checksum or self._gives_back(key, sha256):
-                return
-            else:
-                log.warning("object_spoilt_on_its_way", key=key, store=str(self.place))
-            # what lies there is of no use to anybody, and nobody was told of it
-            is_taken, condition = False, {}
-        raise Unavailable(
-            f"The {self.place} gives other bytes back for {key} than were put. "
-            "Nothing was released; look at the server and the network to it.",
-            code="store-differs",
-        )
-
-    def _send(
-        self, key: str, source: Path | bytes, *, sha256: str, condition: Mapping[str, str]
-    ) -> bool:
-        """Send the bytes; return False when the key is taken."""
-        try:
-            if isinstance(source, Path) and source.stat().st_size > self.place.part_bytes:
-                send_in_parts(self._calls, key, source, sha256=sha256, condition=condition)
-            else:
-                data = source if isinstance(source, bytes) else source.read_bytes()
-                send_whole(self._calls, key, data, sha256=sha256, condition=condition)
-        except Fault as fault:
-            if fault.says_exists or (fault.says_no_upload and self.exists(key)):
-                return False
-            raise as_error(fault, self.place, key) from fault
-        return True
-
-    def _is_same(self, key: str, source: Path | bytes, sha256: str) -> bool:
-        size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        return self.size(key) == size and self._gives_back(key, sha256)
-
-    def _gives_back(self, key: str, sha256: str) -> bool:
-        """Read an object back, twice when it differs: a byte may be flipped on its way to us."""
-        return any(sha256_of_object(self, key) == sha256 for _ in range(2))
-
     def _versions(self, key: str) -> Sequence[str] | None:
         """Return the versions of an object, marks of deletion too; None: the server has none."""
         found: deque[str] = deque()
@@ -289,7 +211,7 @@ class S3Store:
                     return None
                 raise as_error(fault, self.place, key) from fault
             except ET.ParseError as error:
-                raise self._unreadable() from error
+                raise unreadable(self.place) from error
             for element in (*root.iterfind("{*}Version"), *root.iterfind("{*}DeleteMarker")):
                 if element.findtext("{*}Key") == key:
                     found.append(element.findtext("{*}VersionId") or "null")
@@ -322,34 +244,7 @@ class S3Store:
         except Fault as fault:
             raise as_error(fault, self.place, "") from fault
         except ET.ParseError as error:
-            raise self._unreadable() from error
-
-    def _unreadable(self) -> Unavailable:
-        return Unavailable(
-            f"The {self.place} gave an answer that cannot be read. Look at the server.",
-            code="store-failed",
-        )
+            raise unreadable(self.place) from error
 
 
 _WRONG_KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"})
-
-
-def _time(text: str) -> datetime | None:
-    """Return a time of a header or of a listing; None when it cannot be read."""
-    for read in (datetime.fromisoformat, parsedate_to_datetime):
-        try:
-            found = read(text)
-        except ValueError:
-            continue
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
-    return None
-
-
-def _require_hash(key: str, source: Path | bytes, sha256: str) -> None:
-    if isinstance(source, bytes):
-        found = hashlib.sha256(source).hexdigest()
-    else:
-        with source.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != sha256:
-        raise wrong_hash(key)

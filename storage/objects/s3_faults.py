@@ -27,7 +27,14 @@ _PASSING_CODES = frozenset(
         "OperationAborted",
     }
 )
-_FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"})
+_FULL = frozenset(
+    {
+        "QuotaExceeded",
+        "XMinioStorageFull",
+        "XMinioAdminBucketQuotaExceeded",
+        "EntityTooLarge",  # 413 of Swift over a quota; we send nothing too large by itself
+    }
+)
 _OTHER_REGION = frozenset({"PermanentRedirect", "TemporaryRedirect", "Redirect"})
 _NO_UPLOAD = "NoSuchUpload"
 
@@ -51,7 +58,7 @@ class Fault(Exception):
     @property
     def is_full(self) -> bool:
         """Tell whether there is no room for the object."""
-        return self.status == 507 or self.code in _FULL
+        return self.status in (413, 507) or self.code in _FULL
 
     @property
     def says_exists(self) -> bool:
@@ -160,6 +167,14 @@ def as_error(fault: Fault, place: S3Place, key: str) -> LysbroError:
     )
 
 
+def unreadable(place: S3Place) -> Unavailable:
+    """Return the error for an answer that is not what its status promises."""
+    return Unavailable(
+        f"The {place} gave an answer that cannot be read. Look at the server.",
+        code="store-failed",
+    )
+
+
 def may_not_delete(place: S3Place, key: str) -> Refused:
     """Return the error for an object that our key, or a lock on it, does not let us delete."""
     return Refused(
@@ -186,5 +201,6 @@ __all__ = [
     "as_error",
     "may_not_delete",
     "pause_s",
+    "unreadable",
     "version_stays",
 ]

@@ -147,6 +147,8 @@ class Bridge:
             "serve.log",
             "node-id",
             "mirror-self-test.json",
+            "data-format",
+            "clock",
         }
         left += [
             str(path)

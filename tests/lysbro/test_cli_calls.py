@@ -95,9 +95,9 @@ def test_a_data_folder_that_cannot_be_written_is_told(desk: Desk, tmp_path: Path
     file = tmp_path / "file"
     file.write_text("no folder")
     for folder, status, told in (
-        (file / "below", 1, "cannot be made (Not a directory)"),
+        (file / "below", 1, "cannot be used (Not a directory)"),
         (file, 2, "is a file"),
-        (Path("/proc"), 1, "The database of /proc cannot be opened"),
+        (Path("/proc"), 1, "The data folder /proc cannot be used"),
     ):
         answer = desk("status", "--data", folder)
         assert (answer.status, answer.out) == (status, ""), folder

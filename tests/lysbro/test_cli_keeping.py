@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import shutil
+import subprocess
+import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -144,3 +149,27 @@ def test_the_status_says_how_long_ago_every_pack_was_read(packed: Desk) -> None:
     lose_all_but_the_store(packed)
     packed.must("rebuild")
     assert packed.must("status", "--json").json["packs_unchecked"] == 0  # the backup knew it
+
+
+def test_a_rebuild_shows_how_far_it_is_on_a_terminal(packed: Desk) -> None:
+    lose_all_but_the_store(packed)
+    ours, theirs = pty.openpty()
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-m", "lysbro", "rebuild"],
+            env=packed.environment(TERM="xterm", COLUMNS="100"),
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+        ) as process:
+            os.close(theirs)
+            shown = b""
+            with suppress(OSError):  # a terminal that nobody writes to any more
+                while chunk := os.read(ours, 1 << 16):
+                    shown += chunk
+            assert process.stdout is not None
+            assert b"3 objects of 1 studies" in process.stdout.read()
+        assert process.returncode == 0
+    finally:
+        os.close(ours)
+    assert b"Rebuilding" in shown
+    assert b"3/3" in shown

@@ -61,7 +61,8 @@ def test_all_is_well_in_the_spool_and_in_the_store(
         "6 objects checked.", "Every object has the hash that it was received with.",
     ]  # fmt: skip
     told = desk.must("verify", "--study", "1.2.1", "--json").json
-    lists = ("missing", "corrupt", "orphaned", "repaired", "set_aside", "miscounted", "faults")
+    lists = ("missing", "corrupt", "orphaned", "repaired", "set_aside", "miscounted", "faults",
+             "foreign")  # fmt: skip
     nothing: dict[str, Any] = {name: [] for name in lists}
     assert told == {"checked": 6, "packs_checked": 1, "audit_broken_at": None} | nothing
 

@@ -4,14 +4,10 @@ store alone brings it back.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Table, select
 
 from casework.access import Scope, scope_of
 from casework.custody import CustodyEvent, Door, Origin
@@ -20,20 +16,17 @@ from lysbro.photographs import PhotoIntake
 from lysbro.wiring import Parts, utc_now
 from storage import care
 from storage.backup_tables import DERIVED, IN_PART, LEFT_OUT, WHOLE
-from storage.database import Database
 from storage.mover import Mover
-from storage.tables import copies, custody, instances, metadata, packs, patients, series, studies
+from storage.tables import instances, metadata
 from tests.derm_capture.pictures import jpeg, skin
 from tests.lysbro.calling import Desk
 from tests.pacs_bridge.making import ct, part10
+from tests.rehearsal.contents import content, rows_of
 
 pytestmark = pytest.mark.slow
 
 EVERYTHING = Scope(sites=None, specialties=None, own_site="nordlys")
 KARI = Patient("010150", "", "NESS^KARI", date(1950, 1, 1), "F")
-UNTOLD = (  # what of a ledger no pack tells: which record of a spool an object was
-    "pk", "record", "patient_pk", "study_pk", "series_pk", "instance_pk",
-)  # fmt: skip
 
 
 def origin(site: str, door: Door = Door.DICOM) -> Origin:
@@ -128,54 +121,6 @@ def write_a_case(parts: Parts) -> None:
     parts.casebook.save_findings(elle, case.id, {"impression": "Benign.", "findings": "A mole."})
     parts.casebook.sign(elle, case.id, displayed={"zoom": 2})
     assert [s.case.id for s in parts.casebook.list_cases(scope_of(elle))[0]] == [case.id]
-
-
-def rows_of(database: Database, table: Table) -> list[dict[str, Any]]:
-    asked = select(table).order_by(*table.primary_key.columns)
-    with database.read() as conn:
-        return [dict(row) for row in conn.execute(asked).mappings()]
-
-
-def content(database: Database) -> Mapping[str, list[Any]]:
-    """Return every table by what its rows say, numbers of rows put into words."""
-    told: dict[str, list[Any]] = {t.name: rows_of(database, t) for t in WHOLE}
-    with database.read() as conn:
-        told["patients"] = named(conn, select(patients))
-        told["studies"] = named(
-            conn,
-            select(studies, patients.c.issuer, patients.c.patient_id).join(
-                patients, patients.c.pk == studies.c.patient_pk
-            ),
-        )
-        told["series"] = named(
-            conn,
-            select(series, studies.c.study_uid).join(studies, studies.c.pk == series.c.study_pk),
-        )
-        told["instances"] = named(
-            conn,
-            select(instances, series.c.series_uid.label("stands_in")).outerjoin(
-                series, series.c.pk == instances.c.series_pk
-            ),
-        )
-        told["packs"] = named(conn, select(packs))
-        told["copies"] = named(conn, select(copies))
-        told["custody"] = named(
-            conn,
-            select(
-                custody,
-                instances.c.site,
-                instances.c.sop_instance_uid,
-                instances.c.sha256,
-            ).join(instances, instances.c.pk == custody.c.instance_pk),
-        )
-    return told
-
-
-def named(conn: Any, statement: Any) -> list[str]:
-    return sorted(
-        json.dumps({k: v for k, v in row.items() if k not in UNTOLD}, sort_keys=True, default=str)
-        for row in conn.execute(statement).mappings()
-    )
 
 
 def lose_the_database(desk: Desk) -> None:

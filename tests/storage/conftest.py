@@ -17,9 +17,11 @@ from storage.casebook_tables import sites
 from storage.database import Database
 from storage.header import Header, PixelLayout
 from storage.index import Index
+from storage.objects import ObjectStore
 from storage.records import SpoolRecord
 from storage.register import register
 from storage.testing import fresh_database
+from tests.storage.archives import Clock, OpenArchive, archives
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT_LE = "1.2.840.10008.1.2.1"
@@ -49,6 +51,21 @@ def sited(database: Database) -> Database:
             ],
         )
     return database
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Give a clock that stands until a test moves it."""
+    return Clock()
+
+
+@pytest.fixture
+def open_archive(
+    sited: Database, tmp_path: Path, clock: Clock, store: ObjectStore
+) -> Iterator[OpenArchive]:
+    """Give what opens archives on one folder, over the store of the test's module."""
+    with archives(tmp_path, sited, clock, store) as opening:
+        yield opening
 
 
 @pytest.fixture

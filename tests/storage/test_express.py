@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,35 +17,21 @@ from casework.access import Scope
 from casework.custody import Receipt
 from casework.errors import Unavailable
 from storage import care, express
-from storage.archive import Archive, SpoolLimits, utc_now
+from storage.archive import Archive
 from storage.database import Database
 from storage.index import Index
 from storage.mover import Mover
 from storage.objects import MemoryStore, read_range
 from storage.part10 import EXPLICIT_LE
 from storage.segments import segment_paths
-from storage.spool import Durability
 from storage.tables import copies, instances, pack_intents
 from tests.databases import let_change, refusing_rows
 from tests.flows.waiting import until
+from tests.storage.archives import Clock, OpenArchive
 from tests.storage.building import CT, ORIGIN, dataset
 
 QUIET_S = 60.0
 GRACE_S = 3600.0
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = utc_now()
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def later(self, seconds: float) -> datetime:
-        self.now += timedelta(seconds=seconds)
-        return self.now
 
 
 class Store(MemoryStore):
@@ -74,45 +58,13 @@ class Store(MemoryStore):
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def store() -> Store:
     return Store()
 
 
-OpenArchive = Callable[..., Archive]
-
-
-@pytest.fixture
-def open_archive(
-    sited: Database, tmp_path: Path, clock: Clock, store: Store
-) -> Iterator[OpenArchive]:
-    opened: list[Archive] = []
-
-    def open_it(durability: Durability = "store") -> Archive:
-        archive = Archive(
-            data=tmp_path,
-            database=sited,
-            store=store,
-            limits=SpoolLimits(spool_bytes=1 << 30, reserve_bytes=0),
-            clock=clock,
-            durability=durability,
-        )
-        archive.start()
-        opened.append(archive)
-        return archive
-
-    yield open_it
-    for archive in opened:
-        archive.close()
-
-
 @pytest.fixture
 def archive(open_archive: OpenArchive) -> Archive:
-    return open_archive()
+    return open_archive("store")
 
 
 def receive(archive: Archive, uid: str, **how: Any) -> Receipt:
@@ -307,7 +259,7 @@ def test_an_object_whose_node_is_lost_is_read_from_its_copy_and_repaired_with_it
 ) -> None:
     receive(archive, "1.2.3.4")
     lose_the_spool(archive)
-    again = open_archive()
+    again = open_archive("store")
     row = row_of(again, everything, "1.2.3.4")
     assert again.read_dataset(row) == dataset("1.2.3.4")
     assert again.open_part10(row).read()[row.location.dataset_offset :] == dataset("1.2.3.4")
@@ -349,7 +301,7 @@ def test_what_a_lost_node_had_not_indexed_is_taken_in_again_from_its_copy(
         let_change(conn, "custody")
         conn.exec_driver_sql("DELETE FROM custody")
         conn.execute(instances.delete())
-    again = open_archive()
+    again = open_archive("store")
     mover = Mover(again, quiet_s=1e9)
     mover.run_once(clock())
     assert indexed(sited) == 0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,15 +11,15 @@ from sqlalchemy import select
 from casework.access import Scope
 from casework.errors import Unavailable
 from storage import care
-from storage.archive import Archive, SpoolLimits, utc_now
+from storage.archive import Archive
 from storage.database import Database
 from storage.index import Index
 from storage.intents import COPY, SERIES, Intent, intend
 from storage.mover import Mover
 from storage.objects import MemoryStore, ObjectInfo
 from storage.part10 import EXPLICIT_LE
-from storage.spool import Durability
 from storage.tables import IN_SPOOL, copies, instances, pack_intents
+from tests.storage.archives import Clock, OpenArchive
 from tests.storage.building import CT, ORIGIN, dataset
 
 QUIET_S = 60.0
@@ -47,55 +46,9 @@ class Store(MemoryStore):
         return super().list(prefix)
 
 
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = utc_now()
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def later(self, seconds: float) -> datetime:
-        self.now += timedelta(seconds=seconds)
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def store() -> Store:
     return Store()
-
-
-OpenArchive = Callable[..., Archive]
-
-
-@pytest.fixture
-def open_archive(
-    sited: Database, tmp_path: Path, clock: Clock, store: Store
-) -> Iterator[OpenArchive]:
-    opened: list[Archive] = []
-
-    def open_it(durability: Durability = "disk") -> Archive:
-        archive = Archive(
-            data=tmp_path,
-            database=sited,
-            store=store,
-            limits=SpoolLimits(spool_bytes=1 << 30, reserve_bytes=0),
-            clock=clock,
-            durability=durability,
-        )
-        archive.start()
-        opened.append(archive)
-        return archive
-
-    yield open_it
-    for archive in opened:
-        archive.close()
 
 
 @pytest.fixture

@@ -238,8 +238,8 @@ def test_what_lies_in_a_spool_that_survived_is_taken_in_once(house: House, store
         assert CustodyEvent.REPEATED not in events
 
 
-def broken_zip(data: bytes) -> bytes:
-    return data[: len(data) // 2]
+def cut_short(data: bytes) -> bytes:
+    return data[:300]
 
 
 def rewritten(data: bytes, change: Callable[[str, bytes], bytes | None]) -> bytes:
@@ -272,9 +272,8 @@ def with_other_uid(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (broken_zip, "is not a whole ZIP"),
+        (cut_short, "is not a whole ZIP"),
         (lambda _: b"", "does not say what is in it"),
-        (without_custody, "does not say what is in it"),
         (of_other_site, "another site"),
         (with_other_uid, "hammer 1.2.3.1 in v1/"),
     ],
@@ -296,6 +295,63 @@ def test_a_broken_pack_is_named_and_passed_over(
         assert len(report.broken) == 1
         assert said in report.broken[0]
         assert numbers(archive) == [2]
+        assert store.all_bytes() == kept
+
+
+def without_directory(data: bytes) -> bytes:
+    """Return a pack whose directory and what follows are zeros; its members and custody stay."""
+    start = data.index(b"PK\x01\x02")
+    return data[:start] + bytes(len(data) - start)
+
+
+def half(data: bytes) -> bytes:
+    """Return a pack that was cut off in its second member."""
+    return data[: data.index(b"000002.dcm") + 200]
+
+
+def spoilt_in_the_first(data: bytes) -> bytes:
+    """Return a pack without a directory that has lost a byte of its first member."""
+    at = data.index(bytes(range(32)))
+    return without_directory(data[:at] + b"\xff" + data[at + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "whole", "is_received_then"),
+    [
+        (without_directory, [1, 2, 3], True),
+        (without_custody, [1, 2, 3], False),
+        (half, [1], False),
+        (spoilt_in_the_first, [2, 3], True),
+    ],
+)
+def test_what_is_whole_in_a_broken_pack_is_taken_over(
+    house: House,
+    store: Store,
+    spoil: Callable[[bytes], bytes],
+    whole: list[int],
+    is_received_then: bool,
+) -> None:
+    with house.exchange() as archive:
+        take(archive, 1, 2, 3)
+        pack(archive)
+        before = {row.sop_instance_uid: row for row in rows(archive)}
+    (bad,) = store.keys()
+    store.change(bad, spoil)
+    kept = store.all_bytes()
+    with house.exchange() as archive:
+        report = rebuilt(archive)
+        assert (report.instances, report.is_whole) == (len(whole), False)
+        assert len(report.broken) == 1
+        assert report.broken[0].startswith(f"pack {bad}: ")
+        assert f"{len(whole)} objects in it are whole" in report.broken[0]
+        assert numbers(archive) == whole
+        for row in rows(archive):
+            was = before[row.sop_instance_uid]
+            assert (row.sha256, row.size_bytes) == (was.sha256, was.size_bytes)
+            assert (row.received_at == was.received_at) is is_received_then
+        verified = care.verify(archive)
+        assert verified.corrupt == (f"pack {bad}",)
+        assert verified.missing == verified.orphaned == ()
         assert store.all_bytes() == kept
 
 

@@ -47,6 +47,7 @@ class FaultProxy:
     """A proxy that runs; `faults` may be changed at any time."""
 
     port: int
+    server_port: int  # of the server behind it; may be changed at any time
     faults: list[Fault] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -80,7 +81,7 @@ def serve(server_port: int) -> Iterator[FaultProxy]:
     """Run a proxy before a server on this machine."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         listener.settimeout(0.2)
-        proxy = FaultProxy(listener.getsockname()[1])
+        proxy = FaultProxy(listener.getsockname()[1], server_port)
         threads: list[threading.Thread] = []
 
         def accept() -> None:
@@ -89,7 +90,7 @@ def serve(server_port: int) -> Iterator[FaultProxy]:
                     caller, _ = listener.accept()
                 except TimeoutError:
                     continue
-                thread = threading.Thread(target=_serve_one, args=(proxy, caller, server_port))
+                thread = threading.Thread(target=_serve_one, args=(proxy, caller))
                 thread.start()
                 threads.append(thread)
 
@@ -104,17 +105,15 @@ def serve(server_port: int) -> Iterator[FaultProxy]:
                 thread.join(timeout=10)
 
 
-def _serve_one(proxy: FaultProxy, caller: socket.socket, server_port: int) -> None:
+def _serve_one(proxy: FaultProxy, caller: socket.socket) -> None:
     caller.settimeout(0.3)
     with caller, suppress(OSError, _Gone), caller.makefile("rb") as _:
         while not proxy.stop.is_set():
-            if not _one_exchange(proxy, _Reader(caller, proxy.stop), caller, server_port):
+            if not _one_exchange(proxy, _Reader(caller, proxy.stop), caller):
                 return
 
 
-def _one_exchange(
-    proxy: FaultProxy, request: _Reader, caller: socket.socket, server_port: int
-) -> bool:
+def _one_exchange(proxy: FaultProxy, request: _Reader, caller: socket.socket) -> bool:
     """Pass one request on and its answer back; returns whether the connection stays."""
     head = request.head()
     method, path, _ = head.first.split(" ", 2)
@@ -132,7 +131,7 @@ def _one_exchange(
         return True
     if fault is not None and kind == "flip-request" and body:
         body = _flipped(body, fault.at_byte)
-    with socket.create_connection(("127.0.0.1", server_port), timeout=30) as server:
+    with socket.create_connection(("127.0.0.1", proxy.server_port), timeout=30) as server:
         if fault is not None and kind == "cut-request":
             server.sendall(head.raw + body[: fault.at_byte])
             return False

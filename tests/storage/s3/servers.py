@@ -98,12 +98,16 @@ def serve_moto(folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def serve_rclone(
-    folder: Path, *, tls: tuple[Path, Path] | None = None, ca: Path | None = None
+    folder: Path,
+    *,
+    tls: tuple[Path, Path] | None = None,
+    ca: Path | None = None,
+    secret_key: str = "lysbro-secret",
 ) -> Iterator[Server]:
     """Run `rclone serve s3` over a folder; `tls` is its certificate and key."""
     program = rclone()
     assert program is not None
-    server = Server("rclone", _free_port(), "lysbro-key", "lysbro-secret", ca)
+    server = Server("rclone", _free_port(), "lysbro-key", secret_key, ca)
     (folder / "objects").mkdir(parents=True)
     tls_options = ["--cert", str(tls[0]), "--key", str(tls[1])] if tls else []
     command = [

@@ -6,8 +6,7 @@ nothing is said to be stored that is not, and afterwards the spool drains by its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,14 @@ import pytest
 from casework.access import Scope
 from casework.errors import Unavailable
 from storage import care
-from storage.archive import Archive, SpoolLimits, utc_now
-from storage.database import Database
+from storage.archive import Archive
 from storage.index import Index
 from storage.journal import new_digest
 from storage.mover import Mover
 from storage.objects.s3 import S3Store
 from storage.part10 import EXPLICIT_LE
-from storage.spool import Durability
 from tests.flows.waiting import until
+from tests.storage.archives import Clock, OpenArchive
 from tests.storage.building import CT, ORIGIN, dataset
 from tests.storage.s3.fault_proxy import FaultProxy, serve
 from tests.storage.s3.servers import Server, impatient
@@ -33,20 +31,6 @@ pytestmark = pytest.mark.peers
 
 OBJECTS = 12
 QUIET_S = 60.0
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = utc_now()
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def later(self, seconds: float) -> datetime:
-        self.now += timedelta(seconds=seconds)
-        return self.now
 
 
 @pytest.fixture(params=["rclone", "swift"])
@@ -62,43 +46,11 @@ def proxy(server: Server) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def store(server: Server, proxy: FaultProxy, tmp_path: Path) -> Iterator[S3Store]:
     place = impatient(server.place(port=proxy.port))
     opened = S3Store(place, found_in=tmp_path / "self-test.json")
     yield opened
     opened.close()
-
-
-OpenArchive = Callable[..., Archive]
-
-
-@pytest.fixture
-def open_archive(
-    sited: Database, tmp_path: Path, clock: Clock, store: S3Store
-) -> Iterator[OpenArchive]:
-    opened: list[Archive] = []
-
-    def open_it(durability: Durability = "disk") -> Archive:
-        archive = Archive(
-            data=tmp_path,
-            database=sited,
-            store=store,
-            limits=SpoolLimits(spool_bytes=1 << 30, reserve_bytes=0),
-            clock=clock,
-            durability=durability,
-        )
-        archive.start()
-        opened.append(archive)
-        return archive
-
-    yield open_it
-    for archive in opened:
-        archive.close()
 
 
 def receive(archive: Archive, number: int, *, pixels: int = 32) -> str:
