@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, and_, delete, func, insert, not_, or_, select, update
 
-from storage.database import insert_if_absent
+from storage.database import chunks, insert_if_absent
 from storage.pace import Trip
 from storage.tables import (
     IN_PACK,
@@ -32,6 +32,7 @@ class Due:
     key: str
     size_bytes: int
     attempts: int
+    next_attempt_at: datetime
 
 
 @dataclass(frozen=True)
@@ -45,30 +46,42 @@ class Behind:
     trips: tuple[Trip, ...] = ()  # the last copies
 
 
-def notice_packs(conn: Connection, *, since: datetime | None, now: datetime) -> int:
-    """Note packs that the mirror is to have, those made since then or all; return how many."""
-    known = select(mirror_objects.c.key)
-    new_packs = select(packs.c.key, packs.c.size_bytes, packs.c.created_at).where(
-        packs.c.key.not_in(known.where(mirror_objects.c.key == packs.c.key))
-    )
-    if since is not None:
-        new_packs = new_packs.where(packs.c.created_at >= since)
-    found = [tuple(row) for row in conn.execute(new_packs.limit(_AT_ONCE))]
-    small = (
+def unnoticed(
+    conn: Connection, *, since: datetime | None, after: str = ""
+) -> list[tuple[str, int, datetime]]:
+    """Return packs that the mirror is to have and that have no row yet, some at a time.
+
+    Those made since then, the oldest first; or all, in the order of keys after one.
+    """
+    has_row = select(mirror_objects.c.key).where(mirror_objects.c.key == packs.c.key).exists()
+    asked = select(packs.c.key, packs.c.size_bytes, packs.c.created_at).where(not_(has_row))
+    if since is None:
+        asked = asked.where(packs.c.key > after).order_by(packs.c.key)
+    else:
+        asked = asked.where(packs.c.created_at >= since).order_by(packs.c.created_at)
+    return [(row.key, int(row[1]), row[2]) for row in conn.execute(asked.limit(_AT_ONCE))]
+
+
+def unnoticed_small(conn: Connection) -> list[tuple[str, int, datetime]]:
+    """Return small packs that hold what is nowhere else in the store, and have no row yet."""
+    container = copies.c.container
+    has_row = select(mirror_objects.c.key).where(mirror_objects.c.key == container).exists()
+    found = conn.execute(
         select(
-            copies.c.container,
+            container,
             func.max(copies.c.offset + copies.c.length),
             func.min(copies.c.verified_at),
         )
-        .where(
-            copies.c.superseded_at.is_(None),
-            copies.c.container.not_in(known.where(mirror_objects.c.key == copies.c.container)),
-        )
-        .group_by(copies.c.container)
+        .where(copies.c.superseded_at.is_(None), not_(has_row))
+        .group_by(container)
+        .limit(_AT_ONCE)
     )
-    found += [tuple(row) for row in conn.execute(small.limit(_AT_ONCE))]
-    _insert(conn, [(key, int(size), at, at) for key, size, at in found])
-    return len(found)
+    return [(row[0], int(row[1]), row[2]) for row in found]
+
+
+def notice(conn: Connection, found: Iterable[tuple[str, int, datetime]]) -> None:
+    """Note packs that the mirror is to have, the oldest first."""
+    _insert(conn, [(key, size, at, at) for key, size, at in found])
 
 
 def notice_backups(conn: Connection, kept: Iterable[tuple[str, int, datetime]]) -> None:
@@ -76,8 +89,17 @@ def notice_backups(conn: Connection, kept: Iterable[tuple[str, int, datetime]]) 
     _insert(conn, [(key, size, at, _FIRST) for key, size, at in kept])
 
 
-def take(conn: Connection, *, node: str, now: datetime, lease: timedelta) -> Due | None:
-    """Lease the object whose turn it is to this node, or return None when none is due."""
+def are_noticed(conn: Connection, keys: Sequence[str]) -> set[str]:
+    """Return which of these objects have their row."""
+    found: set[str] = set()
+    for some in chunks(keys):
+        asked = select(mirror_objects.c.key).where(mirror_objects.c.key.in_(some))
+        found |= set(conn.execute(asked).scalars())
+    return found
+
+
+def next_due(conn: Connection, *, now: datetime) -> Due | None:
+    """Return the object whose turn it is, or None when none is due."""
     row = conn.execute(
         select(
             mirror_objects.c.key,
@@ -89,18 +111,21 @@ def take(conn: Connection, *, node: str, now: datetime, lease: timedelta) -> Due
         .order_by(mirror_objects.c.next_attempt_at, mirror_objects.c.noticed_at)
         .limit(1)
     ).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else Due(*row)
+
+
+def lease(conn: Connection, due: Due, *, node: str, until: datetime) -> bool:
+    """Lease an object to this node; tell whether no other was first."""
     taken = conn.execute(
         update(mirror_objects)
         .where(
-            mirror_objects.c.key == row.key,
+            mirror_objects.c.key == due.key,
             mirror_objects.c.mirrored_at.is_(None),
-            mirror_objects.c.next_attempt_at == row.next_attempt_at,
+            mirror_objects.c.next_attempt_at == due.next_attempt_at,
         )
-        .values(next_attempt_at=now + lease, taken_by=node)
+        .values(next_attempt_at=until, taken_by=node)
     )
-    return Due(row.key, row.size_bytes, row.attempts) if taken.rowcount else None
+    return bool(taken.rowcount)
 
 
 def release(conn: Connection, *, node: str, now: datetime) -> None:

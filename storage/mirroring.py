@@ -66,8 +66,7 @@ class Mirrorer:
             self._notice(now)
             self._tidy()
             self._prove(now)
-            with self._database.begin() as conn:
-                due = mirror_rows.take(conn, node=self._archive.spool.node, now=now, lease=_LEASE)
+            due = self._lease(now)
             done = self._copy(due, now) if due is not None else self._follow(now)
         except (Unavailable, OSError) as error:
             self._pause_after(error, now)
@@ -92,18 +91,50 @@ class Mirrorer:
         """Note what is new in the store: of packs what their rows say, of backups the listing."""
         is_all = self._noticed_all_at is None or now - self._noticed_all_at >= _ALL_EVERY
         since = None if is_all or self._noticed_at is None else self._noticed_at - _OVERLAP
-        while True:
-            with self._database.begin() as conn:
-                if not mirror_rows.notice_packs(conn, since=since, now=now):
-                    break
+        after = ""
+        while found := self._unnoticed(since, after):
+            self._write_down(found)
+            after = found[-1][0]
+        while small := self._unnoticed_small():
+            self._write_down(small)
         self._noticed_at = now
         if is_all:
             self._noticed_all_at = now
         if self._backups_at is None or now - self._backups_at >= _BACKUPS_EVERY:
-            found = [(b.key, b.size_bytes, b.at) for b in backup.backups(self._archive.store)]
-            with self._database.begin() as conn:
-                mirror_rows.notice_backups(conn, found)
+            self._notice_backups()
             self._backups_at = now
+
+    def _unnoticed(self, since: datetime | None, after: str) -> list[tuple[str, int, datetime]]:
+        with self._database.read() as conn:
+            return mirror_rows.unnoticed(conn, since=since, after=after)
+
+    def _unnoticed_small(self) -> list[tuple[str, int, datetime]]:
+        with self._database.read() as conn:
+            return mirror_rows.unnoticed_small(conn)
+
+    def _write_down(self, found: list[tuple[str, int, datetime]]) -> None:
+        with self._database.begin() as conn:
+            mirror_rows.notice(conn, found)
+
+    def _notice_backups(self) -> None:
+        listed = {b.key: b for b in backup.backups(self._archive.store)}
+        with self._database.read() as conn:
+            new = listed.keys() - mirror_rows.are_noticed(conn, list(listed))
+        if new:
+            with self._database.begin() as conn:
+                mirror_rows.notice_backups(
+                    conn, [(key, listed[key].size_bytes, listed[key].at) for key in sorted(new)]
+                )
+
+    def _lease(self, now: datetime) -> Due | None:
+        with self._database.read() as conn:
+            due = mirror_rows.next_due(conn, now=now)
+        if due is None:
+            return None
+        node = self._archive.spool.node
+        with self._database.begin() as conn:
+            is_ours = mirror_rows.lease(conn, due, node=node, until=now + _LEASE)
+        return due if is_ours else None
 
     def _tidy(self) -> None:
         """End what puts that were cut short left in the mirror, once it answers."""

@@ -18,11 +18,11 @@ from sqlalchemy import and_, select, update
 from casework.commitment import Evidence, Found, Reference, Result, Verdict, judge, next_look
 from casework.custody import CustodyEvent
 from storage.archive import Archive
-from storage.care import CORRUPT, MISSING, UNREADABLE, fault_of
 from storage.casebook_tables import commitment_items
 from storage.commitments import Commitment, Commitments
 from storage.custodian import Line, write
 from storage.rows import InstanceRow, instance_row
+from storage.soundness import CORRUPT, MISSING, UNREADABLE, fault_of
 from storage.tables import CURRENT, instances
 
 log = structlog.get_logger()

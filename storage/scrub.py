@@ -9,12 +9,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from casework.errors import NotFound
 from storage import pack_checks
 from storage.archive import Archive
-from storage.care import fault_of
-from storage.objects import sha256_of_object
-from storage.pack_checks import CORRUPT, MISSING, DuePack
+from storage.pack_checks import DuePack
+from storage.soundness import MISSING, fault_of, fault_of_pack
 
 log = structlog.get_logger()
 
@@ -63,10 +61,7 @@ def check_pack(archive: Archive, pack: DuePack, *, now: datetime) -> str:
 
     What cannot be read for now is not remembered as hashed, and raises.
     """
-    try:
-        fault = "" if sha256_of_object(archive.store, pack.key) == pack.sha256 else CORRUPT
-    except NotFound:
-        fault = MISSING
+    fault = fault_of_pack(archive, pack.key, pack.sha256)
     faulty = 0
     if fault:
         with archive.database.read() as conn:

@@ -191,10 +191,8 @@ def test_a_copy_that_was_cut_short_by_a_stop_is_begun_again_at_the_next_start(
     world = each_world
     key = world.pack(1)
     world.mirrorer._notice(world.now)
-    with world.database.begin() as conn:  # another worker takes it, and dies
-        node = world.archive.spool.node
-        assert mirror_rows.take(conn, node=node, now=world.later(1), lease=timedelta(hours=1))
-        assert not mirror_rows.take(conn, node=node, now=world.now, lease=timedelta(hours=1))
+    assert world.mirrorer._lease(world.later(60))  # a worker takes it, and dies
+    assert world.mirrorer._lease(world.now) is None
     (world.archive.data / "packing" / ".mirror-left").write_bytes(b"half")
     world.mirrored()
     assert world.keys(world.mirror) == [key]

@@ -1,4 +1,6 @@
-"""A site past its quota: 507 with a problem document, and what the administrator sees of it."""
+"""A site past its quota: 507 with a problem document; what the administrator sees of it and of a
+mirror.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from storage import quotas
 from tests.viewer.conftest import World
 from tests.viewer.test_api_cases import jpeg, photo_form
 from tests.viewer.test_dicomweb import post
+from tests.viewer.test_health import with_changes
 
 
 def bound(world: World, site: str, most_instances: int) -> None:
@@ -57,3 +60,27 @@ def test_the_administrator_sees_who_is_near_and_who_is_past(world: World) -> Non
     assert f'lysbro_site_used_instances{{site="hammer"}} {used["hammer"]}.0' in figures
     assert f'lysbro_site_most_instances{{site="hammer"}} {used["hammer"]}.0' in figures
     assert 'lysbro_site_most_bytes{site="berg"}' not in figures
+
+
+def test_the_administrator_sees_how_far_the_mirror_is_behind_and_why(shared_world: World) -> None:
+    mirror = {
+        "place": "folder /mnt/second",
+        "behind_objects": 3,
+        "behind_bytes": 5_000_000,
+        "oldest_age_s": 7200.0,
+        "catch_up_s": None,
+        "failing_objects": 1,
+        "is_failing": True,
+        "failure": "The mirror folder /mnt/second cannot be used.",
+        "reads": {"missing": 2, "corrupt": 0, "unreadable": 0},
+    }
+    app = with_changes(shared_world, status=lambda: {"mirror": mirror})
+    token = {"Authorization": f"Bearer {shared_world.tokens['admin@centre']}"}
+    page = app.test_client().get("/admin", headers=token).text
+    for text in ("3 packs and backups are not there yet", "cannot be used", "read 2 times instead"):
+        assert text in page
+    figures = app.test_client().get("/metrics").text
+    assert "lysbro_mirror_behind_objects 3.0" in figures
+    assert "lysbro_mirror_behind_bytes 5e+06" in figures
+    assert "lysbro_mirror_is_failing 1.0" in figures
+    assert "lysbro_mirror_reads_missing 2.0" in figures
