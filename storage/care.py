@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import select, update
 
 from casework.custody import CustodyEvent
-from casework.errors import NotFound, Unavailable
+from casework.errors import Invalid, NotFound, Unavailable
 from storage import copies, intents, pack_checks
 from storage.archive import Archive
 from storage.backup import backups, sha256_of_backup
@@ -124,7 +124,26 @@ def fault_of(archive: Archive, instance: InstanceRow) -> str:
         return UNREADABLE
     if digest.hexdigest() != instance.bytes_sha256 or size != instance.size_bytes:
         return CORRUPT
-    return ""
+    return _fault_when_restored(archive, instance)
+
+
+def _fault_when_restored(archive: Archive, instance: InstanceRow) -> str:
+    """Return what is wrong with what a recompressed instance gives back, or nothing."""
+    received = instance.received
+    if received is None:
+        return ""
+    digest = new_digest(received.restored_syntax)
+    try:
+        with archive.open_dataset_as_received(instance) as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    except Invalid:
+        return CORRUPT
+    except NotFound:
+        return MISSING
+    except (OSError, Unavailable):
+        return UNREADABLE
+    return "" if digest.hexdigest() == received.restored_sha256 else CORRUPT
 
 
 def _compare_packs(
