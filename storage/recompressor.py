@@ -33,6 +33,7 @@ log = structlog.get_logger()
 TEMPORARY = ".pack-recompressed-"
 _LONGEST_RUN_S = 2.0
 _SPOOL_PRESSED_PERCENT = 75
+_WORD = 24
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,10 @@ class Recompressor:
             self._stop(self._work[0])
         if self._left_s <= 0:
             return False
-        pk, work, path, codec = self._work or self._begin(instance, codec, now)
-        self._work = (pk, work, path, codec)
         begun = self._elapsed()
         try:
+            self._work = self._work or self._begin(instance, codec, now)
+            _, work, path, _ = self._work
             while True:
                 next(work)
                 if self._elapsed() - begun > self._left_s:
@@ -208,12 +209,12 @@ def codecs_of_sites(conn: Connection) -> dict[str, Codec]:
 
 def tallies_of(outcomes: Sequence[Outcome]) -> list[Tally]:
     """Return what became of instances, to be counted."""
-    return [
-        Tally(
-            o.instance.site, o.word, 1, o.instance.as_received().size_bytes, o.instance.size_bytes
-        )
-        for o in outcomes
-    ]
+    found = []
+    for outcome in outcomes:
+        row = outcome.instance
+        came = row.as_received().size_bytes
+        found.append(Tally(row.site, outcome.word[:_WORD], 1, came, row.size_bytes))
+    return found
 
 
 def words_of(outcomes: Sequence[Outcome]) -> Mapping[str, int]:

@@ -170,7 +170,7 @@ class ConflictSide:
     @property
     def size_bytes(self) -> int:
         """Return the size of its data set."""
-        return self.instance.size_bytes
+        return self.instance.as_received().size_bytes
 
     @property
     def sha256(self) -> str:

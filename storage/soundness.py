@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from casework.errors import NotFound, Unavailable
+from casework.errors import Invalid, NotFound, Unavailable
 from storage.archive import Archive
 from storage.journal import new_digest
 from storage.objects import sha256_of_object
@@ -30,7 +30,26 @@ def fault_of(archive: Archive, instance: InstanceRow) -> str:
         return UNREADABLE
     if digest.hexdigest() != instance.bytes_sha256 or size != instance.size_bytes:
         return CORRUPT
-    return ""
+    return _fault_when_restored(archive, instance)
+
+
+def _fault_when_restored(archive: Archive, instance: InstanceRow) -> str:
+    """Return what is wrong with what a recompressed instance gives back, or nothing."""
+    received = instance.received
+    if received is None:
+        return ""
+    digest = new_digest(received.restored_syntax)
+    try:
+        with archive.open_dataset_as_received(instance) as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    except Invalid:
+        return CORRUPT
+    except NotFound:
+        return MISSING
+    except (OSError, Unavailable):
+        return UNREADABLE
+    return "" if digest.hexdigest() == received.restored_sha256 else CORRUPT
 
 
 def fault_of_pack(archive: Archive, key: str, sha256: str | None) -> str:

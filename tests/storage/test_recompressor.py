@@ -22,6 +22,7 @@ from storage.database import Database
 from storage.filemeta import EXPLICIT_LE, IMPLICIT_LE
 from storage.forms import FrameShape
 from storage.index import Index
+from storage.merge import MergeRule
 from storage.mover import Mover
 from storage.objects import MemoryStore
 from storage.rebuild import rebuild
@@ -355,3 +356,83 @@ def test_what_waits_no_more_leaves_no_file(archive: Archive, clock: Clock) -> No
     assert len(list(folder.iterdir())) == 1
     worker.keep_only(set())
     assert list(folder.iterdir()) == []
+
+
+def test_verify_restores_what_is_kept_and_hashes_that_as_well(
+    archive: Archive, clock: Clock, everything: Scope
+) -> None:
+    let(archive)
+    receive(archive, "1.2.3.1.1")
+    mover(archive).run_once(clock.later())
+    row = row_of(archive, everything, "1.2.3.1.1")
+    assert row.received is not None
+    assert row.received.restored_sha256 == row.sha256
+    told = {**row.received.as_json(), "restored_sha256": "0" * 64}
+    with archive.database.begin() as conn:
+        conn.execute(update(instances).values(received=told))
+    report = care.verify(archive)
+    assert report.corrupt == ("hammer 1.2.3.1.1",)
+
+
+def test_small_packs_with_images_in_another_form_are_merged_as_they_are(
+    archive: Archive, clock: Clock, store: Store, everything: Scope
+) -> None:
+    let(archive)
+    worker = Mover(
+        archive, quiet_s=QUIET_S, copies_grace_s=60, merge=MergeRule(packs=1, quiet_s=60)
+    )
+    contents = {}
+    for uid, codec in (("1.2.3.1.1", "htj2k"), ("1.2.3.1.2", "jpeg-ls"), ("1.2.3.1.3", "")):
+        let(archive, codec)
+        contents[uid] = receive(archive, uid)
+        worker.run_once(clock.later())
+    before = {uid: row_of(archive, everything, uid) for uid in contents}
+    for _ in range(4):
+        worker.run_once(clock.later(61))
+    assert len(store.keys()) == 1
+    for uid, content in contents.items():
+        row = row_of(archive, everything, uid)
+        assert (row.received, row.kept_sha256) == (before[uid].received, before[uid].kept_sha256)
+        assert dataset_in(archive.open_as_received(row).read()) == content
+    assert care.verify(archive).is_clean
+
+
+def test_a_repair_from_a_copy_takes_the_form_that_lies_there(
+    archive: Archive, clock: Clock, store: Store, everything: Scope
+) -> None:
+    let(archive)
+    worker = Mover(archive, quiet_s=QUIET_S, copies_grace_s=1e6, grace_s=0)
+    receive(archive, "1.2.3.1.1")
+    worker.run_once(clock.later())
+    was = row_of(archive, everything, "1.2.3.1.1")
+    merging = Mover(
+        archive, quiet_s=QUIET_S, copies_grace_s=1e6, merge=MergeRule(packs=1, quiet_s=60)
+    )
+    receive(archive, "1.2.3.1.2")
+    merging.run_once(clock.later())
+    for _ in range(3):
+        merging.run_once(clock.later(61))
+    now = row_of(archive, everything, "1.2.3.1.1")
+    assert now.location.container != was.location.container
+    store.lose(now.location.container)
+    for path in segment_paths(archive.spool.folder):
+        path.unlink()
+    report = care.verify(archive, repair=True)
+    assert "hammer 1.2.3.1.1" in report.repaired
+    row = row_of(archive, everything, "1.2.3.1.1")
+    assert row == was
+    assert care.fault_of(archive, row) == ""
+
+
+def test_an_object_whose_bytes_are_gone_does_not_keep_the_others_waiting(
+    archive: Archive, clock: Clock, everything: Scope
+) -> None:
+    let(archive)
+    receive(archive, "1.2.3.1.1")
+    with archive.database.begin() as conn:
+        conn.execute(update(instances).values(container="no-such-segment"))
+    receive(archive, "1.2.3.1.2")
+    receive(archive, "1.2.9.1", origin=OTHER)
+    report = mover(archive).run_once(clock.later())
+    assert (report.packed, report.rotten) == (2, 1)
+    assert row_of(archive, everything, "1.2.3.1.2").received is not None
