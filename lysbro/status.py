@@ -14,6 +14,7 @@ from lysbro.wiring import Parts
 from storage import pack_checks
 from storage.nodes import lives
 from storage.objects import tested
+from storage.tombstones import DONE
 
 
 def gather(parts: Parts) -> dict[str, Any]:
@@ -89,6 +90,11 @@ def gather(parts: Parts) -> dict[str, Any]:
             }
             for r in parts.outbox.retries()
         ],
+        "erasures": [
+            {"id": e.stone.id, "state": e.state, "waits_for": e.waits_for}
+            for e in parts.erasures.listed()
+            if e.state != DONE
+        ],
         "conflicts": len(parts.index.conflicts()),
         "sites": [
             {
@@ -149,6 +155,11 @@ def in_words(told: dict[str, Any]) -> str:
         lines.insert(0, f"ALARM       success is answered after the spool: {spool['fallback']}")
     if spool["read_only"]:
         lines.insert(0, f"ALARM       nothing is taken in: {spool['read_only']}")
+    for erasure in told["erasures"]:
+        lines.append(
+            f"erasure     {erasure['id']} is not finished"
+            + (f": {erasure['waits_for']}" if erasure["waits_for"] else "")
+        )
     for node in told["nodes"]:
         lines.append(
             f"node        {node['name']}{' (this one)' if node['is_here'] else ''}, "

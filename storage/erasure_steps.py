@@ -38,7 +38,9 @@ from storage.tombstones import CLEANING, DONE, ERASING, Erasure
 
 log = structlog.get_logger()
 
-_AGAIN_AFTER = timedelta(seconds=30)
+_SOONEST, _LATEST = timedelta(seconds=30), timedelta(hours=1)
+"""What waits is tried again after a quarter of the time that it has waited, within these bounds."""
+
 _GATHER = timedelta(minutes=10)
 """What retention erases is cleaned up after together: each time is a walk through all backups."""
 
@@ -234,10 +236,9 @@ class Eraser:
 
     def _wait(self, erasures: Sequence[Erasure], reason: str, now: datetime) -> None:
         with self._database.begin() as conn:
-            for erasure in erasures:
-                tombstones.change(
-                    conn, erasure.stone.id, waits_for=reason, not_before=now + _AGAIN_AFTER
-                )
+            for stone in (erasure.stone for erasure in erasures):
+                pause = min(max((now - stone.at) / 4, _SOONEST), _LATEST)
+                tombstones.change(conn, stone.id, waits_for=reason, not_before=now + pause)
 
 
 def without_node(archive: Archive, node: str, *, actor: Actor, now: datetime) -> int:

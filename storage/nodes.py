@@ -17,6 +17,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from casework.errors import Unavailable
 from storage.database import Database, chunks, take_turns
 from storage.disk import sync_folder
+from storage.erasure_tables import erasure_nodes
 from storage.tables import nodes, pack_intents, segments
 
 HEARD_EVERY_S = 5.0
@@ -139,5 +140,5 @@ def folder_id(data: Path) -> str:
 
 
 def _rename(conn: Connection, before: str, name: str) -> None:
-    for table in (segments, pack_intents):
+    for table in (segments, pack_intents, erasure_nodes):
         conn.execute(update(table).where(table.c.node == before).values(node=name))

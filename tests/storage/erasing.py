@@ -50,6 +50,7 @@ def opened(
     *,
     store: ObjectStore | None = None,
     durability: Durability = "disk",
+    node: str = "here",
 ) -> Iterator[Archive]:
     """Open an archive over the folder, ready to take objects in."""
     archive = Archive(
@@ -59,6 +60,7 @@ def opened(
         limits=SpoolLimits(spool_bytes=1 << 30, reserve_bytes=0),
         clock=clock,
         durability=durability,
+        node=node,
     )
     archive.start()
     try:

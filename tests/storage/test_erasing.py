@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 
 from casework.access import Scope
 from casework.erasure import Target
@@ -17,13 +18,19 @@ from storage.backup import back_up, backups
 from storage.casebook_tables import cases
 from storage.database import Database
 from storage.erasing import Erasures
+from storage.erasure_steps import without_node
 from storage.erasure_tables import erasures
 from storage.index import Index
 from storage.ledger import Ledger
-from storage.mover import packing_folder
+from storage.merge import MergeRule
+from storage.mover import Mover, packing_folder
+from storage.nodes import Nodes
+from storage.objects import FolderStore
+from storage.objects.s3 import S3Store
 from storage.rebuild import rebuild
 from storage.tables import copies, custody, instances, packs, patients, studies
 from storage.testing import fresh_database
+from tests.databases import ON_SQLITE
 from tests.storage.erasing import (
     ADMIN,
     NAME,
@@ -43,6 +50,7 @@ from tests.storage.erasing import (
     receive_others,
     receive_twin_in_other_study,
 )
+from tests.storage.s3.servers import Server
 
 pytestmark = pytest.mark.slow
 
@@ -106,6 +114,7 @@ def test_every_byte_of_an_erased_study_is_gone_and_all_else_reads_back(
     assert Ledger(archive.database).verify() is None
 
 
+@ON_SQLITE
 def test_copies_of_durability_store_go_as_well(
     sited: Database, tmp_path: Path, clock: Clock, everything: Scope
 ) -> None:
@@ -182,6 +191,7 @@ def test_a_rebuild_brings_nothing_back_not_even_from_an_older_backup_and_an_old_
     assert files_with(tmp_path / "second", NAME, PIXELS) == []
 
 
+@ON_SQLITE
 def test_a_pack_that_was_being_made_meanwhile_is_found_by_its_intent(
     archive: Archive, clock: Clock, tmp_path: Path
 ) -> None:
@@ -219,6 +229,7 @@ def test_what_was_received_before_and_is_indexed_after_goes_as_well(
     assert Erasures(archive.database, clock, node="").listed()[0].stone.instances == 2
 
 
+@ON_SQLITE
 def test_a_backup_that_is_made_while_something_is_erased_does_not_keep_it(
     archive: Archive, clock: Clock, tmp_path: Path
 ) -> None:
@@ -265,3 +276,82 @@ def test_all_of_a_patient_goes_with_cases_and_lesions(
     assert (stone.instances, stone.actor_id) == (2, ADMIN.id)
     for name in ("12345", STUDY, NAME.decode()):
         assert name not in repr(stone)
+
+
+@ON_SQLITE
+def test_packs_that_were_merged_away_go_as_well(
+    archive: Archive, clock: Clock, tmp_path: Path
+) -> None:
+    mover = Mover(archive, quiet_s=60, copies_grace_s=3600, merge=MergeRule(packs=1, quiet_s=0))
+    for number in (1, 2):
+        receive_doomed(archive, number)
+        assert mover.run_once(clock.later(61)).packs == 1
+    assert mover.run_once(clock.later(61)).merged == 2
+    assert len(files_with(tmp_path / "store", PIXELS)) == 3
+    assert finish(archive, clock, erase(archive, clock)) == "done"
+    assert files_with(tmp_path, NAME, PIXELS) == []
+    assert count(archive.database, copies) == 0
+
+
+def test_lines_of_custody_and_reports_still_only_grow(archive: Archive, clock: Clock) -> None:
+    receive_doomed(archive, 1)
+    for verb in ("DELETE FROM custody", "UPDATE custody SET event = 'sent'"):
+        with pytest.raises(DBAPIError, match="never changed"), archive.database.begin() as conn:
+            conn.exec_driver_sql(verb)
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("database_server", ["postgresql"], indirect=True)
+def test_an_erasure_waits_for_the_other_node_which_empties_its_own_folder(
+    sited: Database, tmp_path: Path, clock: Clock
+) -> None:
+    store = FolderStore(tmp_path / "shared")
+    nodes = Nodes(sited, clock)
+    with (
+        opened(tmp_path / "one", sited, clock, store=store, node="one") as one,
+        opened(tmp_path / "two", sited, clock, store=store, node="two") as two,
+    ):
+        nodes.claim("one", "1")
+        nodes.claim("two", "2")
+        receive_doomed(one, 1)
+        pack(one, clock)
+        receive_doomed(two, 1, 2)
+        erasure = erase(one, clock)
+        assert finish(one, clock, erasure).startswith("erasing the data folder of two")
+        assert files_with(tmp_path / "one", NAME, PIXELS) == []
+        assert files_with(tmp_path / "shared", NAME, PIXELS) == []
+        assert files_with(tmp_path / "two", NAME, PIXELS)
+        clock.later(31)
+        assert finish(two, clock, erasure) == "done"
+        assert files_with(tmp_path, NAME, PIXELS) == []
+
+        receive_doomed(one, 3)
+        erasure = erase(one, clock)
+        assert without_node(one, "two", actor=ADMIN, now=clock()) == 1
+        clock.later(31)
+        assert finish(one, clock, erasure) == "done"
+
+
+@pytest.mark.peers
+@ON_SQLITE
+def test_a_bucket_keeps_nothing_of_what_was_erased(
+    sited: Database, tmp_path: Path, clock: Clock, rclone: Server, everything: Scope
+) -> None:
+    store = S3Store(rclone.place(), found_in=tmp_path / "self-test.json")
+    with opened(tmp_path, sited, clock, store=store) as archive:
+        receive_others(archive, 1, 2)
+        receive_doomed(archive, 1, 2)
+        receive_twin_in_other_study(archive, 1)
+        assert pack(archive, clock) == 2
+        back_up(sited, store, packing_folder(tmp_path), now=clock())
+        clock.later(1)
+        assert finish(archive, clock, erase(archive, clock)) == "done"
+        reads_back(archive, everything, range(1, 3))
+        for each in store.list():
+            with store.open_range(each.key, 0, each.size_bytes) as stream:
+                path = tmp_path / "looked-at" / Path(each.key).name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(stream.read())
+    assert len(list((tmp_path / "looked-at").iterdir())) == 3  # pack, backup, tombstone
+    assert files_with(tmp_path, NAME, PIXELS) == []
+    store.close()
