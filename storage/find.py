@@ -190,11 +190,8 @@ def _answered(
         _add_patient_counts(conn, scope, page)
     if "SOPClassesInStudy" in keywords and query.level != "PATIENT":
         _add_sop_classes(conn, page)
-    return [{k: values.get(k, _empty(k)) for k in keywords} for _, values in page]
-
-
-def _empty(keyword: str) -> Any:
-    return [] if vr_of(keyword) == "SQ" else ""
+    empty = {k: list if vr_of(k) == "SQ" else str for k in keywords}
+    return [{k: values[k] if k in values else empty[k]() for k in keywords} for _, values in page]
 
 
 def _add_patient_counts(

@@ -18,7 +18,7 @@ from storage.tables import patients
 TABLE = "patient_names"
 POSTGRES_INDEX = "ix_patients_name_trigrams"
 
-_LENGTH = 3
+LENGTH = 3
 _names = table(TABLE, column("rowid"))
 
 
@@ -39,9 +39,9 @@ def match_of(wanted: Criterion) -> str:
     parts: Sequence[str] = wanted.words if isinstance(wanted, Words) else ()
     if isinstance(wanted, Like):
         parts = re.split(r"[*?]+", wanted.pattern)
-        if len(parts[0]) >= _LENGTH:
+        if len(parts[0]) >= LENGTH:
             return ""
     groups = [
-        part[start : start + _LENGTH] for part in parts for start in range(len(part) - _LENGTH + 1)
+        part[start : start + LENGTH] for part in parts for start in range(len(part) - LENGTH + 1)
     ]
     return " AND ".join('"' + g.replace('"', '""') + '"' for g in dict.fromkeys(groups))

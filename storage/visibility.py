@@ -11,9 +11,14 @@ from storage.casebook_tables import cases
 from storage.tables import studies
 
 
-def case_clause(scope: Scope) -> ColumnElement[bool]:
-    """Return the condition on `cases` that `Scope.covers_case` is."""
-    return and_(_specialty_clause(scope), _site_or_submitted(scope, cases.c.site))
+def case_clause(
+    scope: Scope,
+    *,
+    site: ColumnElement[Any] = cases.c.site,
+    state: ColumnElement[Any] = cases.c.state,
+) -> ColumnElement[bool]:
+    """Return the condition on `cases`, or on expressions of it, that `Scope.covers_case` is."""
+    return and_(_specialty_clause(scope), _site_or_submitted(scope, site, state))
 
 
 def study_clause(scope: Scope, of: FromClause = studies) -> ColumnElement[bool]:
@@ -66,8 +71,10 @@ def seen_copy_clause(scope: Scope) -> list[ColumnElement[bool]]:
     return [a_better_one.is_(None)]
 
 
-def _site_or_submitted(scope: Scope, site: ColumnElement[Any]) -> ColumnElement[bool]:
-    submitted = cases.c.state.not_in([state.value for state in sorted(HIDDEN_FROM_OTHERS)])
+def _site_or_submitted(
+    scope: Scope, site: ColumnElement[Any], state: ColumnElement[Any] = cases.c.state
+) -> ColumnElement[bool]:
+    submitted = state.not_in([state.value for state in sorted(HIDDEN_FROM_OTHERS)])
     return or_(site == scope.own_site, and_(_site_clause(scope, site), submitted))
 
 

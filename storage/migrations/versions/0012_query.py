@@ -16,6 +16,7 @@ depends_on = None
 
 NAMES = "patient_names"
 TRIGRAMS = "ix_patients_name_trigrams"
+OF_CASES = ("patient_id", "patient_name_fold", "created_by")
 GROUPS = ("ideographic_fold", "phonetic_fold")
 ADD = "INSERT INTO patient_names(rowid, name_fold) VALUES (new.pk, new.name_fold);"
 REMOVE = (
@@ -51,6 +52,18 @@ def upgrade() -> None:
     op.create_index(
         "ix_studies_newest_of_site", "studies", ["site", "study_date", "study_time", "pk"]
     )
+    for column in OF_CASES:
+        op.create_index(f"ix_cases_{column}", "cases", [column])
+    for of in ("", "site", "holder_id"):
+        first = [of] if of else []
+        op.create_index(_of("signed", of), "cases", [*first, "signed_at", "id"])
+        op.create_index(
+            _of("unsigned", of),
+            "cases",
+            [*first, "submitted_at", "id"],
+            sqlite_where=sa.text("signed_at IS NULL"),
+            postgresql_where=sa.text("signed_at IS NULL"),
+        )
     if op.get_bind().dialect.name == "sqlite":
         _make_table_of_names()
     else:
@@ -65,6 +78,11 @@ def downgrade() -> None:
         op.execute(f"DROP TABLE {NAMES}")
     else:
         op.execute(f"DROP INDEX IF EXISTS {TRIGRAMS}")
+    for of in ("", "site", "holder_id"):
+        op.drop_index(_of("signed", of), "cases")
+        op.drop_index(_of("unsigned", of), "cases")
+    for column in OF_CASES:
+        op.drop_index(f"ix_cases_{column}", "cases")
     op.drop_index("ix_studies_newest_of_site", "studies")
     op.drop_index("ix_patients_site_name", "patients")
     for column in ("name_fold", *GROUPS):
@@ -75,6 +93,10 @@ def downgrade() -> None:
             [column],
             postgresql_ops={column: "text_pattern_ops"},
         )
+
+
+def _of(what: str, of: str) -> str:
+    return f"ix_cases_{what}" + (f"_of_{of}" if of else "")
 
 
 def _make_table_of_names() -> None:
