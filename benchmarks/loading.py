@@ -1,4 +1,4 @@
-"""Puts many rows into a database as fast as it takes them, past all that the product does on the way.
+"""Puts many rows into a database as fast as it takes them, past what the product does on the way.
 
 For a database made for the purpose only: checks between tables are off, and a crash may spoil it.
 """

@@ -117,7 +117,7 @@ def is_rare(pk: int, count: int) -> bool:
 
 
 def studies_of(people: list[Patient], count: int, *, seed: int = 1) -> Iterator[Study]:
-    """Give the studies of a region in the order of their arrival, most of them that of their day."""
+    """Give the studies of a region as they arrive, most of them in the order of their days."""
     chance = random.Random(seed + 1)
     series_counts, instance_counts = list(_SERIES_OF), list(_INSTANCES_OF)
     chance.shuffle(series_counts)

@@ -42,9 +42,7 @@ SAFE_WAL = (3, 51, 3)
 FILE_NAME = "lysbro.db"
 
 _BUSY_S = 30
-_CACHE_KIB = (
-    32_768  # of a connection; with SQLite's 2 MB a page of a long list is read over and over
-)
+_CACHE_KIB = 32_768  # of a connection; within 2 MB a long list is read over and over
 _POOL_SIZE = 8
 _POOL_OVERFLOW = 56
 _WRITES = "lysbro_writes"
