@@ -15,6 +15,7 @@ from sqlalchemy.schema import CreateIndex, DropIndex
 from storage.database import Database
 
 _SQLITE = (
+    "PRAGMA journal_mode=OFF",  # a journal would be as large as the database
     "PRAGMA synchronous=OFF",
     "PRAGMA foreign_keys=OFF",
     "PRAGMA cache_size=-400000",
@@ -40,6 +41,7 @@ class Loader:
         ]
 
     def __enter__(self) -> Loader:
+        self._database.close()  # nobody else may have it open when its journal goes
         self._raw = self._database.engine.raw_connection()
         self._cursor = self._raw.cursor()
         for statement in _SQLITE if self._database.is_embedded else _POSTGRES:
@@ -91,7 +93,7 @@ class Loader:
         raw = self._database.engine.raw_connection()
         cursor = raw.cursor()
         if self._database.is_embedded:
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.execute("PRAGMA journal_mode=WAL")
         else:
             raw.rollback()
             raw.driver_connection.autocommit = True  # type: ignore[union-attr]

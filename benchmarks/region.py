@@ -295,6 +295,9 @@ def _text(at: datetime) -> str:
 
 
 _WEIGHTS = [kind.weight for kind in KINDS]
+_ATTRIBUTES = (
+    """'{"InstanceNumber": ' || n.i || ', "Rows": 512, "Columns": 512, "BitsAllocated": 16}'"""
+)
 _INTO = """
 INSERT INTO instances (
   site, sop_instance_uid, sha256, study_uid, series_uid, series_pk, state, sop_class_uid,
@@ -302,16 +305,19 @@ INSERT INTO instances (
   "offset", length, dataset_offset, received_at)
 SELECT series.site, series.series_uid || '.' || n.i, {hash}, studies.study_uid, series.series_uid,
   series.pk, 'current', '1.2.840.10008.5.1.4.1.1.2', '1.2.840.10008.1.2.1', 526000, n.i, 512, 512,
-  '{{"InstanceNumber": ' || n.i || ', "Rows": 512, "Columns": 512, "BitsAllocated": 16}}', 'pack',
+  {attributes}, 'pack',
   'packs/' || (series.pk / 4), n.i * 526000, 526000, 400, series.last_received_at
 FROM series JOIN studies ON studies.pk = series.study_pk
 JOIN {numbers} ON n.i <= series.instance_count ORDER BY series.pk, n.i
 """
 _INSTANCES = {
     True: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 22) "
-    + _INTO.format(hash="printf('%064d', series.pk * 100 + n.i)", numbers="n"),
+    + _INTO.format(
+        hash="printf('%064d', series.pk * 100 + n.i)", attributes=_ATTRIBUTES, numbers="n"
+    ),
     False: _INTO.format(
         hash="lpad((series.pk * 100 + n.i)::text, 64, '0')",
+        attributes=f"({_ATTRIBUTES})::json",
         numbers="generate_series(1, 22) AS n(i)",
     ),
 }

@@ -84,6 +84,8 @@ def answers(
         yield from page
         passed += len(rows)
         places.note(scope, query, Place(passed, walk.cursor))
+        if len(heads) < size:
+            return
         size = min(size * 4, _LARGEST if is_whole else _LARGEST_OF_PARTS)
 
 

@@ -17,8 +17,8 @@ from sqlalchemy import (
     Select,
     and_,
     case,
-    exists,
     func,
+    literal,
     or_,
     select,
     union,
@@ -30,7 +30,7 @@ from casework.lifecycle import WAITS_FOR_SPECIALIST
 from casework.model import CaseState, Priority, Specialty
 from storage import trigrams
 from storage.casebook_tables import cases, sites
-from storage.criteria import Words
+from storage.criteria import Words, escaped
 from storage.drive import FEW, plain
 from storage.folding import fold_text
 from storage.tables import patients, studies
@@ -205,16 +205,17 @@ def _words(conn: Connection, q: str | None) -> list[_Word]:
 def _search(word: _Word) -> _Clause:
     """Return the condition that a word fits something of a case."""
     number, patient, name = plain([cases.c.id, cases.c.patient_id, cases.c.patient_name_fold])
+    described = select(literal(1)).where(
+        studies.c.case_id == cases.c.id,
+        func.lower(studies.c.description).contains(word.text.lower(), autoescape=True),
+    )
     return or_(
         number.startswith(word.text.upper(), autoescape=True),
         patient.startswith(word.text, autoescape=True),
         name.startswith(word.folded, autoescape=True),
         *(name.contains(f"{gap}{word.folded}", autoescape=True) for gap in ("^", " ", "-")),
         _site.in_(word.of_sites),
-        exists().where(
-            studies.c.case_id == cases.c.id,
-            func.lower(studies.c.description).contains(word.text.lower(), autoescape=True),
-        ),
+        described.correlate(cases).limit(1).scalar_subquery().is_not(None),
     )
 
 
@@ -224,11 +225,12 @@ def _candidates(conn: Connection, words: Sequence[_Word]) -> list[str] | None:
         if word.of_sites:
             continue
         parts = [
-            select(cases.c.id).where(cases.c.id.startswith(word.text.upper(), autoescape=True)),
-            select(cases.c.id).where(cases.c.patient_id.startswith(word.text, autoescape=True)),
-            select(cases.c.id).where(
-                cases.c.patient_name_fold.startswith(word.folded, autoescape=True)
-            ),
+            select(cases.c.id).where(_begins(column, text))
+            for column, text in (
+                (cases.c.id, word.text.upper()),
+                (cases.c.patient_id, word.text),
+                (cases.c.patient_name_fold, word.folded),
+            )
         ]
         if len(word.folded) >= trigrams.LENGTH:
             parts.append(_of_patients(conn, word.folded))
@@ -237,6 +239,11 @@ def _candidates(conn: Connection, words: Sequence[_Word]) -> list[str] | None:
         if len(found) <= FEW:
             return list(found)
     return None
+
+
+def _begins(column: ColumnElement[Any], text: str) -> _Clause:
+    """Return LIKE with a pattern that is whole, as SQLite needs it to use an index."""
+    return column.like(f"{escaped(text)}%", escape="\\")
 
 
 def _of_patients(conn: Connection, folded: str) -> Select[Any]:
