@@ -149,7 +149,7 @@ class Words:
         column = columns[0]
         return and_(
             *(
-                or_(*(column.like(f"{lead}{_escaped(w)}%", escape="\\") for lead in ("", *_LEADS)))
+                or_(*(column.like(f"{lead}{escaped(w)}%", escape="\\") for lead in ("", *_LEADS)))
                 for w in self.words
             )
         )
@@ -192,10 +192,11 @@ class Item:
 
 def like_pattern(pattern: str) -> str:
     """Return the LIKE pattern, escaped by a backslash, of a pattern of `*` and `?`."""
-    return _escaped(re.sub(r"\*+", "*", pattern)).replace("*", "%").replace("?", "_")
+    return escaped(re.sub(r"\*+", "*", pattern)).replace("*", "%").replace("?", "_")
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return a text for LIKE with a backslash before what would mean something to it."""
     return re.sub(r"([\\%_])", r"\\\1", text)
 
 

@@ -42,6 +42,7 @@ SAFE_WAL = (3, 51, 3)
 FILE_NAME = "lysbro.db"
 
 _BUSY_S = 30
+_CACHE_KIB = 32_768  # of a connection; within 2 MB a long list is read over and over
 _POOL_SIZE = 8
 _POOL_OVERFLOW = 56
 _WRITES = "lysbro_writes"
@@ -290,6 +291,7 @@ def _set_up(*, safe_wal: bool) -> Any:
             "foreign_keys=ON",
             "trusted_schema=OFF",
             "cell_size_check=ON",
+            f"cache_size=-{_CACHE_KIB}",
             "mmap_size=0",  # made the WAL-reset corruption worse
             "case_sensitive_like=ON",  # as PostgreSQL's LIKE is; it can then use an index
         ):

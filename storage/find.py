@@ -1,23 +1,30 @@
-"""Answers a query: keywords and values of each patient, study, series or instance that matches."""
+"""Answers a query: keywords and values of each patient, study, series or instance that matches.
+
+Goes by the windows of `walk`, each of them one moment of the database, so that a long answer holds
+no connection while it is on its way.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, exists, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, func, select
 
 from casework.access import Scope
+from storage.database import Database
+from storage.drive import plain
 from storage.levels import shown_issuer
 from storage.matching import vr_of
-from storage.query import LEVELS, UNIQUE_KEYS, Query
+from storage.places import Place, Places
+from storage.query import COLUMNS, LEVELS, UNIQUE_KEYS, Query
 from storage.tables import instances, patients, series, studies
-from storage.visibility import seen_copy_clause, study_clause
+from storage.visibility import study_clause
+from storage.walk import Walk
 
 Answer = dict[str, Any]
 
-_COLUMNS: Mapping[str, Sequence[ColumnElement[Any]]] = {
+_SHOWN: Mapping[str, Sequence[ColumnElement[Any]]] = {
     "PATIENT": (
         patients.c.pk.label("patient_pk"),
         patients.c.patient_id,
@@ -35,66 +42,107 @@ _COLUMNS: Mapping[str, Sequence[ColumnElement[Any]]] = {
         studies.c.attributes.label("study_attributes"),
     ),
     "SERIES": (
+        series.c.pk.label("series_pk"),
         series.c.series_uid,
+        series.c.number.label("series_number"),
         series.c.instance_count.label("series_instances"),
         series.c.attributes.label("series_attributes"),
     ),
     "IMAGE": (
+        instances.c.pk.label("image_pk"),
         instances.c.sop_instance_uid,
+        instances.c.number.label("image_number"),
         instances.c.attributes.label("image_attributes"),
     ),
 }
 
 _OF_PATIENT = ("Studies", "Series", "Instances")
+_SMALLEST, _PAGE, _LARGEST = 25, 201, 1600
+_LARGEST_OF_PARTS = 200  # studies, when series or instances are asked for
+_SKIPPED = 5000
 
 
 def answers(
-    conn: Connection, scope: Scope, query: Query, *, limit: int, offset: int = 0
-) -> list[Answer]:
-    """Return the answers to a query within sight, from `offset` on and `limit` at most."""
-    statement = statement_of(scope, query)
-    if not query.on_attributes:
-        rows = conn.execute(statement.limit(limit).offset(offset)).all()
-        return _answered(conn, scope, query, [(row, _values(query.level, row)) for row in rows])
-    found = conn.execute(statement.execution_options(yield_per=200))
-    pairs = ((row, _values(query.level, row)) for row in found)
-    matching = (pair for pair in pairs if _matches(query, pair[1]))
-    page = list(islice(matching, offset, offset + limit))
-    found.close()
-    return _answered(conn, scope, query, page)
+    database: Database, scope: Scope, query: Query, *, limit: int, offset: int, places: Places
+) -> Iterator[Answer]:
+    """Give the answers to a query within sight, from `offset` on and `limit` at most."""
+    is_whole = query.level in ("PATIENT", "STUDY") and not query.on_attributes
+    place = places.nearest(scope, query, offset)
+    walk = Walk(scope, query, place.cursor)
+    passed, wanted, size = place.passed, offset + limit, _SMALLEST
+    if is_whole:
+        passed += _skip(database, walk, offset - passed, places=places, passed=passed)
+        size = max(1, min(limit, _PAGE))
+    while passed < wanted:
+        with database.read() as conn:
+            heads = walk.window(conn, size)
+            if not heads:
+                return
+            rows = _matching(conn, query, [row.pk for row in heads])
+            given = rows[max(0, offset - passed) : wanted - passed]
+            page = _answered(conn, scope, query, given)
+        yield from page
+        passed += len(rows)
+        places.note(scope, query, Place(passed, walk.cursor))
+        if len(heads) < size:
+            return
+        size = min(size * 4, _LARGEST if is_whole else _LARGEST_OF_PARTS)
 
 
-def statement_of(scope: Scope, query: Query) -> Select[Any]:
-    """Return the statement that finds the rows of a query, in the order of the answers."""
+def _skip(database: Database, walk: Walk, count: int, *, places: Places, passed: int) -> int:
+    """Pass over answers that are not wanted, without reading more of them than their keys."""
+    left = count
+    while left > 0:
+        with database.read() as conn:
+            heads = walk.window(conn, min(left, _SKIPPED))
+        if not heads:
+            break
+        left -= len(heads)
+        places.note(walk.scope, walk.query, Place(passed + count - left, walk.cursor))
+    return count - left
+
+
+def shown(query: Query, pks: Sequence[int]) -> Select[Any]:
+    """Return the statement that reads what is shown of some patients, or of parts of studies."""
     down = LEVELS[: LEVELS.index(query.level) + 1]
-    columns = [column for level in down for column in _COLUMNS[level]]
+    columns = [column for level in down for column in _SHOWN[level]]
     if query.level == "PATIENT":
-        seen = exists().where(
-            studies.c.patient_pk == patients.c.pk,
-            studies.c.instance_count > 0,
-            study_clause(scope),
-        )
-        return (
-            select(*columns)
-            .where(seen, *query.conditions)
-            .order_by(patients.c.name_fold, patients.c.pk)
-        )
+        return select(*columns).where(patients.c.pk.in_(pks))
     source: FromClause = studies.join(patients, patients.c.pk == studies.c.patient_pk)
-    order = [studies.c.study_date.desc(), studies.c.study_time.desc(), studies.c.pk.desc()]
-    present: list[ColumnElement[bool]] = [studies.c.instance_count > 0]
+    wanted: list[ColumnElement[bool]] = [studies.c.pk.in_(pks)]
     if query.level in ("SERIES", "IMAGE"):
         source = source.join(series, series.c.study_pk == studies.c.pk)
-        order += [series.c.number.asc().nulls_last(), series.c.pk.asc()]
-        present.append(series.c.instance_count > 0)
+        wanted += [series.c.instance_count != 0, *_of_parts(query, "SERIES")]
     if query.level == "IMAGE":
         source = source.join(instances, instances.c.series_pk == series.c.pk)
-        order += [instances.c.number.asc().nulls_last(), instances.c.pk.asc()]
-    return (
-        select(*columns)
-        .select_from(source)
-        .where(*present, study_clause(scope), *seen_copy_clause(scope), *query.conditions)
-        .order_by(*order)
-    )
+        wanted += _of_parts(query, "IMAGE")
+    return select(*columns).select_from(source).where(*wanted)
+
+
+def _of_parts(query: Query, level: str) -> Iterator[ColumnElement[bool]]:
+    """Give the conditions on parts of a study; only their UIDs are looked up in an index."""
+    for keyword, wanted in query.at(level).items():
+        columns = COLUMNS[level][keyword]
+        yield wanted.clause(*(columns if keyword == UNIQUE_KEYS[level] else plain(columns)))
+
+
+def _matching(conn: Connection, query: Query, pks: Sequence[int]) -> list[tuple[Row[Any], Answer]]:
+    """Return rows and values of some patients or studies, in their order and in that of parts."""
+    position = {pk: number for number, pk in enumerate(pks)}
+    of = "patient_pk" if query.level == "PATIENT" else "study_pk"
+
+    def order(row: Row[Any]) -> tuple[Any, ...]:
+        found = row._mapping
+        key: tuple[Any, ...] = (position[found[of]],)
+        for part in ("series", "image"):
+            if f"{part}_pk" in found:
+                number = found[f"{part}_number"]
+                key += (number is None, number or 0, found[f"{part}_pk"])
+        return key
+
+    rows = sorted(conn.execute(shown(query, pks)), key=order)
+    pairs = ((row, _values(query.level, row)) for row in rows)
+    return [pair for pair in pairs if _matches(query, pair[1])]
 
 
 def _matches(query: Query, values: Answer) -> bool:
@@ -144,11 +192,8 @@ def _answered(
         _add_patient_counts(conn, scope, page)
     if "SOPClassesInStudy" in keywords and query.level != "PATIENT":
         _add_sop_classes(conn, page)
-    return [{k: values.get(k, _empty(k)) for k in keywords} for _, values in page]
-
-
-def _empty(keyword: str) -> Any:
-    return [] if vr_of(keyword) == "SQ" else ""
+    empty = {k: list if vr_of(k) == "SQ" else str for k in keywords}
+    return [{k: values[k] if k in values else empty[k]() for k in keywords} for _, values in page]
 
 
 def _add_patient_counts(

@@ -20,6 +20,7 @@ from storage import completeness, conflicts, custodian, find, locate
 from storage.database import Database
 from storage.locate import Pack, Packed, ReadySeries
 from storage.matching import Key
+from storage.places import Places
 from storage.query import read_query
 from storage.recompression_counts import Tally, tallies
 from storage.rows import (
@@ -57,6 +58,7 @@ class Index:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._places = Places()
 
     def studies(
         self,
@@ -144,14 +146,15 @@ class Index:
         offset: int = 0,
         fuzzy: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """Return what a query finds (PS3.4 C.2.2.2): for each match, keyword and value of each key.
+        """Give what a query finds (PS3.4 C.2.2.2): for each match, keyword and value of each key.
 
         A requested key without a value comes back empty; the unique keys of the level and those
         above it always come back.
         """
         query = read_query(level, keys, fuzzy=fuzzy)
-        with self._database.read() as conn:
-            return iter(find.answers(conn, scope, query, limit=limit, offset=offset))
+        return find.answers(
+            self._database, scope, query, limit=limit, offset=offset, places=self._places
+        )
 
     def custody(
         self, scope: Scope, sop_instance_uid: str, site: str | None = None

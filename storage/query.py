@@ -1,4 +1,4 @@
-"""Reads a query at one level (PS3.4 C.6): its conditions in SQL, and those on the kept attributes.
+"""Reads a query at one level (PS3.4 C.6): what is matched by columns, and what on kept attributes.
 
 Relational: a key of a higher level may stand in a query of a lower one. A key that the index does
 not keep at its level is not matched; `Query.unsupported` names it.
@@ -6,11 +6,11 @@ not keep at its level is not matched; `Query.unsupported` names it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement
 
 from casework.errors import Invalid
 from storage.criteria import Criterion
@@ -40,7 +40,7 @@ ANSWERED_ONLY = frozenset(
 
 _Columns = tuple[ColumnElement[Any], ...]
 
-_COLUMNS: Mapping[str, Mapping[str, _Columns]] = {
+COLUMNS: Mapping[str, Mapping[str, _Columns]] = {
     "PATIENT": {
         "PatientID": (patients.c.patient_id,),
         "IssuerOfPatientID": (patients.c.issuer,),
@@ -80,26 +80,8 @@ _COLUMNS: Mapping[str, Mapping[str, _Columns]] = {
 }
 
 
-def _modalities(wanted: Criterion) -> ColumnElement[bool]:
-    having = select(series.c.study_pk).where(
-        wanted.clause(series.c.modality), series.c.instance_count > 0
-    )
-    return studies.c.pk.in_(having)
-
-
-def _sop_classes(wanted: Criterion) -> ColumnElement[bool]:
-    having = (
-        select(series.c.study_pk)
-        .join(instances, instances.c.series_pk == series.c.pk)
-        .where(wanted.clause(instances.c.sop_class_uid))
-    )
-    return studies.c.pk.in_(having)
-
-
-_OF_PARTS: Mapping[str, Callable[[Criterion], ColumnElement[bool]]] = {
-    "ModalitiesInStudy": _modalities,
-    "SOPClassesInStudy": _sop_classes,
-}
+OF_PARTS = frozenset({"ModalitiesInStudy", "SOPClassesInStudy"})
+"""Keys of a study that its series or instances answer."""
 
 _KEPT: Mapping[str, frozenset[str]] = {
     "PATIENT": frozenset(),
@@ -115,34 +97,37 @@ class Query:
 
     level: str
     requested: tuple[str, ...]
-    conditions: tuple[ColumnElement[bool], ...]
+    criteria: Mapping[str, Criterion]  # of keys that have a column, or that parts of a study answer
     on_attributes: Mapping[str, Criterion]
     unsupported: tuple[str, ...]  # keys that asked for something and were not matched
+
+    def at(self, level: str) -> Mapping[str, Criterion]:
+        """Return the criteria on the columns of one level."""
+        return {k: wanted for k, wanted in self.criteria.items() if k in COLUMNS[level]}
 
 
 def read_query(level: str, keys: Mapping[str, Key], *, fuzzy: bool = False) -> Query:
     """Return the query, or raise Invalid when its level or a key cannot be understood."""
     if level not in LEVELS:
         raise Invalid(f"{level!r} is no query level. Use {', '.join(LEVELS)}.", code="bad-level")
-    columns = _columns_down_to(level)
-    conditions: list[ColumnElement[bool]] = []
+    matched = _matched_at(level)
+    criteria: dict[str, Criterion] = {}
     rest: dict[str, Criterion] = {}
     unsupported: list[str] = []
     for keyword, key in keys.items():
         wanted = None if keyword in ANSWERED_ONLY else criterion(keyword, key, fuzzy=fuzzy)
         if wanted is None:
             continue
-        if keyword in columns:
-            conditions.append(wanted.clause(*columns[keyword]))
-        elif keyword in _OF_PARTS and level != "PATIENT":
-            conditions.append(_OF_PARTS[keyword](wanted))
+        if keyword in matched:
+            criteria[keyword] = wanted
         elif keyword in _KEPT[level]:
             rest[keyword] = wanted
         else:
             unsupported.append(keyword)
-    return Query(level, tuple(keys), tuple(conditions), rest, tuple(unsupported))
+    return Query(level, tuple(keys), criteria, rest, tuple(unsupported))
 
 
-def _columns_down_to(level: str) -> dict[str, _Columns]:
+def _matched_at(level: str) -> Collection[str]:
     down = LEVELS[: LEVELS.index(level) + 1]
-    return {keyword: columns for above in down for keyword, columns in _COLUMNS[above].items()}
+    columns = {keyword for above in down for keyword in COLUMNS[above]}
+    return columns if level == "PATIENT" else columns | OF_PARTS

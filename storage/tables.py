@@ -92,9 +92,20 @@ patients = Table(
     ),
 )
 _prefix_index("ix_patients_patient_id", patients.c.patient_id)
-_prefix_index("ix_patients_name_fold", patients.c.name_fold)
-_prefix_index("ix_patients_ideographic_fold", patients.c.ideographic_fold)
-_prefix_index("ix_patients_phonetic_fold", patients.c.phonetic_fold)
+Index("ix_patients_name_fold", patients.c.name_fold, patients.c.pk)
+Index("ix_patients_site_name", patients.c.site, patients.c.name_fold, patients.c.pk)
+Index(
+    "ix_patients_ideographic_fold",
+    patients.c.ideographic_fold,
+    sqlite_where=text("ideographic_fold <> ''"),
+    postgresql_where=text("ideographic_fold <> ''"),
+)
+Index(
+    "ix_patients_phonetic_fold",
+    patients.c.phonetic_fold,
+    sqlite_where=text("phonetic_fold <> ''"),
+    postgresql_where=text("phonetic_fold <> ''"),
+)
 Index("ix_patients_birth_date", patients.c.birth_date)
 
 studies = Table(
@@ -135,6 +146,13 @@ _prefix_index("ix_studies_referrer_fold", studies.c.referrer_fold)
 Index("ix_studies_patient_pk", studies.c.patient_pk)
 Index("ix_studies_case_id", studies.c.case_id)
 Index("ix_studies_newest", studies.c.study_date, studies.c.study_time, studies.c.pk)
+Index(
+    "ix_studies_newest_of_site",
+    studies.c.site,
+    studies.c.study_date,
+    studies.c.study_time,
+    studies.c.pk,
+)
 Index("ix_studies_counted", studies.c.instance_count, studies.c.series_count)
 Index("ix_studies_last_heard", studies.c.site, studies.c.last_received_at)
 Index("ix_studies_to_judge", studies.c.completeness, studies.c.judged, studies.c.last_received_at)

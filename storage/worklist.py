@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, tuple_
+from sqlalchemy import Connection, func, select, tuple_
 
 from casework.access import Scope
-from casework.lifecycle import WAITS_FOR_SPECIALIST
 from casework.model import Case, CaseState, CaseSummary, Priority, Specialty
 from storage.case_rows import AnyRow, as_case, case_query, modalities_of
-from storage.casebook_tables import cases, sites
+from storage.casebook_tables import cases
 from storage.database import Database
-from storage.folding import fold_text
 from storage.tables import patients, studies
-from storage.visibility import case_clause, study_clause
+from storage.visibility import study_clause
+from storage.worklist_page import Filters, ids_on_page
 
-_PRIORITY_RANK = {
-    priority.value: rank
-    for rank, priority in enumerate(
-        (Priority.STAT, Priority.ASAP, Priority.URGENT, Priority.ROUTINE)
-    )
-}
-_PRESSING = [state.value for state in WAITS_FOR_SPECIALIST]
 _MOST = 500
 
 
@@ -49,68 +41,16 @@ class Worklist:
         """Return a page of the worklist, the most pressing first, and whether there is more.
 
         `holder` is who has claimed a case; `mine` who has claimed or asked it; `q` is part of a
-        number, or the beginning of a name, or part of a description or a site's name.
+        number, or the beginning of a name, or part of a site's name; or part of a description, of
+        open cases and the newest of the others.
         """
-        wanted = [case_clause(scope)]
-        if states is not None:
-            wanted.append(cases.c.state.in_([state.value for state in states]))
-        if specialty is not None:
-            wanted.append(cases.c.specialty == specialty.value)
-        if site is not None:
-            wanted.append(cases.c.site == site)
-        if priority is not None:
-            wanted.append(cases.c.priority == priority.value)
-        if holder is not None:
-            wanted.append(cases.c.holder_id == holder)
-        if mine is not None:
-            wanted.append(or_(cases.c.holder_id == mine, cases.c.created_by == mine))
         limit = max(1, min(limit, _MOST))
+        filters = Filters(scope, states, specialty, site, priority, holder, mine, q)
         with self._database.read() as conn:
-            if q:
-                wanted.append(_search(q, _site_names(conn)))
-            asked = case_query().where(*wanted).order_by(*_worklist_order())
-            rows = conn.execute(asked.limit(limit + 1).offset((page - 1) * limit)).all()
-            return _summaries(conn, scope, rows[:limit]), len(rows) > limit
-
-
-def _worklist_order() -> tuple[ColumnElement[object], ...]:
-    """Return the order: what waits, by priority and time; then the rest, newest first."""
-    pressing = cases.c.state.in_(_PRESSING)
-    waiting = cases.c.state == CaseState.WAITING.value
-    rank = case(_PRIORITY_RANK, value=cases.c.priority, else_=len(_PRIORITY_RANK))
-    return (
-        case((pressing, 0), (waiting, 1), else_=2),
-        case((or_(pressing, waiting), rank), else_=0),
-        case((or_(pressing, waiting), cases.c.due_at), else_=None).asc().nulls_last(),
-        func.coalesce(cases.c.signed_at, cases.c.submitted_at, cases.c.created_at).desc(),
-        cases.c.id,
-    )
-
-
-def _site_names(conn: Connection) -> dict[str, str]:
-    return {row.slug: fold_text(row.name) for row in conn.execute(select(sites))}
-
-
-def _search(q: str, site_names: Mapping[str, str]) -> ColumnElement[bool]:
-    """Return the condition that every word of a search fits something of a case."""
-    return and_(*(_word(word, site_names) for word in q.split()))
-
-
-def _word(word: str, site_names: Mapping[str, str]) -> ColumnElement[bool]:
-    folded = fold_text(word).replace(",", "")
-    of_sites = [slug for slug, name in site_names.items() if folded in name or folded == slug]
-    name = cases.c.patient_name_fold
-    return or_(
-        cases.c.id.startswith(word.upper(), autoescape=True),
-        cases.c.patient_id.startswith(word, autoescape=True),
-        name.startswith(folded, autoescape=True),
-        *(name.contains(f"{gap}{folded}", autoescape=True) for gap in ("^", " ", "-")),
-        cases.c.site.in_(of_sites),
-        exists().where(
-            studies.c.case_id == cases.c.id,
-            func.lower(studies.c.description).contains(word.lower(), autoescape=True),
-        ),
-    )
+            ids = ids_on_page(conn, filters, limit=limit + 1, offset=(page - 1) * limit)
+            found = conn.execute(case_query().where(cases.c.id.in_(ids[:limit]))).all()
+            rows = sorted(found, key=lambda row: ids.index(row.id))
+            return _summaries(conn, scope, rows), len(ids) > limit
 
 
 def _summaries(conn: Connection, scope: Scope, rows: Sequence[AnyRow]) -> list[CaseSummary]:

@@ -15,12 +15,10 @@ from casework.custody import CustodyEvent
 from casework.errors import Invalid, NotFound
 from casework.model import Actor, Patient, Role, SiteKind, Specialty
 from storage.database import Database
-from storage.find import statement_of
 from storage.index import Index
 from storage.locate import Pack, Packed, live_records
 from storage.query import read_query
 from storage.tables import instances
-from tests.databases import ON_SQLITE
 from tests.storage.conftest import CT, NOON, MakeRecord
 
 Take = Callable[..., None]
@@ -307,45 +305,6 @@ def test_earlier_studies_of_a_patient_are_found(filled: Index, everything: Scope
     assert studies_of(Patient("12345"), site="hammer") == ["1.2.4", "1.2.3"]
     assert studies_of(Patient("12345"), scope=VARDO) == ["1.2.5"]
     assert studies_of(Patient("12345")) == []
-
-
-KEYED = [
-    ("STUDY", {"AccessionNumber": "A1"}),
-    ("STUDY", {"AccessionNumber": "A1*"}),
-    ("STUDY", {"PatientID": "1"}),
-    ("STUDY", {"PatientID": "1*"}),
-    ("STUDY", {"PatientName": "NESS^KARI"}),
-    ("STUDY", {"PatientName": "NESS*"}),
-    ("STUDY", {"PatientBirthDate": "19500101"}),
-    ("STUDY", {"StudyDate": "20250301"}),
-    ("STUDY", {"StudyDate": "20250301-20250331"}),
-    ("STUDY", {"StudyID": "7"}),
-    ("STUDY", {"ReferringPhysicianName": "BERG*"}),
-    ("STUDY", {"StudyInstanceUID": "1.2.3\\1.2.4"}),
-    ("STUDY", {"ModalitiesInStudy": "CT"}),
-    ("STUDY", {"PatientID": "1", "StudyDate": "20250101-", "ModalitiesInStudy": "CT"}),
-    ("SERIES", {"StudyInstanceUID": "1.2.3"}),
-    ("SERIES", {"SeriesInstanceUID": "1.2.3.1"}),
-    ("SERIES", {"Modality": "CT"}),
-    ("IMAGE", {"StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.1"}),
-    ("IMAGE", {"SOPInstanceUID": "1.9"}),
-    ("PATIENT", {"PatientID": "1"}),
-    ("PATIENT", {"PatientName": "NESS*"}),
-]
-
-
-@ON_SQLITE
-@pytest.mark.parametrize("scope", [HAMMER, DERMATOLOGIST, Scope(None, None, "centre")])
-@pytest.mark.parametrize(("level", "keys"), KEYED)
-def test_no_keyed_query_reads_a_whole_table(
-    migrated: Database, scope: Scope, level: str, keys: dict[str, str]
-) -> None:
-    statement = statement_of(scope, read_query(level, keys)).limit(100)
-    compiled = statement.compile(migrated.engine, compile_kwargs={"render_postcompile": True})
-    values = tuple(compiled.params[name] for name in compiled.positiontup or ())
-    with migrated.read() as conn:
-        plan = conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", values).all()
-    assert [step.detail for step in plan if step.detail.startswith("SCAN")] == []
 
 
 def test_a_quiet_series_is_ready_to_pack_and_then_located(

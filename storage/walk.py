@@ -1,0 +1,147 @@
+"""Gives what a query finds in its order, a window at a time: patients by name, or newest studies.
+
+Few candidates are sorted; where no key leaves few, the index in the order of the answers is walked
+from where the last window ended, so that a window costs the same however long the list is. Every
+other condition is checked row by row. Fetches no more than keys; what is shown is `find`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, literal, select, tuple_
+
+from casework.access import Scope
+from storage.criteria import Criterion
+from storage.database import chunks
+from storage.drive import Candidates, candidates, plain
+from storage.query import COLUMNS, Query
+from storage.tables import instances, patients, series, studies
+from storage.visibility import only_site, seen_copy_clause, study_clause
+
+Head = Row[Any]
+Cursor = tuple[Any, ...]
+
+_NEWEST = (studies.c.study_date, studies.c.study_time, studies.c.pk)
+_BY_NAME = (patients.c.name_fold, patients.c.pk)
+_OF_DAYS = frozenset({"StudyDate", "StudyTime"})
+
+
+@dataclass
+class Walk:
+    """A way through what a query finds: begin it with the cursor of an earlier one, or none."""
+
+    scope: Scope
+    query: Query
+    cursor: Cursor | None = None
+    _few: list[Head] | None = None
+    _is_begun: bool = False
+
+    def window(self, conn: Connection, size: int) -> Sequence[Head]:
+        """Return the next patients or studies, the last of a row being its pk; none at the end."""
+        if not self._is_begun:
+            self._is_begun = True
+            found = None if self.cursor else candidates(conn, self.scope, self.query)
+            if found is not None:
+                self._few = _sorted(conn, self.scope, self.query, found)
+        if self._few is not None:
+            page, self._few = self._few[:size], self._few[size:]
+            return page
+        rows = conn.execute(next_of(self.scope, self.query, self.cursor).limit(size)).all()
+        if rows:
+            self.cursor = tuple(rows[-1])
+        return rows
+
+
+def next_of(scope: Scope, query: Query, after: Cursor | None) -> Select[Any]:
+    """Return the statement that walks on from a cursor, in the order of the answers."""
+    if query.level == "PATIENT":
+        wanted = [*_of_patients(scope, query, walked=True)]
+        if after is not None:
+            wanted.append(tuple_(*_BY_NAME) > tuple_(*after))
+        return select(*_BY_NAME).where(*wanted).order_by(*_BY_NAME)
+    wanted = [*_of_studies(scope, query, walked=True)]
+    site = only_site(scope)
+    if site is not None:
+        wanted.append(studies.c.site == site)
+    if after is not None:
+        wanted.append(tuple_(*_NEWEST) < tuple_(*after))
+    return select(*_NEWEST).where(*wanted).order_by(*(column.desc() for column in _NEWEST))
+
+
+def among(scope: Scope, query: Query, of: ColumnElement[Any], pks: Sequence[int]) -> Select[Any]:
+    """Return the statement that gives those of some candidates that match, in no order."""
+    if query.level == "PATIENT":
+        return select(*_BY_NAME).where(of.in_(pks), *_of_patients(scope, query))
+    return select(*_NEWEST).where(of.in_(pks), *_of_studies(scope, query))
+
+
+def _sorted(conn: Connection, scope: Scope, query: Query, found: Candidates) -> list[Head]:
+    if query.level == "PATIENT":
+        of: ColumnElement[Any] = patients.c.pk
+    else:
+        of = studies.c.patient_pk if found.of is patients else studies.c.pk
+    rows = [row for pks in chunks(found.pks) for row in conn.execute(among(scope, query, of, pks))]
+    return sorted(rows, key=tuple, reverse=query.level != "PATIENT")
+
+
+def _of_patients(scope: Scope, query: Query, *, walked: bool = False) -> list[ColumnElement[bool]]:
+    """Return what is checked of each patient; in a walk, the name bounds it as well."""
+    wanted = _clauses(query, "PATIENT", indexed={"PatientName"} if walked else set())
+    site = only_site(scope)
+    if walked and site is not None:
+        wanted.append(patients.c.site == site)
+    has_studies = (
+        select(literal(1))
+        .where(
+            studies.c.patient_pk == patients.c.pk,
+            studies.c.instance_count != 0,
+            study_clause(scope),
+        )
+        .correlate(patients)
+        .limit(1)
+        .scalar_subquery()
+    )
+    return [*wanted, has_studies.is_not(None)]
+
+
+def _of_studies(scope: Scope, query: Query, *, walked: bool = False) -> list[ColumnElement[bool]]:
+    """Return what is checked of each study, the cheapest first; in a walk, its day bounds it."""
+    wanted = _clauses(query, "STUDY", indexed=_OF_DAYS if walked else frozenset())
+    wanted.append(studies.c.instance_count != 0)
+    of_patient = _clauses(query, "PATIENT")
+    if of_patient:
+        wanted.append(
+            _exists(select(literal(1)).where(patients.c.pk == studies.c.patient_pk, *of_patient))
+        )
+    for keyword in ("ModalitiesInStudy", "Modality", "SOPClassesInStudy"):
+        if keyword in query.criteria:
+            wanted.append(_has_part(keyword, query.criteria[keyword]))
+    return [*wanted, study_clause(scope), *seen_copy_clause(scope)]
+
+
+def _has_part(keyword: str, wanted: Criterion) -> ColumnElement[bool]:
+    parts = select(literal(1)).where(
+        series.c.study_pk == studies.c.pk, series.c.instance_count != 0
+    )
+    if keyword == "SOPClassesInStudy":
+        parts = parts.join_from(series, instances, instances.c.series_pk == series.c.pk)
+        return _exists(parts.where(wanted.clause(instances.c.sop_class_uid)))
+    return _exists(parts.where(wanted.clause(series.c.modality)))
+
+
+def _exists(found: Select[Any]) -> ColumnElement[bool]:
+    """Return EXISTS in a form that is looked up for each study and never made a join of."""
+    return found.correlate(studies).limit(1).scalar_subquery().is_not(None)
+
+
+def _clauses(
+    query: Query, level: str, *, indexed: frozenset[str] | set[str] = frozenset()
+) -> list[ColumnElement[bool]]:
+    return [
+        wanted.clause(*(columns if keyword in indexed else plain(columns)))
+        for keyword, wanted in query.at(level).items()
+        for columns in [COLUMNS[level][keyword]]
+    ]
