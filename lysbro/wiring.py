@@ -99,6 +99,7 @@ def open_parts(
             follower=follower,
             node=settings.resolved_node,
             others=OtherNodes(nodes, secret=settings.node_secret, scratch=data),
+            frame_cache_bytes=settings.frame_cache_bytes,
         )
         with ExitStack() as stack:
             stack.callback(archive.close)

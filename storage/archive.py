@@ -18,6 +18,8 @@ from storage import intents
 from storage.commit import read_only
 from storage.database import Database
 from storage.express import Express, remove_stale
+from storage.frame_cache import CacheFigures
+from storage.frame_reader import Frame, FrameReader
 from storage.index_process import IndexProcess
 from storage.indexer import Indexer
 from storage.intake import Intake
@@ -25,7 +27,7 @@ from storage.objects import ObjectStore
 from storage.pace import Pace, drain_s
 from storage.part10 import DEFLATED_LE, BytesSource, WalkLimits, peek_identity, read_file_meta
 from storage.positions import spooled
-from storage.reading import Frame, OtherSpools, Reader
+from storage.reading import OtherSpools, Reader
 from storage.recovery import RecoveryReport, recover
 from storage.rows import InstanceRow
 from storage.segments import Segment
@@ -87,10 +89,12 @@ class Archive:
         follower: Sequence[str] = (),
         node: str = "",
         others: OtherSpools | None = None,
+        frame_cache_bytes: int = 0,
     ) -> None:
         """`follower` is the command of the process that indexes; empty: a thread of this one.
 
         `node` is the name of this data folder among others; `others` reads from their spools.
+        `frame_cache_bytes` bounds what is kept of frames that lie in no file of this machine.
         """
         self.data = data
         self.database = database
@@ -100,8 +104,14 @@ class Archive:
         self.spool = Spool(
             data / "spool", limits=limits, clock=clock, durability=durability, sync=sync, node=node
         )
-        self._reader = Reader(
-            self.spool, store, database, walk_limits=self.walk_limits, others=others
+        self._reader = Reader(self.spool, store, database, others=others)
+        self._frames = FrameReader(
+            self._reader,
+            self.spool,
+            store,
+            database,
+            walk_limits=self.walk_limits,
+            cache_bytes=frame_cache_bytes,
         )
         self._indexer: Indexer | IndexProcess
         if follower:
@@ -145,6 +155,7 @@ class Archive:
 
     def close(self) -> None:
         """Seal the segments, index what waits, and end the indexer."""
+        self._frames.close()
         self.spool.close()
         if self._is_started:
             self._indexer.stop(timeout_s=_DRAIN_S)
@@ -228,13 +239,21 @@ class Archive:
         """Return the Part 10 file of an instance."""
         return self._reader.read_part10(ref)
 
+    def read_stretch(self, ref: InstanceRow, offset: int, length: int) -> bytes:
+        """Return a stretch of the Part 10 file of an instance; it is whole or Unavailable."""
+        return self._reader.read(ref, offset, length)
+
     def read_dataset(self, ref: InstanceRow) -> bytes:
         """Return the data set of an instance as it was received."""
         return self._reader.read_dataset(ref)
 
     def read_frame(self, ref: InstanceRow, frame: int) -> Frame:
         """Return one frame of an instance, counted from 1, as it was received."""
-        return self._reader.read_frame(ref, frame)
+        return self._frames.read(ref, frame)
+
+    def frame_figures(self) -> CacheFigures:
+        """Return what the cache of frames of this process has done."""
+        return self._frames.figures()
 
     def load(self) -> Load:
         """Return how much waits in the spool and for the index; asks no database."""

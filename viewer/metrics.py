@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, g, request
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -67,6 +68,15 @@ class _StatusCollector(Collector):
             "spool_drain_seconds": -1.0 if spool.drain_s is None else spool.drain_s,
             "packing_failing": float(bool(spool.packing_failure)),
         }
+        frames = self._services.archive.frame_figures()
+        figures |= {
+            "frame_cache_hits": frames.hits,
+            "frame_cache_misses": frames.misses,
+            "frame_cache_hit_ratio": frames.hit_ratio,
+            "frame_cache_read_ahead": frames.read_ahead,
+            "frame_cache_bytes": frames.size_bytes,
+            "frame_cache_limit_bytes": frames.limit_bytes,
+        }
         told = {name: v for name, v in self._services.status().items() if name != "spool"}
         figures |= dict(_numbers("", told))
         for name, value in figures.items():
@@ -78,6 +88,13 @@ def install(app: Flask, known: Services) -> None:
     app.extensions[_KEY] = _Figures(known)
     app.before_request(_start)
     app.after_request(_count)
+
+
+def count(extensions: Mapping[str, Any], endpoint: str, status: int, seconds: float) -> None:
+    """Count a request that was answered without Flask."""
+    figures: _Figures = extensions[_KEY]
+    figures.requests.labels(endpoint, str(status)).inc()
+    figures.seconds.labels(endpoint).observe(seconds)
 
 
 @bp.get("/metrics")

@@ -6,11 +6,18 @@ Knows nothing of DICOM or the index.
 from storage.objects.folder import FolderStore
 from storage.objects.memory import MemoryStore
 from storage.objects.opening import open_store, tested
-from storage.objects.port import ObjectInfo, ObjectStore, read_range, sha256_of_object
+from storage.objects.port import (
+    LocalFiles,
+    ObjectInfo,
+    ObjectStore,
+    read_range,
+    sha256_of_object,
+)
 from storage.objects.s3_place import S3Place
 
 __all__ = [
     "FolderStore",
+    "LocalFiles",
     "MemoryStore",
     "ObjectInfo",
     "ObjectStore",

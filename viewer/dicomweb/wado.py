@@ -6,7 +6,7 @@ Decodes nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -16,19 +16,22 @@ from flask import Blueprint, Response, current_app, stream_with_context
 from casework.custody import CustodyEvent
 from casework.errors import Invalid, NotFound
 from storage.dicom_json import dicom_json as dataset_json
+from storage.exact import chunks_of
+from storage.frames import cut_of
 from storage.part10 import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, BytesSource
 from storage.rows import InstanceRow
 from viewer.dicomweb import accept, dicom_json
 from viewer.dicomweb.accept import Wanted
-from viewer.dicomweb.multipart import chunks_of, new_boundary, write_parts
-from viewer.dicomweb.recent import Recent
+from viewer.dicomweb.multipart import length_of, new_boundary, write_parts
+from viewer.dicomweb.noting import note, note_once
 from viewer.guard import current_actor, current_scope
 from viewer.problems import NotAcceptable
 from viewer.services import services
 
 log = structlog.get_logger()
 
-_RECENT = "lysbro-dicomweb-recent"
+FRAMES_ENDPOINT = "dicomweb.retrieve_frames"
+FRAMES_NOTED = "frames-retrieved"
 
 _DICOM = "application/dicom"
 _OCTETS = "application/octet-stream"
@@ -80,19 +83,19 @@ def retrieve(study: str, series: str | None = None, instance: str | None = None)
     else:
         _note_once("images-retrieved", study, series or "")
     _note_exported(rows)
+    archive = services().archive
     if single:
-        return Response(
-            stream_with_context(chunks_of(services().archive.open_part10(rows[0]))),
-            content_type=f"{_DICOM}; transfer-syntax={rows[0].transfer_syntax_uid}",
+        return _stream(
+            chunks_of(archive.open_part10(rows[0])),
+            length=rows[0].location.length,
+            content_type=_typed(_DICOM, rows[0]),
         )
-    parts = (
-        (
-            f"Content-Type: {_DICOM}; transfer-syntax={row.transfer_syntax_uid}",
-            chunks_of(services().archive.open_part10(row)),
-        )
-        for row in rows
+    return _multipart(
+        _DICOM,
+        heads=[f"Content-Type: {_typed(_DICOM, row)}" for row in rows],
+        lengths=[row.location.length for row in rows],
+        contents=(chunks_of(archive.open_part10(row)) for row in rows),
     )
-    return _multipart(_DICOM, parts)
 
 
 def metadata(study: str, series: str | None = None, instance: str | None = None) -> Response:
@@ -113,26 +116,34 @@ def frames(study: str, series: str, instance: str, numbers: str) -> Response:
     """Return frames in the transfer syntax that they are stored in."""
     row = rows_of(study, series, instance)[0]
     asked = _frame_numbers(numbers, row)
-    media_type = _FRAME_TYPES.get(row.transfer_syntax_uid, _OCTETS)
-    single = _frame_form(row, media_type, accept.wanted(), may_be_single=len(asked) == 1)
-    _note_once("frames-retrieved", study, series)
-    content_type = f"{media_type}; transfer-syntax={row.transfer_syntax_uid}"
+    media_type, single = form_of_frames(row, accept.wanted(), may_be_single=len(asked) == 1)
+    archive = services().archive
+    lengths = [cut_of(row.pixel, row.attributes, n).frame_bytes for n in asked]
+    _note_once(FRAMES_NOTED, study, series)
     if single:
-        frame = services().archive.read_frame(row, asked[0])
-        return Response(frame.data, content_type=content_type)
-    parts = (
-        (f"Content-Type: {content_type}", (services().archive.read_frame(row, n).data,))
-        for n in asked
+        return Response(
+            archive.read_frame(row, asked[0]).data, content_type=_typed(media_type, row)
+        )
+    return _multipart(
+        media_type,
+        heads=[f"Content-Type: {_typed(media_type, row)}"] * len(asked),
+        lengths=lengths,
+        contents=((archive.read_frame(row, n).data,) for n in asked),
     )
-    return _multipart(media_type, parts)
+
+
+def form_of_frames(
+    row: InstanceRow, ranges: Sequence[Wanted], *, may_be_single: bool
+) -> tuple[str, bool]:
+    """Return the media type of an object's frames and whether one comes without multipart."""
+    media_type = _FRAME_TYPES.get(row.transfer_syntax_uid, _OCTETS)
+    return media_type, _is_single(row, media_type, ranges, may_be_single=may_be_single)
 
 
 def rows_of(study: str, series: str | None, instance: str | None) -> Sequence[InstanceRow]:
     """Return the instances of an address within sight, or raise NotFound."""
     index, scope = services().index, current_scope()
-    rows = index.instances_of(scope, study, series)
-    if instance is not None:
-        rows = [row for row in rows if row.sop_instance_uid == instance]
+    rows = index.instances_of(scope, study, series, sop_instance_uid=instance)
     if not rows:
         raise NotFound("There are no such images.", code="no-such-images")
     return rows
@@ -174,7 +185,7 @@ def _syntax_fits(row: InstanceRow, wanted: Wanted) -> bool:
     return wanted.transfer_syntax in {"", "*", row.transfer_syntax_uid}
 
 
-def _frame_form(
+def _is_single(
     row: InstanceRow, media_type: str, ranges: Sequence[Wanted], *, may_be_single: bool
 ) -> bool:
     native = row.transfer_syntax_uid in _NATIVE
@@ -249,29 +260,37 @@ def _before_pixels(row: InstanceRow) -> bytes:
     return file[row.location.dataset_offset : -head_bytes]
 
 
-def _multipart(media_type: str, parts: Iterator[tuple[str, Any]]) -> Response:
+def _typed(media_type: str, row: InstanceRow) -> str:
+    return f"{media_type}; transfer-syntax={row.transfer_syntax_uid}"
+
+
+def _multipart(
+    media_type: str,
+    *,
+    heads: Sequence[str],
+    lengths: Sequence[int],
+    contents: Iterator[Iterable[bytes]],
+) -> Response:
     boundary = new_boundary()
-    first = next(parts)  # what cannot be read at all is told by the status, not by a broken answer
-    return Response(
-        stream_with_context(write_parts(boundary, chain([first], parts))),
+    first = next(contents)  # what cannot be read at all is told by the status
+    parts = zip(heads, chain([first], contents), strict=True)
+    return _stream(
+        write_parts(boundary, parts),
+        length=length_of(boundary, zip(heads, lengths, strict=True)),
         content_type=f'multipart/related; type="{media_type}"; boundary={boundary}',
     )
 
 
+def _stream(chunks: Iterator[bytes], *, length: int, content_type: str) -> Response:
+    """Return a body of a known length: one that is broken off is seen to be by whoever reads it."""
+    response = Response(stream_with_context(chunks), content_type=content_type)
+    response.content_length = length
+    return response
+
+
 def _note_once(action: str, study: str, series: str) -> None:
-    """Note the retrieval of a series image by image once, not once for each image of it."""
-    seen: Recent = current_app.extensions.setdefault(_RECENT, Recent())
-    if seen.is_first((current_actor().id, action, study, series), services().clock()):
-        _note(action, study, series)
+    note_once(current_app.extensions, services(), current_actor(), action, study, series)
 
 
 def _note(action: str, study: str, series: str | None, **detail: Any) -> None:
-    actor = current_actor()
-    services().ledger.append(
-        None,
-        actor=actor,
-        action=action,
-        subject=study,
-        site=actor.site,
-        detail={**({"series": series} if series else {}), **detail},
-    )
+    note(services(), current_actor(), action, study, series, **detail)
