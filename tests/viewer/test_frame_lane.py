@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import imagecodecs
 import pytest
 from sqlalchemy import update
 
@@ -84,9 +85,56 @@ def test_both_ways_answer_alike(world: Any, long_way: list[str], accept: str | N
     assert int(short.headers["Content-Length"]) == len(short.data)
 
 
+@pytest.mark.parametrize("accept", [None, "image/jpeg", "image/*"])
+def test_both_ways_render_alike(world: Any, long_way: list[str], accept: str | None) -> None:
+    store(world)
+    client = world.client("radiologist@centre")
+    headers = {} if accept is None else {"Accept": accept}
+    short = client.get(url_of(2) + "/rendered", headers=headers)
+    assert not long_way
+    long = client.get(url_of(2) + "/rendered?quality=85", headers=headers)
+    assert told(short) == told(long)
+    assert (short.status_code, short.content_type) == (200, "image/jpeg")
+    assert imagecodecs.jpeg8_decode(short.data).shape == (4, 4)
+    whole = client.get(url_of(2).replace("/frames/1", "/rendered"), headers=headers)
+    assert whole.data == short.data
+
+
+def test_a_window_may_be_asked_for(world: Any) -> None:
+    store(world)
+    client = world.client("radiologist@centre")
+    dark = client.get(url_of() + "/rendered?window=60000,10&quality=100")
+    assert imagecodecs.jpeg8_decode(dark.data).max() == 0
+    light = client.get(url_of() + "/rendered?window=-60000,10,linear&quality=100")
+    assert imagecodecs.jpeg8_decode(light.data).min() == 255
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "window=1",
+        "window=1,0",
+        "window=nan,4",
+        "window=1,inf",
+        "window=1,2,sigmoid",
+        "window=x,y",
+        "quality=0",
+        "quality=101",
+        "quality=x",
+        "viewport=10,10",
+    ],
+)
+def test_what_is_not_rendered_here_is_said(shared_world: Any, query: str) -> None:
+    store(shared_world)
+    client = shared_world.client("radiologist@centre")
+    assert client.get(f"{url_of()}/rendered?{query}").status_code == 400
+
+
 @pytest.mark.parametrize(
     ("path", "headers", "status"),
     [
+        (url_of() + "/rendered", {"Accept": "image/png"}, 406),
+        (url_of(frame="2") + "/rendered", {}, 404),
         (url_of(frame="2"), {}, 404),
         (url_of(frame="0"), {}, 404),
         (url_of(frame="1,1"), {"Accept": MULTIPART}, 200),
@@ -247,5 +295,6 @@ def test_a_series_read_in_order_is_looked_up_together(
 
 def test_the_path_is_that_of_one_frame_only() -> None:
     assert lane._PATH.fullmatch(url_of())
-    for path in (url_of(frame="1/rendered"), url_of(frame="1,2"), url_of() + "/", url_of(frame="")):
+    assert lane._PATH.fullmatch(url_of() + "/rendered")
+    for path in (url_of(frame="rendered"), url_of(frame="1,2"), url_of() + "/", url_of(frame="")):
         assert lane._PATH.fullmatch(path) is None

@@ -1,7 +1,7 @@
 """The short way to one frame (WADO-RS): answered before Flask, whose work is most of the time.
 
-Only the plain request that viewers send by the hundred: a GET of one frame, as it is stored, by
-somebody known, of something within sight. Anything else, and whatever goes wrong here, goes the
+Only the plain request that viewers send by the hundred: a GET of one frame, as stored or rendered,
+by somebody known, of something within sight. Anything else, and whatever goes wrong here, goes the
 long way, which decides and says what is to be said. Decides nothing that the long way would decide
 otherwise: a test compares the two.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -22,10 +22,19 @@ from casework.model import Actor
 from storage.rows import InstanceRow
 from viewer import headers, metrics
 from viewer.dicomweb import accept
+from viewer.dicomweb.accept import Wanted
 from viewer.dicomweb.multipart import around, new_boundary
 from viewer.dicomweb.noting import note_once
-from viewer.dicomweb.wado import FRAMES_ENDPOINT, FRAMES_NOTED, form_of_frames
+from viewer.dicomweb.wado import (
+    FRAMES_ENDPOINT,
+    FRAMES_NOTED,
+    JPEG,
+    RENDERED_ENDPOINT,
+    form_of_frames,
+    takes_jpeg,
+)
 from viewer.guard import session_cookie_name
+from viewer.imaging import imaging
 from viewer.services import Services
 from viewer.sight import Sight
 
@@ -35,6 +44,7 @@ if TYPE_CHECKING:
 _UID = r"([0-9.]{1,64})"
 _PATH = re.compile(
     f"/dicom-web/studies/{_UID}/series/{_UID}/instances/{_UID}/frames/([1-9][0-9]{{0,8}})"
+    "(/rendered)?"
 )
 _ELSEWHERE = ("HTTP_RANGE", "HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE")
 
@@ -58,29 +68,28 @@ class FrameLane:
             found = _PATH.fullmatch(path)
             if found is not None:
                 started = time.perf_counter()
-                study, series, instance, number = found.groups()
                 try:
-                    answer = self._answer(environ, study, series, instance, int(number))
+                    answer = self._answer(environ, *found.groups())
                 except Exception:  # noqa: BLE001 - the long way meets it again, and tells of it
                     answer = None
                 if answer is not None:
                     content_type, body = answer
-                    length = str(sum(map(len, body)))
-                    start_response(
-                        "200 OK",
-                        [
-                            ("Content-Type", content_type),
-                            ("Content-Length", length),
-                            *self._fixed,
-                        ],
-                    )
+                    length = ("Content-Length", str(sum(map(len, body))))
+                    start_response("200 OK", [("Content-Type", content_type), length, *self._fixed])
+                    endpoint = RENDERED_ENDPOINT if found.group(5) else FRAMES_ENDPOINT
                     taken_s = time.perf_counter() - started
-                    metrics.count(self._app.extensions, FRAMES_ENDPOINT, 200, taken_s)
+                    metrics.count(self._app.extensions, endpoint, 200, taken_s)
                     return body
         return self._long_way(environ, start_response)
 
     def _answer(
-        self, environ: WSGIEnvironment, study: str, series: str, instance: str, number: int
+        self,
+        environ: WSGIEnvironment,
+        study: str,
+        series: str,
+        instance: str,
+        number: str,
+        rendered: str | None,
     ) -> tuple[str, list[bytes]] | None:
         if environ.get("QUERY_STRING") or environ.get("SCRIPT_NAME"):
             return None
@@ -92,9 +101,17 @@ class FrameLane:
         row = self._sight.instance(actor, study, series, instance)
         if row is None:
             return None
-        media_type, is_single = _form(row, environ.get("HTTP_ACCEPT") or accept.ANY)
+        ranges = accept.ranges_of(environ.get("HTTP_ACCEPT") or accept.ANY)
+        answer = (self._rendered if rendered else self._stored)(row, int(number), ranges)
+        if answer is not None:
+            note_once(self._app.extensions, self._services, actor, FRAMES_NOTED, study, series)
+        return answer
+
+    def _stored(
+        self, row: InstanceRow, number: int, ranges: Sequence[Wanted]
+    ) -> tuple[str, list[bytes]]:
+        media_type, is_single = form_of_frames(row, ranges, may_be_single=True)
         frame = self._services.archive.read_frame(row, number).data
-        note_once(self._app.extensions, self._services, actor, FRAMES_NOTED, study, series)
         content_type = f"{media_type}; transfer-syntax={row.transfer_syntax_uid}"
         if is_single:
             return content_type, [frame]
@@ -102,6 +119,15 @@ class FrameLane:
         before, behind = around(boundary, f"Content-Type: {content_type}")
         whole = f'multipart/related; type="{media_type}"; boundary={boundary}'
         return whole, [before, frame, behind]
+
+    def _rendered(
+        self, row: InstanceRow, number: int, ranges: Sequence[Wanted]
+    ) -> tuple[str, list[bytes]] | None:
+        if not takes_jpeg(ranges):
+            return None
+        with self._app.app_context():
+            renderer = imaging().renderer
+        return JPEG, [renderer.rendered(row, number)]
 
     def _caller(self, environ: WSGIEnvironment) -> Actor | None:
         scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
@@ -117,7 +143,3 @@ class FrameLane:
 
 def _host(environ: WSGIEnvironment) -> str:
     return str(environ.get("HTTP_HOST", ""))
-
-
-def _form(row: InstanceRow, text: str) -> tuple[str, bool]:
-    return form_of_frames(row, accept.ranges_of(text), may_be_single=True)

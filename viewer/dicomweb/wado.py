@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 import structlog
-from flask import Blueprint, Response, current_app, stream_with_context
+from flask import Blueprint, Response, current_app, request, stream_with_context
 
 from casework.custody import CustodyEvent
 from casework.errors import Invalid, NotFound
@@ -20,18 +20,21 @@ from storage.exact import chunks_of
 from storage.frames import cut_of
 from storage.part10 import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, BytesSource
 from storage.rows import InstanceRow
-from viewer.dicomweb import accept, dicom_json
+from viewer.dicomweb import accept, dicom_json, rendering
 from viewer.dicomweb.accept import Wanted
 from viewer.dicomweb.multipart import length_of, new_boundary, write_parts
 from viewer.dicomweb.noting import note, note_once
 from viewer.guard import current_actor, current_scope
+from viewer.imaging import imaging
 from viewer.problems import NotAcceptable
 from viewer.services import services
 
 log = structlog.get_logger()
 
 FRAMES_ENDPOINT = "dicomweb.retrieve_frames"
+RENDERED_ENDPOINT = "dicomweb.rendered_frame"
 FRAMES_NOTED = "frames-retrieved"
+JPEG = "image/jpeg"
 
 _DICOM = "application/dicom"
 _OCTETS = "application/octet-stream"
@@ -72,6 +75,8 @@ def add_to(bp: Blueprint) -> None:
         bp.add_url_rule(rule, f"retrieve_{endpoint}", retrieve)
         bp.add_url_rule(rule + "/metadata", f"metadata_{endpoint}", metadata)
     bp.add_url_rule(_INSTANCE + "/frames/<numbers>", "retrieve_frames", frames)
+    bp.add_url_rule(_INSTANCE + "/frames/<int:frame>/rendered", "rendered_frame", rendered)
+    bp.add_url_rule(_INSTANCE + "/rendered", "rendered_instance", rendered)
 
 
 def retrieve(study: str, series: str | None = None, instance: str | None = None) -> Response:
@@ -130,6 +135,22 @@ def frames(study: str, series: str, instance: str, numbers: str) -> Response:
         lengths=lengths,
         contents=((archive.read_frame(row, n).data,) for n in asked),
     )
+
+
+def rendered(study: str, series: str, instance: str, frame: int = 1) -> Response:
+    """Return one frame as a JPEG that anybody can show; not for diagnosis (PS3.18 8.3.5, 10.4)."""
+    if not takes_jpeg(accept.wanted()):
+        raise NotAcceptable("Rendered images come as image/jpeg.", code="not-acceptable")
+    row = rows_of(study, series, instance)[0]
+    how = rendering.asked(request.args)
+    jpeg = imaging().renderer.rendered(row, frame, window=how.window, quality=how.quality)
+    _note_once(FRAMES_NOTED, study, series)
+    return Response(jpeg, content_type=JPEG)
+
+
+def takes_jpeg(ranges: Sequence[Wanted]) -> bool:
+    """Tell whether a client takes the only form of a rendered image."""
+    return any(not w.multipart and accept.matches(JPEG, w.media_type) for w in ranges)
 
 
 def form_of_frames(
