@@ -6,7 +6,7 @@ A durable record of the spool is the promise; its row in the index follows withi
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -230,6 +230,13 @@ class Archive:
     def open_part10(self, ref: InstanceRow) -> BinaryIO:
         """Open the Part 10 file of an instance as a stream."""
         return self._reader.open_part10(ref)
+
+    def open_each(self, refs: Sequence[InstanceRow]) -> Iterator[BinaryIO]:
+        """Open Part 10 files one after the other, with few requests to a distant store.
+
+        Each is closed before the next is asked for.
+        """
+        return self._reader.open_each(refs)
 
     def open_in_place(self, ref: InstanceRow) -> BinaryIO:
         """Open the Part 10 file of an instance where its row says that it lies, no copy of it."""

@@ -16,6 +16,17 @@ def exactly(stream: BinaryIO, length: int, name: str) -> BinaryIO:
     return cast(BinaryIO, _Exact(stream, length, name))
 
 
+def exactly_within(stream: BinaryIO, length: int, name: str) -> BinaryIO:
+    """Return a stream over the next bytes of one that goes on, and stays open behind them."""
+    return cast(BinaryIO, _Exact(stream, length, name, is_shared=True))
+
+
+def skip(stream: BinaryIO, length: int, name: str) -> None:
+    """Read over bytes that nobody wants."""
+    while length:
+        length -= len(read_fully(stream, min(length, CHUNK_BYTES), name))
+
+
 def chunks_of(stream: BinaryIO) -> Iterator[bytes]:
     """Yield a stream in chunks, and close it; in the memory of one chunk."""
     with stream:
@@ -32,9 +43,10 @@ def read_fully(stream: BinaryIO, length: int, name: str) -> bytes:
 
 
 class _Exact(io.RawIOBase):
-    def __init__(self, inner: BinaryIO, length: int, name: str) -> None:
+    def __init__(self, inner: BinaryIO, length: int, name: str, *, is_shared: bool = False) -> None:
         super().__init__()
         self._inner = inner
+        self._is_shared = is_shared
         self._left = length
         self._name = name
 
@@ -64,9 +76,13 @@ class _Exact(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        """Close the stream inside, too."""
+        """Close the stream inside, too; one that goes on is brought to the end of this part."""
         if not self.closed:
-            self._inner.close()
+            if self._is_shared:
+                left, self._left = self._left, 0
+                skip(self._inner, left, self._name)
+            else:
+                self._inner.close()
         super().close()
 
 

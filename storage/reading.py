@@ -5,7 +5,7 @@ What lies in the spool of another node is read from that node, through a port.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Protocol, TypeVar
 
 from sqlalchemy import select
@@ -14,13 +14,14 @@ from casework.errors import NotFound, Unavailable
 from storage import copies
 from storage.database import Database
 from storage.disk import open_stretch
-from storage.exact import exactly
-from storage.objects import ObjectStore, read_range
+from storage.exact import exactly, exactly_within, skip
+from storage.objects import LocalFiles, ObjectStore, read_range
 from storage.rows import InstanceRow, Location
 from storage.spool import Spool
 from storage.tables import IN_SPOOL, instances, segments
 
 _T = TypeVar("_T")
+_GAP_BYTES = 64 << 10  # read along rather than asked for anew
 
 
 class OtherSpools(Protocol):
@@ -64,6 +65,26 @@ class Reader:
             copies_too=copies_too,
         )
         return exactly(stream, ref.location.length, ref.sop_instance_uid)
+
+    def open_each(self, refs: Sequence[InstanceRow]) -> Iterator[BinaryIO]:
+        """Open Part 10 files one after the other; each is closed before the next is asked for.
+
+        What lies side by side in a pack that is not on this machine comes with one request.
+        """
+        is_local = isinstance(self._store, LocalFiles)
+        for run in side_by_side(refs):
+            if is_local or len(run) == 1:
+                yield from map(self.open_part10, run)
+                continue
+            at, last = run[0].location, run[-1].location
+            position, end = at.offset, last.offset + last.length
+            with self._store.open_range(at.container, position, end - position) as stream:
+                for ref in run:
+                    where = ref.location
+                    skip(stream, where.offset - position, ref.sop_instance_uid)
+                    with exactly_within(stream, where.length, ref.sop_instance_uid) as part:
+                        yield part
+                    position = where.offset + where.length
 
     def read(self, ref: InstanceRow, offset: int, length: int) -> bytes:
         """Return a stretch of the Part 10 file of an instance."""
@@ -148,6 +169,24 @@ class Reader:
         if node is None or node == self._spool.node:
             raise _missing(ref, "in the spool")
         return where, node
+
+
+def side_by_side(refs: Sequence[InstanceRow]) -> Iterator[list[InstanceRow]]:
+    """Return instances in runs that lie one behind the other in a pack, with little in between."""
+    run: list[InstanceRow] = []
+    for ref in refs:
+        if run and not _follows(run[-1].location, ref.location):
+            yield run
+            run = []
+        run.append(ref)
+    if run:
+        yield run
+
+
+def _follows(before: Location, at: Location) -> bool:
+    if before.in_spool or at.in_spool or before.container != at.container:
+        return False
+    return 0 <= at.offset - (before.offset + before.length) <= _GAP_BYTES
 
 
 def _missing(ref: InstanceRow, place: str) -> NotFound:

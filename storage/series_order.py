@@ -10,11 +10,12 @@ from sqlalchemy import ColumnElement, and_, literal, select, tuple_
 from storage.rows import InstanceRow
 from storage.tables import instances
 
+_OF = instances.alias("of")
+
 
 def in_series_of(row: InstanceRow) -> ColumnElement[bool]:
     """Return the condition of the current instances of a series, by one of them."""
-    of = instances.alias("of")
-    pk = select(of.c.series_pk).where(of.c.pk == row.pk).scalar_subquery()
+    pk = select(_OF.c.series_pk).where(_OF.c.pk == row.pk).scalar_subquery()
     return instances.c.series_pk == pk
 
 

@@ -10,6 +10,8 @@ from casework.access import HIDDEN_FROM_OTHERS, Scope
 from storage.casebook_tables import cases
 from storage.tables import studies
 
+_OTHER = studies.alias("other")  # made once: it costs more than the query
+
 
 def case_clause(scope: Scope) -> ColumnElement[bool]:
     """Return the condition on `cases` that `Scope.covers_case` is."""
@@ -37,19 +39,18 @@ def seen_copy_clause(scope: Scope) -> list[ColumnElement[bool]]:
     """
     if scope.sites is not None and len(scope.sites | {scope.own_site}) == 1:
         return []
-    other = studies.alias("other")
     better = or_(
-        other.c.instance_count > studies.c.instance_count,
+        _OTHER.c.instance_count > studies.c.instance_count,
         and_(
-            other.c.instance_count == studies.c.instance_count,
-            other.c.pk < studies.c.pk,
+            _OTHER.c.instance_count == studies.c.instance_count,
+            _OTHER.c.pk < studies.c.pk,
         ),
     )
     return [
         ~exists().where(
-            other.c.study_uid == studies.c.study_uid,
+            _OTHER.c.study_uid == studies.c.study_uid,
             better,
-            study_clause(scope, other),
+            study_clause(scope, _OTHER),
         )
     ]
 

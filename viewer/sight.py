@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import Generic, TypeVar
 
-from casework.access import scope_of
+from casework.access import Scope, scope_of
 from casework.model import Actor
 from storage.rows import InstanceRow
 from viewer.services import Services
@@ -22,6 +22,7 @@ from viewer.services import Services
 FOR_S = 1.0
 _AHEAD = 48  # of a series that is read one by one, looked up together
 _MOST = 20_000
+_TURNS = 64
 _LATELY_S = 10.0  # a second look into a series within this time: it is being read
 
 _Value = TypeVar("_Value")
@@ -67,6 +68,7 @@ class Sight:
         self._clock = clock
         self._actors: Briefly[Actor] = Briefly(clock=clock)
         self._rows: Briefly[InstanceRow] = Briefly(clock=clock)
+        self._turns = [Lock() for _ in range(_TURNS)]
         self._lately: Briefly[bool] = Briefly(for_s=_LATELY_S, clock=clock)
 
     def actor(self, *, bearer: str = "", session: str = "") -> Actor | None:
@@ -95,6 +97,13 @@ class Sight:
         row = self._rows.get((series, sop_instance_uid))
         if row is not None:
             return row
+        with self._turns[hash(series) % _TURNS]:  # of several who miss at once, one looks
+            return self._rows.get((series, sop_instance_uid)) or self._look(
+                series, sop_instance_uid
+            )
+
+    def _look(self, series: tuple[Scope, str, str], sop_instance_uid: str) -> InstanceRow | None:
+        scope, study_uid, series_uid = series
         asked_at = self._clock()
         index = self._services.index
         rows = index.instances_of(scope, study_uid, series_uid, sop_instance_uid=sop_instance_uid)

@@ -120,6 +120,31 @@ def test_any_stretch_is_that_of_the_stored_bytes(
                 archive.read_stretch(row, offset, length)
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_series_is_read_object_by_object(
+    archive: Archive, store: ObjectStore, everything: Scope, packed: bool
+) -> None:
+    take(archive, 5)
+    if packed:
+        pack(archive)
+    found = rows(archive, everything)
+    wholes = [archive.read_part10(row) for row in found]
+    if isinstance(store, Watched):
+        store.reads.clear()
+    assert [b"".join(chunks_of(each)) for each in archive.open_each(found)] == wholes
+    if isinstance(store, Watched):
+        assert len(store.reads) == (1 if packed else 0)
+    backwards = [found[n] for n in (4, 3, 0, 1, 1, 2)]
+    got = [b"".join(chunks_of(each)) for each in archive.open_each(backwards)]
+    assert got == [wholes[n] for n in (4, 3, 0, 1, 1, 2)]
+    heads = []
+    for each in archive.open_each(found):
+        with each:
+            heads.append(each.read(200))
+    assert heads == [whole[:200] for whole in wholes]
+    assert list(archive.open_each([])) == []
+
+
 def test_frames_read_by_many_at_once_are_those_stored(archive: Archive, everything: Scope) -> None:
     take(archive, 24)
     pack(archive)
@@ -213,6 +238,8 @@ def test_a_store_that_ends_too_soon_is_an_error_and_not_a_short_answer(
         stream.read()
     with pytest.raises(Unavailable):
         b"".join(chunks_of(archive.open_part10(found[3])))
+    with pytest.raises(Unavailable):
+        list(map(list, map(chunks_of, archive.open_each(found))))
     store.ends_at = None
     until(lambda: archive.read_frame(found[2], 1).data == pixels_of(3), "the frame")
     assert [archive.read_frame(row, 1).data for row in found] == [

@@ -64,11 +64,12 @@ def around(boundary: str, head: str) -> tuple[bytes, bytes]:
 
 def write_parts(boundary: str, parts: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
     """Yield the body for (part header lines, chunks) one after the other."""
+    behind = b""  # goes out with what stands before the next part: each piece costs the server
     for head, chunks in parts:
-        yield _before(boundary, head)
+        yield behind + _before(boundary, head)
         yield from chunks
-        yield b"\r\n"
-    yield _end(boundary)
+        behind = b"\r\n"
+    yield behind + _end(boundary)
 
 
 def length_of(boundary: str, parts: Iterable[tuple[str, int]]) -> int:

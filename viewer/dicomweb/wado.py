@@ -99,7 +99,7 @@ def retrieve(study: str, series: str | None = None, instance: str | None = None)
         _DICOM,
         heads=[f"Content-Type: {_typed(_DICOM, row)}" for row in rows],
         lengths=[row.location.length for row in rows],
-        contents=(chunks_of(archive.open_part10(row)) for row in rows),
+        contents=map(chunks_of, archive.open_each(rows)),
     )
 
 
