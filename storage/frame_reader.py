@@ -62,6 +62,7 @@ class FrameReader:
         self._database = database
         self._walk_limits = walk_limits
         self._cache = FrameCache(cache_bytes)
+        self._ahead_bytes = min(read_ahead.MOST_BYTES, cache_bytes // 2)
         self._pace = Pace()
         self._idle = threading.Semaphore(_STREAMS)
         self._streams: ThreadPoolExecutor | None = None
@@ -110,7 +111,8 @@ class FrameReader:
         )
 
     def _from_elsewhere(self, ref: InstanceRow, frame: int, cut: Cut) -> bytes:
-        if ref.location.in_spool or not self._idle.acquire(blocking=False):
+        is_alone = ref.location.in_spool or not self._ahead_bytes
+        if is_alone or not self._idle.acquire(blocking=False):
             return self._read(ref, cut)
         goes_on = False
         try:
@@ -142,7 +144,7 @@ class FrameReader:
         except (SQLAlchemyError, LysbroError) as error:  # the frame itself can be read all the same
             log.warning("not read ahead", container=container, reason=type(error).__name__)
             return []
-        run = read_ahead.run_behind(first, others)
+        run = read_ahead.run_behind(first, others, most_bytes=self._ahead_bytes)
         claimed = self._cache.claim(one.key for one in run)
         kept = next((n for n, one in enumerate(run) if one.key not in claimed), len(run))
         self._cache.give_up([one.key for one in run[kept:] if one.key in claimed])

@@ -71,9 +71,7 @@ def placed(row: InstanceRow, frame: int) -> Placed:
     return Placed((row.sha256, frame), at.offset + at.dataset_offset + cut.offset, cut)
 
 
-def run_behind(
-    first: Placed, others: Sequence[Placed], *, most_bytes: int = MOST_BYTES
-) -> list[Placed]:
+def run_behind(first: Placed, others: Sequence[Placed], *, most_bytes: int) -> list[Placed]:
     """Return those of the others that follow the first side by side, within a bound of bytes."""
     run: list[Placed] = []
     end = first.end

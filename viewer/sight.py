@@ -21,7 +21,7 @@ from viewer.services import Services
 
 FOR_S = 1.0
 _AHEAD = 48  # of a series that is read one by one, looked up together
-_MOST = 20_000
+_MOST = 5_000
 _TURNS = 64
 _LATELY_S = 10.0  # a second look into a series within this time: it is being read
 

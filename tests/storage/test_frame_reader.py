@@ -200,6 +200,25 @@ def test_frames_of_one_object_cost_few_reads(
     assert len(store.reads) == 2
 
 
+@pytest.mark.parametrize(("cache_bytes", "most_kept"), [(0, 0), (3000, 3000)])
+def test_nothing_is_read_ahead_that_could_not_be_kept(
+    sited: Database, tmp_path: Path, everything: Scope, cache_bytes: int, most_kept: int
+) -> None:
+    store = Watched()
+    archive = Archive(
+        data=tmp_path, database=sited, store=store, limits=LIMITS, frame_cache_bytes=cache_bytes
+    )
+    archive.start()
+    take(archive, 6)
+    pack(archive)
+    store.reads.clear()
+    for number, row in enumerate(rows(archive, everything), start=1):
+        assert archive.read_frame(row, 1).data == pixels_of(number)
+    assert max(length for _, length in store.reads) <= max(FRAME, cache_bytes // 2)
+    assert archive.frame_figures().size_bytes <= most_kept
+    archive.close()
+
+
 def test_a_local_frame_is_not_kept_twice(
     sited: Database, tmp_path: Path, everything: Scope
 ) -> None:
