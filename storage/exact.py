@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, cast
 
 from casework.errors import Unavailable
@@ -16,9 +16,16 @@ def exactly(stream: BinaryIO, length: int, name: str) -> BinaryIO:
     return cast(BinaryIO, _Exact(stream, length, name))
 
 
-def exactly_within(stream: BinaryIO, length: int, name: str) -> BinaryIO:
-    """Return a stream over the next bytes of one that goes on, and stays open behind them."""
-    return cast(BinaryIO, _Exact(stream, length, name, is_shared=True))
+def parts_of(stream: BinaryIO, parts: Iterable[tuple[int, int, str]]) -> Iterator[BinaryIO]:
+    """Yield parts of a stream, each with a gap before it, a length and a name.
+
+    What nobody has read of a part is passed over when the next is asked for, and only then.
+    """
+    for gap, length, name in parts:
+        skip(stream, gap, name)
+        part = _Exact(stream, length, name, is_shared=True)
+        yield cast(BinaryIO, part)
+        skip(stream, part.left, name)
 
 
 def skip(stream: BinaryIO, length: int, name: str) -> None:
@@ -47,7 +54,7 @@ class _Exact(io.RawIOBase):
         super().__init__()
         self._inner = inner
         self._is_shared = is_shared
-        self._left = length
+        self.left = length
         self._name = name
 
     def readable(self) -> bool:
@@ -56,13 +63,13 @@ class _Exact(io.RawIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return the next bytes: as many as asked for, fewer only at the end."""
-        wanted = self._left if size is None or size < 0 else min(size, self._left)
+        wanted = self.left if size is None or size < 0 else min(size, self.left)
         if not wanted:
             return b""
         data = self._inner.read(wanted)
-        self._left -= len(data)
+        self.left -= len(data)
         if len(data) != wanted:
-            raise _short(self._name, self._left)
+            raise _short(self._name, self.left)
         return data
 
     def readall(self) -> bytes:
@@ -76,13 +83,9 @@ class _Exact(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        """Close the stream inside, too; one that goes on is brought to the end of this part."""
-        if not self.closed:
-            if self._is_shared:
-                left, self._left = self._left, 0
-                skip(self._inner, left, self._name)
-            else:
-                self._inner.close()
+        """Close the stream inside, too, unless others go on with it."""
+        if not self.closed and not self._is_shared:
+            self._inner.close()
         super().close()
 
 

@@ -14,7 +14,7 @@ from casework.errors import NotFound, Unavailable
 from storage import copies
 from storage.database import Database
 from storage.disk import open_stretch
-from storage.exact import exactly, exactly_within, skip
+from storage.exact import exactly, parts_of
 from storage.objects import LocalFiles, ObjectStore, read_range
 from storage.rows import InstanceRow, Location
 from storage.spool import Spool
@@ -76,15 +76,10 @@ class Reader:
             if is_local or len(run) == 1:
                 yield from map(self.open_part10, run)
                 continue
-            at, last = run[0].location, run[-1].location
-            position, end = at.offset, last.offset + last.length
-            with self._store.open_range(at.container, position, end - position) as stream:
-                for ref in run:
-                    where = ref.location
-                    skip(stream, where.offset - position, ref.sop_instance_uid)
-                    with exactly_within(stream, where.length, ref.sop_instance_uid) as part:
-                        yield part
-                    position = where.offset + where.length
+            first, last = run[0].location, run[-1].location
+            length = last.offset + last.length - first.offset
+            with self._store.open_range(first.container, first.offset, length) as stream:
+                yield from parts_of(stream, _parts(run))
 
     def read(self, ref: InstanceRow, offset: int, length: int) -> bytes:
         """Return a stretch of the Part 10 file of an instance."""
@@ -181,6 +176,14 @@ def side_by_side(refs: Sequence[InstanceRow]) -> Iterator[list[InstanceRow]]:
         run.append(ref)
     if run:
         yield run
+
+
+def _parts(run: Sequence[InstanceRow]) -> Iterator[tuple[int, int, str]]:
+    position = run[0].location.offset
+    for ref in run:
+        at = ref.location
+        yield at.offset - position, at.length, ref.sop_instance_uid
+        position = at.offset + at.length
 
 
 def _follows(before: Location, at: Location) -> bool:

@@ -30,12 +30,24 @@ SIDE = 16
 FRAME = SIDE * SIDE * 2
 
 
+class Counted(io.BytesIO):
+    """Remembers how far it was read."""
+
+    read_to = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.read_to = self.tell()
+        return data
+
+
 class Watched(MemoryStore):
     """A store that is not on this machine: counts its reads, and may be cut short or away."""
 
     def __init__(self) -> None:
         super().__init__()
         self.reads: list[tuple[int, int]] = []
+        self.streams: list[Counted] = []
         self.ends_at: int | None = None
 
     def open_range(self, key: str, offset: int, length: int) -> BinaryIO:
@@ -43,7 +55,8 @@ class Watched(MemoryStore):
         content = super().open_range(key, offset, length).read()
         if self.ends_at is not None:
             content = content[: max(0, self.ends_at - offset)]
-        return io.BytesIO(content)
+        self.streams.append(Counted(content))
+        return self.streams[-1]
 
 
 @pytest.fixture(params=["folder", "afar"])
@@ -59,6 +72,17 @@ def archive(sited: Database, tmp_path: Path, store: ObjectStore) -> Iterator[Arc
     opened.start()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def afar(sited: Database, tmp_path: Path) -> Iterator[tuple[Archive, Watched]]:
+    store = Watched()
+    archive = Archive(
+        data=tmp_path, database=sited, store=store, limits=LIMITS, frame_cache_bytes=1 << 20
+    )
+    archive.start()
+    yield archive, store
+    archive.close()
 
 
 def pixels_of(number: int, frames: int = 1) -> bytes:
@@ -145,6 +169,21 @@ def test_a_series_is_read_object_by_object(
     assert list(archive.open_each([])) == []
 
 
+def test_one_who_goes_away_has_no_more_fetched(
+    afar: tuple[Archive, Watched], everything: Scope
+) -> None:
+    archive, store = afar
+    take(archive, 5)
+    pack(archive)
+    streams = archive.open_each(rows(archive, everything))
+    first = next(streams)
+    first.read(10)
+    first.close()
+    streams.close()  # type: ignore[attr-defined]
+    assert store.streams[-1].closed
+    assert store.streams[-1].read_to == 10
+
+
 def test_frames_read_by_many_at_once_are_those_stored(archive: Archive, everything: Scope) -> None:
     take(archive, 24)
     pack(archive)
@@ -153,17 +192,6 @@ def test_frames_read_by_many_at_once_are_those_stored(archive: Archive, everythi
     with ThreadPoolExecutor(8) as viewers:
         got = list(viewers.map(lambda n: archive.read_frame(found[n], 1).data, order))
     assert got == [pixels_of(n + 1) for n in order]
-
-
-@pytest.fixture
-def afar(sited: Database, tmp_path: Path) -> Iterator[tuple[Archive, Watched]]:
-    store = Watched()
-    archive = Archive(
-        data=tmp_path, database=sited, store=store, limits=LIMITS, frame_cache_bytes=1 << 20
-    )
-    archive.start()
-    yield archive, store
-    archive.close()
 
 
 def test_slices_side_by_side_in_a_pack_cost_few_reads(
