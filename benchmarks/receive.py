@@ -222,13 +222,14 @@ answers to both: every object is hashed, judged whole, journalled and indexed. I
 has threads. storescp writes files, without an index and without fsync. Orthanc stores, syncs
 (SyncStorageArea, its default) and indexes. Each has a maximum PDU of 131072.
 
-- Machine: {_machine()}
+- Machine: {machine()}
 - Disk: {_disk(folder)}
 {told}
 """
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Return the processors, the system and its load."""
     model = "unknown processor"
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):

@@ -143,7 +143,8 @@ def export_case(
     try:
         with stream:
             with zipfile.ZipFile(stream, "w", allowZip64=True) as archive:
-                _write(parts, dossier, scope, watch(instances), _Package(archive, parts.clock()))
+                package = _Package(archive, parts.clock())
+                _write(parts, dossier, scope, instances, package, watch)
             stream.flush()
             os.fsync(stream.fileno())
             size_bytes = stream.tell()
@@ -193,8 +194,9 @@ def _write(
     parts: Parts,
     dossier: CaseDossier,
     scope: Scope,
-    instances: Iterable[InstanceRow],
+    instances: Sequence[InstanceRow],
     package: _Package,
+    watch: Watch,
 ) -> None:
     case = dossier.case
     package.put_json("case.json", _case(dossier))
@@ -210,10 +212,11 @@ def _write(
         package.put(f"{name}.pdf", pdf)
     custody = []
     series: dict[tuple[str, str], int] = {}
-    for number, row in enumerate(instances, start=1):
+    contents = parts.archive.open_each(instances, as_received=lambda _: True)
+    for number, row in enumerate(watch(instances), start=1):
         folder = series.setdefault((row.site, row.series_uid), len(series) + 1)
         name = f"images/series-{folder:03}/{number:05}.dcm"
-        package.pour(name, parts.archive.open_as_received(row), row)
+        package.pour(name, next(contents), row)
         events = parts.index.custody(scope, row.sop_instance_uid, row.site)
         custody.append(
             {

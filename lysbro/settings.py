@@ -302,6 +302,11 @@ class Settings(BaseModel):
     verify_daily_bytes: int = Field(
         20 << 30, ge=0, description="bytes of packs hashed again in a day; 0: none"
     )
+    frame_cache_bytes: int = Field(
+        128 << 20,
+        ge=0,
+        description="most bytes of frames from S3 or another node kept in memory; 0: none",
+    )
     cache_bytes: Bytes = Field(1 << 30, description="most bytes of previews kept on disk")
 
     language: Literal["en", "nb"] = Field("en", description="language of pages for new visitors")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 from contextlib import ExitStack
 
@@ -24,4 +25,8 @@ def application() -> Flask:
     stack = ExitStack()
     parts = stack.enter_context(open_parts(settings, intake=True))
     atexit.register(stack.close)
-    return create_app(web_services(parts))
+    app = create_app(web_services(parts))
+    # what is loaded by now stays: a collection of garbage need not look through it again
+    gc.collect()
+    gc.freeze()
+    return app

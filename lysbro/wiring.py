@@ -113,6 +113,7 @@ def open_parts(
             quota_warn_percent=settings.quota_warn_percent,
             mirror=open_mirror(settings.mirror, data, s3=settings.mirror_s3),
             require_store=Belonging(database, store).require,
+            frame_cache_bytes=settings.frame_cache_bytes,
         )
         with ExitStack() as stack:
             stack.callback(archive.close)

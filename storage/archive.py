@@ -6,7 +6,7 @@ A durable record of the spool is the promise; its row in the index follows withi
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,15 +20,17 @@ from storage.commit import read_only
 from storage.database import Database
 from storage.express import Express, remove_stale
 from storage.fallback import FallbackStore
+from storage.frame_cache import CacheFigures
+from storage.frame_reader import Frame, FrameReader
 from storage.index_process import IndexProcess
 from storage.indexer import Indexer
 from storage.intake import Intake
-from storage.objects import ObjectStore
+from storage.objects import LocalFiles, ObjectStore
 from storage.pace import Pace, drain_s
 from storage.part10 import DEFLATED_LE, BytesSource, WalkLimits, peek_identity, read_file_meta
 from storage.positions import spooled
 from storage.quota_gate import QuotaGate
-from storage.reading import Frame, OtherSpools, Reader
+from storage.reading import OtherSpools, Reader
 from storage.records import SpoolRecord
 from storage.recovery import RecoveryReport, recover
 from storage.restoring import Restorer
@@ -96,12 +98,14 @@ class Archive:
         quota_warn_percent: int = 80,
         mirror: ObjectStore | None = None,
         require_store: Callable[[], None] = lambda: None,
+        frame_cache_bytes: int = 0,
     ) -> None:
         """`follower` is the command of the process that indexes; empty: a thread of this one.
 
         `node` is the name of this data folder among others; `others` reads from their spools.
         `mirror` is a second store, read where the first one fails.
         `require_store` raises Unavailable when nothing may be put into the store: it is not ours.
+        `frame_cache_bytes` bounds what is kept of frames that lie in no file of this machine.
         """
         self.data = data
         self.database = database
@@ -113,15 +117,22 @@ class Archive:
             data / "spool", limits=limits, clock=clock, durability=durability, sync=sync, node=node
         )
         self.mirror = mirror
-        self._in_place = Reader(
-            self.spool, store, database, walk_limits=self.walk_limits, others=others
-        )
+        self._in_place = Reader(self.spool, store, database, others=others)
         self._reader: Reader | CheckedReader = self._in_place
         self._fallback: FallbackStore | None = None
         if mirror is not None:
             self._fallback = FallbackStore(store, mirror, database, clock=clock)
             self._reader = CheckedReader(self._in_place.over(self._fallback), self._fallback)
-        self._restorer = Restorer(self._reader, database)
+        self._frames = FrameReader(
+            self._reader,
+            self.spool,
+            self._fallback or store,
+            database,
+            is_local=isinstance(store, LocalFiles),
+            walk_limits=self.walk_limits,
+            cache_bytes=frame_cache_bytes,
+        )
+        self._restorer = Restorer(self._reader, self._frames, database)
         self._indexer: Indexer | IndexProcess
         if follower:
             self._indexer = IndexProcess(follower, housekeeping=self.spool.seal_due)
@@ -166,6 +177,7 @@ class Archive:
 
     def close(self) -> None:
         """Seal the segments, index what waits, and end the indexer."""
+        self._frames.close()
         self.spool.close()
         if self._is_started:
             self._indexer.stop(timeout_s=_DRAIN_S)
@@ -259,6 +271,19 @@ class Archive:
         """Open the data set of an instance as it was received, in its `restored_syntax`."""
         return self._restorer.open_dataset_as_received(ref)
 
+    def open_each(
+        self,
+        refs: Sequence[InstanceRow],
+        *,
+        as_received: Callable[[InstanceRow], bool] = lambda _: False,
+    ) -> Iterator[BinaryIO]:
+        """Open Part 10 files one after the other, with few requests to a distant store.
+
+        Each is closed before the next is asked for. `as_received` says of which the form is wanted
+        in which they came.
+        """
+        return self._restorer.open_each(refs, as_received=as_received)
+
     def open_in_place(self, ref: InstanceRow) -> BinaryIO:
         """Open the Part 10 file of an instance where its row says that it lies, no copy of it."""
         return self._in_place.open_part10(ref, copies_too=False)
@@ -266,6 +291,10 @@ class Archive:
     def read_part10(self, ref: InstanceRow) -> bytes:
         """Return the Part 10 file of an instance."""
         return self._restorer.read(ref, 0, ref.location.length)
+
+    def read_stretch(self, ref: InstanceRow, offset: int, length: int) -> bytes:
+        """Return a stretch of the Part 10 file of an instance; it is whole or Unavailable."""
+        return self._restorer.read(ref, offset, length)
 
     def read_dataset(self, ref: InstanceRow) -> bytes:
         """Return the data set of an instance as its row describes it."""
@@ -282,6 +311,10 @@ class Archive:
     def native_frame(self, ref: InstanceRow, frame: int) -> Frame:
         """Return one frame of an instance, counted from 1, as it was received."""
         return self._restorer.native_frame(ref, frame)
+
+    def frame_figures(self) -> CacheFigures:
+        """Return what the cache of frames of this process has done."""
+        return self._frames.figures()
 
     def load(self) -> Load:
         """Return how much waits in the spool and for the index; asks no database."""

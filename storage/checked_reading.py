@@ -8,16 +8,13 @@ mirror from then on. A few frames of many are given without a hash: reading all 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 
 from casework.errors import LysbroError, Unavailable
 from storage.fallback import CORRUPT, FallbackStore
 from storage.journal import new_digest
-from storage.objects import ObjectInfo
-from storage.reading import Frame, Reader
+from storage.reading import Reader
 from storage.rows import InstanceRow
 from storage.tables import IN_SPOOL
 
@@ -64,11 +61,15 @@ class CheckedReader:
             raise trouble
         raise _damaged(ref)
 
+    def open_each(self, refs: Sequence[InstanceRow]) -> Iterator[BinaryIO]:
+        """Open Part 10 files one after the other."""
+        return map(self.open_part10, refs)
+
     def read(self, ref: InstanceRow, offset: int, length: int) -> bytes:
-        """Return a stretch of the Part 10 file of an instance, of a large one without a hash."""
-        if ref.location.where == IN_SPOOL or ref.location.length > _HELD_BYTES:
-            return self._reader.read(ref, offset, length)
-        return self.read_part10(ref)[offset : offset + length]
+        """Return a stretch of the Part 10 file of an instance."""
+        if self.hashes(ref) or (not ref.location.in_spool and length == ref.location.length):
+            return self.read_part10(ref)[offset : offset + length]
+        return self._reader.read(ref, offset, length)
 
     def read_dataset(self, ref: InstanceRow) -> bytes:
         """Return the data set of an instance as it was received."""
@@ -76,18 +77,10 @@ class CheckedReader:
             return self._reader.read_dataset(ref)
         return self.read_part10(ref)[ref.location.dataset_offset :]
 
-    def read_frame(self, ref: InstanceRow, frame: int) -> Frame:
-        """Return one frame of an instance, counted from 1, as it was received."""
-        where, pixel = ref.location, ref.pixel
-        if (
-            where.where == IN_SPOOL
-            or pixel is None
-            or pixel.frames > _FRAMES_HASHED
-            or where.length > _HELD_BYTES
-        ):
-            return self._reader.read_frame(ref, frame)
-        held = self._reader.over(_Held(self.read_part10(ref)))
-        return held.read_frame(replace(ref, location=replace(where, offset=0)), frame)
+    def hashes(self, ref: InstanceRow) -> bool:
+        """Tell whether a stretch of an object is given only once all of it was hashed."""
+        is_of_many = ref.pixel is not None and ref.pixel.frames > _FRAMES_HASHED
+        return not (ref.location.in_spool or is_of_many or ref.location.length > _HELD_BYTES)
 
 
 def has_its_hash(ref: InstanceRow, data: bytes) -> bool:
@@ -141,37 +134,3 @@ class _Hashed(io.RawIOBase):
             return
         self._store.at_fault(ref.location.container, CORRUPT)
         raise _damaged(ref)
-
-
-class _Held:
-    """One object that is in memory, as a store."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def open_range(self, key: str, offset: int, length: int) -> BinaryIO:
-        return io.BytesIO(self._data[offset : offset + length])
-
-    def size(self, key: str) -> int:
-        return len(self._data)
-
-    def exists(self, key: str) -> bool:
-        return True
-
-    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        return iter(())
-
-    def put(self, key: str, source: Path | bytes, *, sha256: str) -> None:
-        raise NotImplementedError
-
-    def delete(self, key: str) -> None:
-        raise NotImplementedError
-
-    def erase(self, key: str) -> None:
-        raise NotImplementedError
-
-    def tidy(self) -> int:
-        return 0
-
-    def describe(self) -> str:
-        return "memory"

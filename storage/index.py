@@ -36,6 +36,7 @@ from storage.rows import (
     series_row,
     study_row,
 )
+from storage.series_order import comes_behind, in_series_of
 from storage.tables import instances, packs, patients, series, studies
 from storage.visibility import seen_copy_clause, study_clause
 
@@ -113,11 +114,14 @@ class Index:
         study_uid: str,
         series_uid: str | None = None,
         site: str | None = None,
+        sop_instance_uid: str | None = None,
     ) -> list[InstanceRow]:
         """Return the current instances of a study or series, by series and instance number."""
         wanted = _of_study(scope, study_uid, site)
         if series_uid is not None:
             wanted.append(series.c.series_uid == series_uid)
+        if sop_instance_uid is not None:
+            wanted.append(instances.c.sop_instance_uid == sop_instance_uid)
         statement = (
             _current_instances()
             .where(*wanted)
@@ -135,6 +139,21 @@ class Index:
         """Return the current instance of a UID within sight, or raise NotFound."""
         with self._database.read() as conn:
             return _instance(conn, scope, sop_instance_uid, site)
+
+    def instances_behind(self, scope: Scope, row: InstanceRow, count: int) -> list[InstanceRow]:
+        """Return the next instances of the series of one within sight, in the series' order."""
+        statement = (
+            _current_instances()
+            .where(
+                in_series_of(row),
+                comes_behind(row),
+                study_clause(scope),
+            )
+            .order_by(instances.c.number.asc().nulls_last(), instances.c.pk)
+            .limit(count)
+        )
+        with self._database.read() as conn:
+            return [instance_row(each) for each in conn.execute(statement)]
 
     def find(
         self,

@@ -1,28 +1,27 @@
-"""Reads objects, data sets and frames back from a spool or a pack, each with one range read.
+"""Reads objects and stretches of them back from a spool or a pack, each with one range read.
 
 What lies in the spool of another node is read from that node, through a port.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Protocol, TypeVar
 
 from sqlalchemy import select
 
-from casework.errors import Invalid, NotFound, Unavailable
+from casework.errors import NotFound, Unavailable
 from storage import copies
 from storage.database import Database
 from storage.disk import open_stretch
-from storage.header import PixelLayout, Span
-from storage.objects import ObjectStore, read_range
-from storage.part10 import DEFLATED_LE, BytesSource, WalkLimits, native_frame_bits, plain_source
+from storage.exact import exactly, parts_of
+from storage.objects import LocalFiles, ObjectStore, read_range
 from storage.rows import InstanceRow, Location
 from storage.spool import Spool
 from storage.tables import IN_SPOOL, instances, segments
 
 _T = TypeVar("_T")
+_GAP_BYTES = 64 << 10  # read along rather than asked for anew
 
 
 class OtherSpools(Protocol):
@@ -35,14 +34,6 @@ class OtherSpools(Protocol):
     def open(self, segment: str, offset: int, length: int) -> BinaryIO:
         """Open a stretch of a segment as a stream."""
         ...
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The bytes of one frame as they were received, and the transfer syntax that they are in."""
-
-    data: bytes
-    transfer_syntax_uid: str
 
 
 class OtherForm(Unavailable):
@@ -58,34 +49,49 @@ class Reader:
         store: ObjectStore,
         database: Database,
         *,
-        walk_limits: WalkLimits,
         others: OtherSpools | None = None,
     ) -> None:
         self._spool = spool
         self._store = store
         self._database = database
-        self._walk_limits = walk_limits
         self._others = others
 
     def over(self, store: ObjectStore) -> Reader:
         """Return a reader like this one, over another store."""
-        return Reader(
-            self._spool,
-            store,
-            self._database,
-            walk_limits=self._walk_limits,
-            others=self._others,
-        )
+        return Reader(self._spool, store, self._database, others=self._others)
+
+    def hashes(self, ref: InstanceRow) -> bool:
+        """Tell whether a stretch of an object is given only once all of it was hashed."""
+        return False
 
     def open_part10(self, ref: InstanceRow, *, copies_too: bool = True) -> BinaryIO:
-        """Open the Part 10 file of an instance as a stream."""
-        return self._wherever(
+        """Open the Part 10 file of an instance as a stream.
+
+        It is never short: where bytes are missing, reading raises Unavailable.
+        """
+        stream = self._wherever(
             ref,
             here=lambda at: open_stretch(self._spool.open(at.container), at.offset, at.length),
             there=lambda others, at: others.open(at.container, at.offset, at.length),
             stored=lambda at: self._store.open_range(at.container, at.offset, at.length),
             copies_too=copies_too,
         )
+        return exactly(stream, ref.location.length, ref.sop_instance_uid)
+
+    def open_each(self, refs: Sequence[InstanceRow]) -> Iterator[BinaryIO]:
+        """Open Part 10 files one after the other; each is closed before the next is asked for.
+
+        What lies side by side in a pack that is not on this machine comes with one request.
+        """
+        is_local = isinstance(self._store, LocalFiles)
+        for run in side_by_side(refs):
+            if is_local or len(run) == 1:
+                yield from map(self.open_part10, run)
+                continue
+            first, last = run[0].location, run[-1].location
+            length = last.offset + last.length - first.offset
+            with self._store.open_range(first.container, first.offset, length) as stream:
+                yield from parts_of(stream, _parts(run))
 
     def read(self, ref: InstanceRow, offset: int, length: int) -> bytes:
         """Return a stretch of the Part 10 file of an instance."""
@@ -105,62 +111,6 @@ class Reader:
     def read_dataset(self, ref: InstanceRow) -> bytes:
         """Return the data set of an instance as it was received."""
         return self.read(ref, ref.location.dataset_offset, ref.size_bytes)
-
-    def read_frame(self, ref: InstanceRow, frame: int) -> Frame:
-        """Return one frame, counted from 1, as it was received."""
-        pixel = ref.pixel
-        if pixel is None:
-            raise NotFound("The object has no pixel data.", code="no-pixels")
-        if not 1 <= frame <= pixel.frames:
-            raise NotFound(
-                f"The object has {pixel.frames} frames; there is no frame {frame}.",
-                code="no-such-frame",
-            )
-        if pixel.encapsulated:
-            return Frame(self._encapsulated(ref, pixel, frame), ref.transfer_syntax_uid)
-        return Frame(self._native(ref, pixel, frame), ref.transfer_syntax_uid)
-
-    def _native(self, ref: InstanceRow, pixel: PixelLayout, frame: int) -> bytes:
-        bits = native_frame_bits(ref.attributes) or pixel.length * 8 // pixel.frames
-        first_bit = bits * (frame - 1)
-        start, end = first_bit // 8, (first_bit + bits + 7) // 8
-        if end > pixel.length:
-            raise Invalid(
-                f"The pixel data ends before frame {frame}. Ask the site to send it again.",
-                code="frame-missing",
-            )
-        data = self._dataset_stretch(ref, (pixel.offset + start, end - start))
-        if bits % 8 == 0:
-            return data
-        # frames of single bits follow each other without a gap (PS3.5 section 8.1.1)
-        packed = int.from_bytes(data, "little") >> (first_bit % 8) & ((1 << bits) - 1)
-        return packed.to_bytes((bits + 7) // 8, "little")
-
-    def _encapsulated(self, ref: InstanceRow, pixel: PixelLayout, frame: int) -> bytes:
-        if pixel.frame_table is None:
-            raise Invalid(
-                "The frames of this object cannot be told apart. Retrieve the whole object.",
-                code="frames-unknown",
-            )
-        spans = pixel.frame_table[frame - 1]
-        start = spans[0][0]
-        end = spans[-1][0] + spans[-1][1]
-        data = self._dataset_stretch(ref, (start, end - start))
-        if len(spans) == 1:
-            return data
-        return b"".join(data[o - start : o - start + n] for o, n in spans)
-
-    def _dataset_stretch(self, ref: InstanceRow, span: Span) -> bytes:
-        """Return a stretch of the data set; of the inflated one when it is deflated."""
-        offset, length = span
-        if ref.transfer_syntax_uid == DEFLATED_LE:
-            content = plain_source(
-                BytesSource(self.read_dataset(ref)),
-                transfer_syntax_uid=ref.transfer_syntax_uid,
-                limits=self._walk_limits,
-            )
-            return content.read_at(offset, length)
-        return self.read(ref, ref.location.dataset_offset + offset, length)
 
     def _wherever(
         self,
@@ -234,6 +184,32 @@ class Reader:
         if node is None or node == self._spool.node:
             raise _missing(ref, "in the spool")
         return where, node
+
+
+def side_by_side(refs: Sequence[InstanceRow]) -> Iterator[list[InstanceRow]]:
+    """Return instances in runs that lie one behind the other in a pack, with little in between."""
+    run: list[InstanceRow] = []
+    for ref in refs:
+        if run and not _follows(run[-1].location, ref.location):
+            yield run
+            run = []
+        run.append(ref)
+    if run:
+        yield run
+
+
+def _parts(run: Sequence[InstanceRow]) -> Iterator[tuple[int, int, str]]:
+    position = run[0].location.offset
+    for ref in run:
+        at = ref.location
+        yield at.offset - position, at.length, ref.sop_instance_uid
+        position = at.offset + at.length
+
+
+def _follows(before: Location, at: Location) -> bool:
+    if before.in_spool or at.in_spool or before.container != at.container:
+        return False
+    return 0 <= at.offset - (before.offset + before.length) <= _GAP_BYTES
 
 
 def _missing(ref: InstanceRow, place: str) -> NotFound:

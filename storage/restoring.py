@@ -5,6 +5,8 @@ Also for one who holds a row from before its object was packed in another form.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import BinaryIO
 
 from sqlalchemy import select
@@ -15,7 +17,8 @@ from storage.checked_reading import CheckedReader
 from storage.codec import CODEC_OF, decode
 from storage.database import Database
 from storage.forms import frame_shape
-from storage.reading import Frame, OtherForm, Reader
+from storage.frame_reader import Frame, FrameReader
+from storage.reading import OtherForm, Reader
 from storage.rows import InstanceRow, instance_row
 from storage.source import BytesSource, Source
 from storage.tables import instances
@@ -26,8 +29,11 @@ _AT_ONCE = 32 << 20
 class Restorer:
     """Gives objects back as they were received, and takes rows that have been overtaken."""
 
-    def __init__(self, reader: Reader | CheckedReader, database: Database) -> None:
+    def __init__(
+        self, reader: Reader | CheckedReader, frames: FrameReader, database: Database
+    ) -> None:
         self._reader = reader
+        self._frames = frames
         self._database = database
 
     def open_part10(self, ref: InstanceRow) -> BinaryIO:
@@ -40,6 +46,24 @@ class Restorer:
                 raise
             return self.open_as_received(fresh)
 
+    def open_each(
+        self, refs: Sequence[InstanceRow], *, as_received: Callable[[InstanceRow], bool]
+    ) -> Iterator[BinaryIO]:
+        """Open Part 10 files one after the other, each as it is wanted; see `Archive.open_each`."""
+
+        def way(ref: InstanceRow) -> str:
+            if ref.received is not None and as_received(ref):
+                return "restored"
+            return "alone" if ref.location.in_spool else "together"
+
+        for how, run in groupby(refs, key=way):
+            if how == "together":
+                yield from self._reader.open_each(list(run))
+            else:
+                yield from map(
+                    self.open_as_received if how == "restored" else self.open_part10, run
+                )
+
     def read(self, ref: InstanceRow, offset: int, length: int) -> bytes:
         """Return a stretch of the Part 10 file of an instance as its row describes it."""
         try:
@@ -51,9 +75,9 @@ class Restorer:
     def read_frame(self, ref: InstanceRow, frame: int) -> Frame:
         """Return one frame, counted from 1, in the form in which it is kept by now."""
         try:
-            return self._reader.read_frame(ref, frame)
+            return self._frames.read(ref, frame)
         except OtherForm:
-            return self._reader.read_frame(self._fresh(ref), frame)
+            return self._frames.read(self._fresh(ref), frame)
 
     def open_as_received(self, ref: InstanceRow) -> BinaryIO:
         """Open the Part 10 file of an instance as it was received, in `restored_syntax`."""
@@ -78,7 +102,7 @@ class Restorer:
             if read.transfer_syntax_uid == ref.transfer_syntax_uid:
                 return read
             ref = self._fresh(ref)
-        coded = self._reader.read_frame(ref, frame)
+        coded = self._frames.read(ref, frame)
         if ref.received is None:
             return coded
         codec = CODEC_OF[coded.transfer_syntax_uid]

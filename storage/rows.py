@@ -190,6 +190,9 @@ class ConflictRow:
     second: ConflictSide
 
 
+_PLAIN = tuple(InstanceRow.__dataclass_fields__.keys() - {"pixel", "location"})
+
+
 def study_row(row: Row[Any]) -> StudyRow:
     """Return the study of a row of studies joined with patients."""
     found = row._mapping
@@ -209,10 +212,9 @@ def series_row(row: Row[Any]) -> SeriesRow:
 def instance_row(row: Row[Any]) -> InstanceRow:
     """Return the instance of a row of instances."""
     found = row._mapping
-    names = InstanceRow.__dataclass_fields__.keys() - {"pixel", "location", "received"}
     pixel, received = found["pixel"], found["received"]
     return InstanceRow(
-        **{name: found[name] for name in names},
+        **{name: found[name] for name in _PLAIN},
         pixel=None if pixel is None else PixelLayout.from_json(pixel),
         location=Location(
             where=found["location"],

@@ -221,6 +221,12 @@ class Spool:
             )
         return data
 
+    def has(self, segment: str) -> bool:
+        """Tell whether a segment lies in this folder."""
+        if "/" in segment:
+            raise ValueError(segment)
+        return (self.folder / segment).exists()
+
     def open(self, segment: str) -> int:
         """Open a segment for reading, or raise NotFound when it is released or elsewhere."""
         if "/" in segment:

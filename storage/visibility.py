@@ -10,6 +10,8 @@ from casework.access import HIDDEN_FROM_OTHERS, Scope
 from storage.casebook_tables import cases
 from storage.tables import studies
 
+_OTHER = studies.alias("other")  # made once: it costs more than the query
+
 
 def case_clause(
     scope: Scope,
@@ -53,17 +55,16 @@ def seen_copy_clause(scope: Scope) -> list[ColumnElement[bool]]:
     """
     if only_site(scope) is not None:
         return []
-    other = studies.alias("other")
     better = or_(
-        other.c.instance_count > studies.c.instance_count,
+        _OTHER.c.instance_count > studies.c.instance_count,
         and_(
-            other.c.instance_count == studies.c.instance_count,
-            other.c.pk < studies.c.pk,
+            _OTHER.c.instance_count == studies.c.instance_count,
+            _OTHER.c.pk < studies.c.pk,
         ),
     )
     a_better_one = (
         select(literal(1))
-        .where(other.c.study_uid == studies.c.study_uid, better, study_clause(scope, other))
+        .where(_OTHER.c.study_uid == studies.c.study_uid, better, study_clause(scope, _OTHER))
         .correlate(studies)
         .limit(1)
         .scalar_subquery()

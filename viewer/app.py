@@ -9,6 +9,8 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from viewer import blueprints, guard, headers, metrics, problems
+from viewer.answers import WholeResponse
+from viewer.dicomweb.lane import FrameLane
 from viewer.services import Services, WebSettings, attach
 
 if TYPE_CHECKING:
@@ -25,7 +27,9 @@ def create_app(services: Services) -> Flask:
         MAX_FORM_PARTS=settings.max_form_parts,
         TRUSTED_HOSTS=list(settings.trusted_hosts) or None,
     )
+    app.response_class = WholeResponse
     attach(app.extensions, services)
+    app.wsgi_app = FrameLane(app, services)  # type: ignore[method-assign]
     _believe_the_front(app, settings)
     metrics.install(app, services)
     problems.install(app)

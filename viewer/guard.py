@@ -95,7 +95,12 @@ def csrf_token() -> str:
 
 def session_cookie() -> str:
     """Return the name of the session cookie, which follows the transport."""
-    return _host_prefix() + "lysbro"
+    return session_cookie_name(https=services().settings.https)
+
+
+def session_cookie_name(*, https: bool) -> str:
+    """Return the name of the session cookie under a transport."""
+    return ("__Host-" if https else "") + "lysbro"
 
 
 def pre_session_cookie() -> str:

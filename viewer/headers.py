@@ -30,6 +30,7 @@ _FIXED = {
     ),
 }
 
+_HSTS = "max-age=63072000; includeSubDomains"
 _HASHED = "/static/dist/assets/"
 
 
@@ -47,6 +48,14 @@ def content_security_policy(extra: dict[str, tuple[str, ...]]) -> str:
     return "; ".join(f"{name} {' '.join(sources)}" for name, sources in merged.items())
 
 
+def of_every_answer(*, https: bool) -> tuple[tuple[str, str], ...]:
+    """Return the headers of an answer to a machine, which nobody may keep."""
+    fixed = {**_FIXED, "Content-Security-Policy": content_security_policy({})}
+    if https:
+        fixed["Strict-Transport-Security"] = _HSTS
+    return (*fixed.items(), ("Cache-Control", "no-store"))
+
+
 def install(app: Flask) -> None:
     """Set the headers on every answer of the application."""
     app.after_request(_harden)
@@ -59,7 +68,7 @@ def _harden(response: Response) -> Response:
         "Content-Security-Policy", content_security_policy(g.get("csp_extra", {}))
     )
     if services().settings.https:
-        response.headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+        response.headers["Strict-Transport-Security"] = _HSTS
     if request.path.startswith(_HASHED) and response.status_code in {200, 206, 304}:
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     elif request.path.startswith("/static/"):

@@ -70,6 +70,15 @@ class _StatusCollector(Collector):
         }
         status = self._services.status()
         told = {name: v for name, v in status.items() if name != "spool"}
+        frames = self._services.archive.frame_figures()
+        figures |= {
+            "frame_cache_hits": frames.hits,
+            "frame_cache_misses": frames.misses,
+            "frame_cache_hit_ratio": frames.hit_ratio,
+            "frame_cache_read_ahead": frames.read_ahead,
+            "frame_cache_bytes": frames.size_bytes,
+            "frame_cache_limit_bytes": frames.limit_bytes,
+        }
         figures |= dict(_numbers("", told))
         for name, value in figures.items():
             yield GaugeMetricFamily(f"lysbro_{name}", name.replace("_", " "), value=value)
@@ -81,6 +90,13 @@ def install(app: Flask, known: Services) -> None:
     app.extensions[_KEY] = _Figures(known)
     app.before_request(_start)
     app.after_request(_count)
+
+
+def count(extensions: Mapping[str, Any], endpoint: str, status: int, seconds: float) -> None:
+    """Count a request that was answered without Flask."""
+    figures: _Figures = extensions[_KEY]
+    figures.requests.labels(endpoint, str(status)).inc()
+    figures.seconds.labels(endpoint).observe(seconds)
 
 
 @bp.get("/metrics")

@@ -39,8 +39,11 @@ class PreviewCache:
         path = self._path(self._folder, key)
         fresh = path.with_name(f".{secrets.token_hex(8)}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_bytes(data)
+            try:
+                fresh.write_bytes(data)
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                fresh.write_bytes(data)
             fresh.replace(path)
         except OSError:
             fresh.unlink(missing_ok=True)

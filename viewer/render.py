@@ -1,6 +1,6 @@
-"""Renders previews: a frame in its default window as a JPEG that a browser shows at once.
+"""Renders frames as JPEGs that anybody can show: small previews, or whole in a given window.
 
-A preview is not for diagnosis. The cache can be thrown away at any time.
+Neither is for diagnosis. The cache can be thrown away at any time.
 """
 
 from __future__ import annotations
@@ -44,11 +44,33 @@ class Renderer:
         self._cache.put(key, made)
         return made
 
-    def _photo(self, ref: InstanceRow) -> bytes:
+    def rendered(
+        self,
+        ref: InstanceRow,
+        frame: int,
+        *,
+        window: Window | None = None,
+        quality: int = QUALITY,
+    ) -> bytes:
+        """Return a frame as a JPEG with all its pixels, in its own window or a given one."""
+        key = f"{ref.sha256}-{frame}-{_VERSION}-whole-{window}-{quality}"
+        kept = self._cache.get(key)
+        if kept is not None:
+            return kept
+        longest = max(ref.rows or 1, ref.columns or 1)
+        if is_photograph(ref):
+            made = self._photo(ref, longest=longest, quality=quality)
+        else:
+            shown = self._source.shown(ref, frame)
+            made = preview_of(shown, window=window, longest=longest, quality=quality)
+        self._cache.put(key, made)
+        return made
+
+    def _photo(self, ref: InstanceRow, *, longest: int = LONGEST, quality: int = QUALITY) -> bytes:
         photograph = self._source.photograph(ref)
-        image = as_srgb(photograph.data, photograph.profile, longest=LONGEST)
+        image = as_srgb(photograph.data, photograph.profile, longest=longest)
         out = io.BytesIO()
-        image.save(out, "JPEG", quality=QUALITY)
+        image.save(out, "JPEG", quality=quality)
         return out.getvalue()
 
 
@@ -67,22 +89,56 @@ def is_photograph(ref: InstanceRow) -> bool:
     return attributes.get("Modality") in {"OT", "DOC"} and ref.transfer_syntax_uid == JPEG_BASELINE
 
 
-def preview_of(shown: Shown) -> bytes:
-    """Return a frame as a JPEG in its default window."""
-    pixels = shown.pixels if shown.is_colour else windowed(shown.pixels, shown.display)
+def preview_of(
+    shown: Shown,
+    *,
+    window: Window | None = None,
+    longest: int = LONGEST,
+    quality: int = QUALITY,
+) -> bytes:
+    """Return a frame as a JPEG, in its default window unless another is given."""
+    pixels = shown.pixels if shown.is_colour else windowed(shown.pixels, shown.display, window)
     if pixels.dtype != np.uint8:
         pixels = (pixels >> (8 * (pixels.dtype.itemsize - 1))).astype(np.uint8)
-    return bytes(imagecodecs.jpeg8_encode(_fitted(pixels, shown.display.aspect), level=QUALITY))
+    fitted = _fitted(pixels, shown.display.aspect, longest)
+    return bytes(imagecodecs.jpeg8_encode(fitted, level=quality))
 
 
 def windowed(pixels: Pixels, display: Display, window: Window | None = None) -> Pixels:
     """Return 8-bit greys: rescaled, windowed, white where the lowest value is white."""
-    values = pixels.astype(np.float32) * np.float32(display.slope) + np.float32(display.intercept)
-    if window is None:
-        window = display.windows[0] if display.windows else _whole_range(values, pixels, display)
-    grey = np.rint(_spread(values, window, display.function) * 255)
+    if pixels.dtype.kind in "iu" and pixels.dtype.itemsize <= 2 and pixels.size:
+        return _by_table(pixels, display, window)
+    return _greys(pixels, display, window or _default(pixels, display))
+
+
+def _by_table(pixels: Pixels, display: Display, window: Window | None) -> Pixels:
+    """Return the greys of few different values: each is worked out once and looked up then."""
+    low, high = int(pixels.min()), int(pixels.max())
+    if high - low >= pixels.size:
+        return _greys(pixels, display, window or _default(pixels, display))
+    values = np.arange(low, high + 1, dtype=np.int64).astype(pixels.dtype)
+    table = _greys(values, display, window or _default(pixels, display))
+    unsigned = np.dtype(f"u{pixels.dtype.itemsize}")
+    steps = pixels.view(unsigned) - unsigned.type(low & (256**pixels.dtype.itemsize - 1))
+    found: Pixels = table.take(steps)
+    return found
+
+
+def _default(pixels: Pixels, display: Display) -> Window:
+    if display.windows:
+        return display.windows[0]
+    return _whole_range(_rescaled(pixels, display), pixels, display)
+
+
+def _greys(pixels: Pixels, display: Display, window: Window) -> Pixels:
+    grey = np.rint(_spread(_rescaled(pixels, display), window, display.function) * 255)
     bounded: Pixels = np.clip(grey, 0, 255).astype(np.uint8)
     return 255 - bounded if display.is_inverted else bounded
+
+
+def _rescaled(pixels: Pixels, display: Display) -> Pixels:
+    values: Pixels = pixels.astype(np.float32) * np.float32(display.slope)
+    return values + np.float32(display.intercept)
 
 
 def _spread(values: Pixels, window: Window, function: str) -> Pixels:
@@ -110,15 +166,15 @@ def _whole_range(values: Pixels, pixels: Pixels, display: Display) -> Window:
     return Window((low + high + 1) / 2, high - low + 1)
 
 
-def _fitted(pixels: Pixels, aspect: float) -> Pixels:
-    """Return the image with square pixels, no longer than a preview may be."""
+def _fitted(pixels: Pixels, aspect: float, longest: int) -> Pixels:
+    """Return the image with square pixels, no longer than it may be."""
     rows, columns = pixels.shape[:2]
     height, width = (rows * aspect, columns) if aspect > 1 else (rows, columns / aspect)
-    scale = min(1.0, LONGEST / max(height, width))
+    scale = min(1.0, longest / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     if size == (columns, rows):
         return np.ascontiguousarray(pixels)
     try:
         return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
     except ValueError as error:
-        raise Invalid("The image cannot be brought to the size of a preview.") from error
+        raise Invalid("The image cannot be brought to its size.") from error

@@ -7,12 +7,19 @@ from storage.objects.folder import FolderStore
 from storage.objects.late import LateStore
 from storage.objects.memory import MemoryStore
 from storage.objects.opening import open_mirror, open_store, tested
-from storage.objects.port import ObjectInfo, ObjectStore, read_range, sha256_of_object
+from storage.objects.port import (
+    LocalFiles,
+    ObjectInfo,
+    ObjectStore,
+    read_range,
+    sha256_of_object,
+)
 from storage.objects.s3_place import S3Place
 
 __all__ = [
     "FolderStore",
     "LateStore",
+    "LocalFiles",
     "MemoryStore",
     "ObjectInfo",
     "ObjectStore",

@@ -51,11 +51,14 @@ class FolderStore:
 
     def open_range(self, key: str, offset: int, length: int) -> BinaryIO:
         """Open a stretch of an object."""
+        return open_stretch(self.open_file(key), offset, length)
+
+    def open_file(self, key: str) -> int:
+        """Open the file of an object; see `LocalFiles`."""
         try:
-            descriptor = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
+            return os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError as error:
             raise no_such_object(key) from error
-        return open_stretch(descriptor, offset, length)
 
     def size(self, key: str) -> int:
         """Return the size of an object."""

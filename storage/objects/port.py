@@ -7,13 +7,15 @@ to packs that hold what is erased.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from casework.errors import Conflict, Invalid, NotFound, Unavailable
+from storage.source import read_exactly
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*")
 _CHUNK = 1 << 20
@@ -75,10 +77,26 @@ class ObjectStore(Protocol):
         ...
 
 
+@runtime_checkable
+class LocalFiles(Protocol):
+    """A store whose objects are files of this machine, which need no copy in memory."""
+
+    def open_file(self, key: str) -> int:
+        """Open an object for reading and return its descriptor, or raise NotFound."""
+        ...
+
+
 def read_range(store: ObjectStore, key: str, offset: int, length: int) -> bytes:
     """Return a stretch of an object whole, or raise Unavailable when the object is too short."""
-    with store.open_range(key, offset, length) as stream:
-        data = stream.read()
+    if isinstance(store, LocalFiles):
+        descriptor = store.open_file(key)
+        try:
+            data = read_exactly(descriptor, offset, length)
+        finally:
+            os.close(descriptor)
+    else:
+        with store.open_range(key, offset, length) as stream:
+            data = stream.read()
     if len(data) != length:
         raise Unavailable(
             f"The object {key} has {len(data)} of the {length} bytes wanted at {offset}. "

@@ -124,3 +124,23 @@ def test_without_a_folder_nothing_is_kept() -> None:
     cache.put("a", b"x")
     assert cache.get("a") is None
     assert cache.trim() == 0
+
+
+TABLED = (
+    Display(windows=(Window(40, 80),), slope=0.5, intercept=-100.25),
+    Display(windows=(Window(40, 81),), is_inverted=True),
+    Display(windows=(Window(40, 80),), function="SIGMOID"),
+    Display(padding=-2.0),
+)
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "uint16"])
+@pytest.mark.parametrize("display", TABLED)
+def test_greys_by_table_are_those_of_each_value(kind: str, display: Display) -> None:
+    info = np.iinfo(kind)
+    dice = np.random.default_rng(3)
+    for low, high in ((info.min, info.max), (info.min, info.min + 90), (-5, 90), (7, 8)):
+        values = dice.integers(max(low, info.min), high, (300, 300), dtype=kind, endpoint=True)
+        np.testing.assert_array_equal(
+            windowed(values, display), windowed(values.astype(np.int64), display)
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from flask import request
 from werkzeug.http import parse_options_header
@@ -24,7 +25,12 @@ class Wanted:
 
 def wanted() -> tuple[Wanted, ...]:
     """Return the media ranges of this request; `accept` in the query comes before the header."""
-    text = request.args.get("accept") or request.headers.get("Accept") or ANY
+    return ranges_of(request.args.get("accept") or request.headers.get("Accept") or ANY)
+
+
+@lru_cache(maxsize=256)
+def ranges_of(text: str) -> tuple[Wanted, ...]:
+    """Return the media ranges of an Accept header, the most wanted first."""
     ranges = [_range(item.strip()) for item in _ITEM.findall(text) if item.strip()]
     return tuple(w for _, w in sorted(ranges, key=lambda pair: -pair[0]))
 

@@ -57,20 +57,33 @@ def new_boundary() -> str:
     return f"lysbro-{secrets.token_hex(16)}"
 
 
+def around(boundary: str, head: str) -> tuple[bytes, bytes]:
+    """Return what stands before and behind the content of a body of one part."""
+    return _before(boundary, head), b"\r\n" + _end(boundary)
+
+
 def write_parts(boundary: str, parts: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
     """Yield the body for (part header lines, chunks) one after the other."""
+    behind = b""  # goes out with what stands before the next part: each piece costs the server
     for head, chunks in parts:
-        yield f"--{boundary}\r\n{head}\r\n\r\n".encode("latin-1")
+        yield behind + _before(boundary, head)
         yield from chunks
-        yield b"\r\n"
-    yield f"--{boundary}--\r\n".encode("latin-1")
+        behind = b"\r\n"
+    yield behind + _end(boundary)
 
 
-def chunks_of(source: BinaryIO) -> Iterator[bytes]:
-    """Yield a file in chunks, and close it."""
-    with source:
-        while chunk := source.read(_CHUNK_BYTES):
-            yield chunk
+def length_of(boundary: str, parts: Iterable[tuple[str, int]]) -> int:
+    """Return the bytes of the body for (part header lines, length of the content)."""
+    framing = sum(len(_before(boundary, head)) + length + 2 for head, length in parts)
+    return framing + len(_end(boundary))
+
+
+def _before(boundary: str, head: str) -> bytes:
+    return f"--{boundary}\r\n{head}\r\n\r\n".encode("latin-1")
+
+
+def _end(boundary: str) -> bytes:
+    return f"--{boundary}--\r\n".encode("latin-1")
 
 
 class _Reader:

@@ -29,3 +29,8 @@ class Recent:
                 self._seen.clear()
             self._seen[key] = now
             return True
+
+    def forget(self, key: Hashable) -> None:
+        """Let a key be new again."""
+        with self._lock:
+            self._seen.pop(key, None)

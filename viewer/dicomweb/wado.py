@@ -6,29 +6,37 @@ What is kept in another form than it came in is given as it came, too. Converts 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import structlog
-from flask import Blueprint, Response, current_app, stream_with_context
+from flask import Blueprint, Response, current_app, request, stream_with_context
 
 from casework.custody import CustodyEvent
-from casework.errors import Invalid, NotFound
+from casework.errors import Invalid, NotFound, Unavailable
 from storage.dicom_json import dicom_json as dataset_json
+from storage.exact import chunks_of
+from storage.forms import frame_shape
+from storage.frames import cut_of
 from storage.part10 import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, BytesSource
 from storage.rows import InstanceRow
-from viewer.dicomweb import accept, dicom_json
+from viewer.dicomweb import accept, dicom_json, rendering
 from viewer.dicomweb.accept import Wanted
-from viewer.dicomweb.multipart import chunks_of, new_boundary, write_parts
-from viewer.dicomweb.recent import Recent
+from viewer.dicomweb.multipart import length_of, new_boundary, write_parts
+from viewer.dicomweb.noting import note, note_once
 from viewer.guard import current_actor, current_scope
+from viewer.imaging import imaging
 from viewer.problems import NotAcceptable
 from viewer.services import services
 
 log = structlog.get_logger()
 
-_RECENT = "lysbro-dicomweb-recent"
+FRAMES_ENDPOINT = "dicomweb.retrieve_frames"
+RENDERED_ENDPOINT = "dicomweb.rendered_frame"
+FRAMES_NOTED = "frames-retrieved"
+JPEG = "image/jpeg"
 
 _DICOM = "application/dicom"
 _OCTETS = "application/octet-stream"
@@ -69,6 +77,8 @@ def add_to(bp: Blueprint) -> None:
         bp.add_url_rule(rule, f"retrieve_{endpoint}", retrieve)
         bp.add_url_rule(rule + "/metadata", f"metadata_{endpoint}", metadata)
     bp.add_url_rule(_INSTANCE + "/frames/<numbers>", "retrieve_frames", frames)
+    bp.add_url_rule(_INSTANCE + "/frames/<int:frame>/rendered", "rendered_frame", rendered)
+    bp.add_url_rule(_INSTANCE + "/rendered", "rendered_instance", rendered)
 
 
 def retrieve(study: str, series: str | None = None, instance: str | None = None) -> Response:
@@ -80,19 +90,21 @@ def retrieve(study: str, series: str | None = None, instance: str | None = None)
     else:
         _note_once("images-retrieved", study, series or "")
     _note_exported(rows)
+    archive = services().archive
     if single:
-        return Response(
-            stream_with_context(_whole(rows[0], wanted)),
-            content_type=f"{_DICOM}; transfer-syntax={_syntax_given(rows[0], wanted)}",
+        return _stream(
+            _whole(rows[0], wanted),
+            length=_length_of_whole(rows[0], wanted),
+            content_type=_typed(_DICOM, _syntax_given(rows[0], wanted)),
         )
-    parts = (
-        (
-            f"Content-Type: {_DICOM}; transfer-syntax={_syntax_given(row, wanted)}",
-            _whole(row, wanted),
-        )
-        for row in rows
+    lengths = [_length_of_whole(row, wanted) for row in rows]
+    opened = archive.open_each(rows, as_received=lambda row: _as_received(row, wanted))
+    return _multipart(
+        _DICOM,
+        heads=[f"Content-Type: {_typed(_DICOM, _syntax_given(row, wanted))}" for row in rows],
+        lengths=lengths,
+        contents=map(chunks_of, opened),
     )
-    return _multipart(_DICOM, parts)
 
 
 def metadata(study: str, series: str | None = None, instance: str | None = None) -> Response:
@@ -113,26 +125,71 @@ def frames(study: str, series: str, instance: str, numbers: str) -> Response:
     """Return frames in the transfer syntax that they are stored in, or were received in."""
     row = rows_of(study, series, instance)[0]
     asked = _frame_numbers(numbers, row)
-    media_type = _FRAME_TYPES.get(row.transfer_syntax_uid, _OCTETS)
-    single, wanted = _frame_form(row, media_type, accept.wanted(), may_be_single=len(asked) == 1)
-    _note_once("frames-retrieved", study, series)
-    read, syntax = services().archive.read_frame, row.transfer_syntax_uid
+    media_type, single, wanted = form_of_frames(row, accept.wanted(), may_be_single=len(asked) == 1)
+    read, syntax = partial(_frame_as_kept, row), row.transfer_syntax_uid
+    lengths = [cut_of(row.pixel, row.attributes, n).frame_bytes for n in asked]
     if _native_is_wanted(row, wanted):
         media_type, syntax = _OCTETS, _syntax_given(row, wanted)
-        read = services().archive.native_frame
-    content_type = f"{media_type}; transfer-syntax={syntax}"
+        read = partial(_native_frame, row)
+        lengths = [frame_shape(row.attributes).size_bytes] * len(asked)
+    content_type = _typed(media_type, syntax)
+    _note_once(FRAMES_NOTED, study, series)
     if single:
-        return Response(read(row, asked[0]).data, content_type=content_type)
-    parts = ((f"Content-Type: {content_type}", (read(row, n).data,)) for n in asked)
-    return _multipart(media_type, parts)
+        return Response(read(asked[0]), content_type=content_type)
+    return _multipart(
+        media_type,
+        heads=[f"Content-Type: {content_type}"] * len(asked),
+        lengths=lengths,
+        contents=((read(n),) for n in asked),
+    )
+
+
+def _frame_as_kept(row: InstanceRow, number: int) -> bytes:
+    """Return a frame in the transfer syntax of the row, or raise Unavailable."""
+    frame = services().archive.read_frame(row, number)
+    if frame.transfer_syntax_uid != row.transfer_syntax_uid:
+        raise Unavailable(
+            f"{row.sop_instance_uid} is kept in another form by now. Ask again.",
+            code="form-changed",
+        )
+    return frame.data
+
+
+def _native_frame(row: InstanceRow, number: int) -> bytes:
+    return services().archive.native_frame(row, number).data
+
+
+def rendered(study: str, series: str, instance: str, frame: int = 1) -> Response:
+    """Return one frame as a JPEG that anybody can show; not for diagnosis (PS3.18 8.3.5, 10.4)."""
+    if not takes_jpeg(accept.wanted()):
+        raise NotAcceptable("Rendered images come as image/jpeg.", code="not-acceptable")
+    row = rows_of(study, series, instance)[0]
+    how = rendering.asked(request.args)
+    jpeg = imaging().renderer.rendered(row, frame, window=how.window, quality=how.quality)
+    _note_once(FRAMES_NOTED, study, series)
+    return Response(jpeg, content_type=JPEG)
+
+
+def takes_jpeg(ranges: Sequence[Wanted]) -> bool:
+    """Tell whether a client takes the only form of a rendered image."""
+    return any(not w.multipart and accept.matches(JPEG, w.media_type) for w in ranges)
+
+
+def form_of_frames(
+    row: InstanceRow, ranges: Sequence[Wanted], *, may_be_single: bool
+) -> tuple[str, bool, Wanted]:
+    """Return the media type of an object's frames as kept, whether one comes without multipart,
+    and which range decided.
+    """
+    media_type = _FRAME_TYPES.get(row.transfer_syntax_uid, _OCTETS)
+    single, wanted = _is_single(row, media_type, ranges, may_be_single=may_be_single)
+    return media_type, single, wanted
 
 
 def rows_of(study: str, series: str | None, instance: str | None) -> Sequence[InstanceRow]:
     """Return the instances of an address within sight, or raise NotFound."""
     index, scope = services().index, current_scope()
-    rows = index.instances_of(scope, study, series)
-    if instance is not None:
-        rows = [row for row in rows if row.sop_instance_uid == instance]
+    rows = index.instances_of(scope, study, series, sop_instance_uid=instance)
     if not rows:
         raise NotFound("There are no such images.", code="no-such-images")
     return rows
@@ -196,12 +253,16 @@ def _whole(row: InstanceRow, wanted: Wanted) -> Iterator[bytes]:
     return chunks_of(archive.open_as_received(row) if is_restored else archive.open_part10(row))
 
 
+def _length_of_whole(row: InstanceRow, wanted: Wanted) -> int | None:
+    return None if _as_received(row, wanted) else row.location.length
+
+
 def _native_is_wanted(row: InstanceRow, wanted: Wanted) -> bool:
     """Tell whether frames of a recompressed object are given as they came."""
     return _as_received(row, wanted) and accept.matches(_OCTETS, wanted.media_type)
 
 
-def _frame_form(
+def _is_single(
     row: InstanceRow, media_type: str, ranges: Sequence[Wanted], *, may_be_single: bool
 ) -> tuple[bool, Wanted]:
     native = row.transfer_syntax_uid in _NATIVE
@@ -283,29 +344,50 @@ def _before_pixels(row: InstanceRow) -> bytes:
     return file[row.location.dataset_offset : -head_bytes]
 
 
-def _multipart(media_type: str, parts: Iterator[tuple[str, Any]]) -> Response:
+def _typed(media_type: str, syntax: str) -> str:
+    return f"{media_type}; transfer-syntax={syntax}"
+
+
+def _multipart(
+    media_type: str,
+    *,
+    heads: Sequence[str],
+    lengths: Sequence[int | None],
+    contents: Iterator[Iterable[bytes]],
+) -> Response:
     boundary = new_boundary()
-    first = next(parts)  # what cannot be read at all is told by the status, not by a broken answer
-    return Response(
-        stream_with_context(write_parts(boundary, chain([first], parts))),
+    first = next(contents)  # what cannot be read at all is told by the status
+    parts = zip(heads, chain([first], contents), strict=True)
+    return _stream(
+        write_parts(boundary, parts),
+        length=_length_of_all(boundary, heads, lengths),
         content_type=f'multipart/related; type="{media_type}"; boundary={boundary}',
     )
 
 
+def _length_of_all(
+    boundary: str, heads: Sequence[str], lengths: Sequence[int | None]
+) -> int | None:
+    known = [length for length in lengths if length is not None]
+    if len(known) < len(lengths):
+        return None
+    return length_of(boundary, zip(heads, known, strict=True))
+
+
+def _stream(chunks: Iterator[bytes], *, length: int | None, content_type: str) -> Response:
+    """Return a body, of a known length if it can be: then one that is broken off is seen to be.
+
+    What is restored while it goes out has none, and goes in chunks, whose end is seen as well.
+    """
+    response = Response(stream_with_context(chunks), content_type=content_type)
+    if length is not None:
+        response.content_length = length
+    return response
+
+
 def _note_once(action: str, study: str, series: str) -> None:
-    """Note the retrieval of a series image by image once, not once for each image of it."""
-    seen: Recent = current_app.extensions.setdefault(_RECENT, Recent())
-    if seen.is_first((current_actor().id, action, study, series), services().clock()):
-        _note(action, study, series)
+    note_once(current_app.extensions, services(), current_actor(), action, study, series)
 
 
 def _note(action: str, study: str, series: str | None, **detail: Any) -> None:
-    actor = current_actor()
-    services().ledger.append(
-        None,
-        actor=actor,
-        action=action,
-        subject=study,
-        site=actor.site,
-        detail={**({"series": series} if series else {}), **detail},
-    )
+    note(services(), current_actor(), action, study, series, **detail)
