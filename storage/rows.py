@@ -190,7 +190,7 @@ class ConflictRow:
     second: ConflictSide
 
 
-_PLAIN = tuple(InstanceRow.__dataclass_fields__.keys() - {"pixel", "location"})
+_PLAIN = tuple(InstanceRow.__dataclass_fields__.keys() - {"pixel", "location", "received"})
 
 
 def study_row(row: Row[Any]) -> StudyRow:

@@ -420,7 +420,7 @@ def test_a_repair_from_a_copy_takes_the_form_that_lies_there(
     report = care.verify(archive, repair=True)
     assert "hammer 1.2.3.1.1" in report.repaired
     row = row_of(archive, everything, "1.2.3.1.1")
-    assert row == was
+    assert replace(row, location=was.location) == was
     assert care.fault_of(archive, row) == ""
 
 
