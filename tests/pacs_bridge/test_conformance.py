@@ -24,7 +24,7 @@ from pacs_bridge.syntaxes import (
 from pacs_bridge.tls import SUITES
 from storage.commitment_requests import MAX_OPEN
 from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from storage.query import _COLUMNS, _KEPT, _OF_PARTS, ANSWERED_ONLY
+from storage.query import _KEPT, ANSWERED_ONLY, COLUMNS, OF_PARTS
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def statuses(text: str) -> set[str]:
 
 def test_every_key_that_is_matched_is_there(statement: str) -> None:
     text = section(statement, "2.7")
-    keys = {key for columns in _COLUMNS.values() for key in columns} | set(_OF_PARTS)
+    keys = {key for columns in COLUMNS.values() for key in columns} | set(OF_PARTS)
     keys |= ANSWERED_ONLY - {"QueryRetrieveLevel", "SpecificCharacterSet", "TimezoneOffsetFromUTC"}
     keys |= _KEPT["SERIES"] - {"SpecificCharacterSet", "TimezoneOffsetFromUTC"}
     keys -= {"ReasonForTheRequestedProcedure", "PerformedProcedureStepStartTime"}  # in words
