@@ -6,21 +6,17 @@ the API, commands. Each stage is timed, and the most memory that its processes h
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.costs import Cost, cost_of
+from benchmarks.costs import cost_of
 from lysbro.settings import load
 from storage.backup_tables import WHOLE
 from storage.database import Database, open_database
@@ -28,55 +24,11 @@ from storage.ledger import Ledger
 from tests.flows.conftest import Exchange, make_exchange
 from tests.flows.waiting import until
 from tests.rehearsal import contents
+from tests.rehearsal.account import Account, command, stage
 from tests.rehearsal.modalities import Acknowledged, Sending, send_all
 
 RADIOLOGIST = "radiologist@nordlys.example"
 _AFTER_THE_BACKUP = ("audit", "audit_head")  # the backup itself, and the rebuild, are noted there
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage and what it took."""
-
-    name: str
-    seconds: float
-    cpu_s: float
-    peak_bytes: int
-    instances: int = 0
-
-    @property
-    def rate(self) -> float:
-        return self.instances / self.seconds if self.instances else 0.0
-
-
-@dataclass
-class Account:
-    """What a rehearsal did and what was missing at its end."""
-
-    stages: list[Stage] = field(default_factory=list)
-    acknowledged: int = 0
-    store_bytes: int = 0
-    store_objects: int = 0
-    reports: int = 0
-    kills: int = 0
-    faults: list[str] = field(default_factory=list)
-
-    def table(self) -> str:
-        """Return the stages as a Markdown table."""
-        lines = [
-            "| stage | seconds | objects/s | processor seconds | objects/processor s | memory |",
-            "|---|---|---|---|---|---|",
-        ]
-        for stage in self.stages:
-            rate, pace = "", ""
-            if stage.instances:
-                rate = f"{stage.rate:,.0f}"
-                pace = f"{stage.instances / stage.cpu_s:,.0f}" if stage.cpu_s else ""
-            lines.append(
-                f"| {stage.name} | {stage.seconds:.1f} | {rate} | {stage.cpu_s:.1f} | {pace} "
-                f"| {stage.peak_bytes >> 20} MiB |"
-            )
-        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -114,15 +66,15 @@ def rehearse(
     finally:
         if exchange.alive():
             exchange.stop(signal.SIGKILL)
-    with _stage("back up", account, tell) as watch:
-        watch(_command(exchange, "backup"))
+    with stage("back up", account, tell) as watch:
+        watch(command(exchange, "backup"))
     with _opened(exchange) as database:
         before = contents.casebook(database)
     _lose(exchange, place)
     exchange.environment["LYSBRO_DATABASE_URL"] = place.new_database()
     _rebuild(exchange, account, kills, tell)
-    with _stage("verify", account, tell, instances=account.acknowledged) as watch:
-        verified = watch(_command(exchange, "verify", "--json"))
+    with stage("verify", account, tell, instances=account.acknowledged) as watch:
+        verified = watch(command(exchange, "verify", "--json"))
     for name in ("missing", "corrupt", "orphaned"):
         account.faults += [f"verify: {name} {each}" for each in verified[name]]
     if verified["checked"] != account.acknowledged:
@@ -140,7 +92,7 @@ def _receive(
     exchange: Exchange, sending: Sending, account: Account, tell: Callable[[str], None]
 ) -> Acknowledged:
     exchange.start(only="bridge")
-    with _stage("receive", account, tell, instances=sending.instances) as watch:
+    with stage("receive", account, tell, instances=sending.instances) as watch:
         acknowledged = send_all(exchange.dicom_port, sending)
         assert exchange.process is not None
         watch(cost_of(exchange.process.pid))
@@ -160,7 +112,7 @@ def _pack(exchange: Exchange, account: Account, tell: Callable[[str], None]) -> 
         )
         exchange.stop()
         exchange.start(only="web,worker")
-        with _stage("pack and put", account, tell, instances=account.acknowledged) as watch:
+        with stage("pack and put", account, tell, instances=account.acknowledged) as watch:
             until(
                 lambda: contents.in_spool(database) == 0,
                 "the spool to drain",
@@ -199,14 +151,14 @@ def _lose(exchange: Exchange, place: Place) -> None:
 
 def _rebuild(exchange: Exchange, account: Account, kills: int, tell: Callable[[str], None]) -> None:
     """Rebuild, killed on the way so many times, each time a bit further."""
-    with _stage("rebuild", account, tell, instances=account.acknowledged) as watch:
+    with stage("rebuild", account, tell, instances=account.acknowledged) as watch:
         for number in range(1, kills + 1):
             at = account.acknowledged * number // (kills + 2)
             if _killed_at(exchange, at, account.acknowledged):
                 account.kills += 1
             else:
                 account.faults.append(f"the rebuild ended before it could be killed at {at}")
-        told = watch(_command(exchange, "rebuild", "--json"))
+        told = watch(command(exchange, "rebuild", "--json"))
     if told["casebook"] != "restored" or told["broken"] or told["lost"]:
         account.faults.append(f"rebuild: {told}")
     if kills and not 0 < told["registered"] < account.acknowledged:
@@ -233,52 +185,6 @@ def _killed_at(exchange: Exchange, at: int, total: int) -> bool:
     finally:
         process.kill()
         process.wait()
-
-
-@dataclass(frozen=True)
-class _Done:
-    told: Any
-    cost: Cost
-
-
-def _command(exchange: Exchange, *words: str) -> _Done:
-    """Run a command that has to succeed; return its JSON and the most memory that it held."""
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lysbro", *words],
-            env=exchange.environment,
-            stdout=out,
-            stderr=err,
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        err.seek(0)
-        said = out.read()
-        assert process.returncode == 0, (words, said[-2000:], err.read()[-2000:])
-    cost = Cost(used.ru_utime + used.ru_stime, used.ru_maxrss << 10)
-    return _Done(json.loads(said) if "--json" in words else said, cost)
-
-
-@contextmanager
-def _stage(
-    name: str, account: Account, tell: Callable[[str], None], *, instances: int = 0
-) -> Iterator[Callable[[Any], Any]]:
-    cost = Cost(0.0, 0)
-
-    def watch(found: Any) -> Any:
-        nonlocal cost
-        cost = found.cost if isinstance(found, _Done) else found
-        return found.told if isinstance(found, _Done) else found
-
-    began = time.perf_counter()
-    yield watch
-    stage = Stage(name, time.perf_counter() - began, cost.cpu_s, cost.peak_bytes, instances)
-    account.stages.append(stage)
-    tell(
-        f"{name}: {stage.seconds:.1f} s, {stage.rate:.0f}/s, {stage.cpu_s:.1f} s of a processor, "
-        f"{stage.peak_bytes >> 20} MiB"
-    )
 
 
 @contextmanager

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.postgres import Server as Postgres
+from tests.rehearsal.account import Account
 from tests.rehearsal.modalities import Sending
 from tests.rehearsal.places import embedded, on_servers
-from tests.rehearsal.rehearsal import Account, Place, rehearse
+from tests.rehearsal.rehearsal import Place, rehearse
 from tests.storage.s3.servers import Server as S3
 
 pytestmark = pytest.mark.slow

@@ -16,6 +16,7 @@ from storage.tables import segments
 from storage.testing import fresh_database
 from tests.postgres import Server
 from tests.storage.conftest import NOON
+from tests.told import in_the_table
 
 pytestmark = pytest.mark.peers
 
@@ -116,6 +117,7 @@ def test_a_server_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(Unavailable) as writing, database.begin() as conn:
         _add(conn, "a")
     assert (reading.value.code, writing.value.code) == ("database-away", "database-away")
+    in_the_table("database-away", writing.value.message)
     database.close()
 
 
