@@ -1,4 +1,4 @@
-"""Backs the casebook up into the store by itself, as often as is set. One for each worker.
+"""Backs the casebook up into the store by itself, as often as is set; one worker of all does it.
 
 A casebook that was never backed up does not follow the backups of another: an operator begins.
 """
@@ -13,19 +13,22 @@ from casework.model import Actor, SiteKind
 from lysbro.wiring import Parts
 from storage import backup
 from storage.mover import packing_folder
+from storage.turns import Turns
 
 log = structlog.get_logger()
 
 WORKER = Actor(id="system:worker", name="Lysbro", site="", site_kind=SiteKind.CENTRE)
 
 _AGAIN_AFTER = timedelta(minutes=15)
+_ANOTHER_DOES_IT = timedelta(seconds=2)
 
 
 class Backer:
     """Makes a backup when the newest one in the store has become too old."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, turns: Turns | None = None) -> None:
         self._parts = parts
+        self._turns = turns or Turns(parts.database, parts.clock, parts.settings.lease_seconds)
         self._every = timedelta(seconds=parts.settings.backup_every)
         self._not_before: datetime | None = None
 
@@ -34,14 +37,27 @@ class Backer:
         now = self._parts.clock()
         if not self._every or (self._not_before is not None and now < self._not_before):
             return False
-        self._not_before = now + min(_AGAIN_AFTER, self._every)  # should what follows fail
         parts = self._parts
         if not backup.is_anything_to_back_up(parts.database):
-            return False
+            return self._look_again(now)
+        with self._turns.held("back up") as is_ours:
+            if is_ours:
+                self._look_again(now)  # should what follows fail
+                self._back_up_if_due(now)
+            else:
+                self._not_before = now + _ANOTHER_DOES_IT
+        return False
+
+    def _look_again(self, now: datetime) -> bool:
+        self._not_before = now + min(_AGAIN_AFTER, self._every)
+        return False
+
+    def _back_up_if_due(self, now: datetime) -> None:
+        parts = self._parts
         newest = next(iter(backup.backups(parts.store)), None)
         if newest is not None and not backup.has_been_kept(parts.database):
             log.warning("backup_of_another_casebook", key=newest.key, do="rebuild, or back up once")
-            return False
+            return
         if newest is None or now - newest.at >= self._every:
             folder = packing_folder(parts.archive.data)
             kept = backup.back_up(parts.database, parts.store, folder, now=now)
@@ -50,4 +66,3 @@ class Backer:
             self._not_before = now + self._every
         else:
             self._not_before = newest.at + self._every
-        return False

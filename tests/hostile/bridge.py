@@ -146,6 +146,8 @@ class Bridge:
             "bridge.lock",
             "serve.log",
             "node-id",
+            "worker.alive",
+            "packer.alive",
         }
         left += [
             str(path)
