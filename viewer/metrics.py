@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, g, request
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -67,7 +68,9 @@ class _StatusCollector(Collector):
             "spool_drain_seconds": -1.0 if spool.drain_s is None else spool.drain_s,
             "packing_failing": float(bool(spool.packing_failure)),
         }
-        told = {name: v for name, v in self._services.status().items() if name != "spool"}
+        status = self._services.status()
+        yield from _of_nodes(status.get("nodes", []))
+        told = {name: v for name, v in status.items() if name != "spool"}
         figures |= dict(_numbers("", told))
         for name, value in figures.items():
             yield GaugeMetricFamily(f"lysbro_{name}", name.replace("_", " "), value=value)
@@ -115,6 +118,30 @@ def _count(response: Response) -> Response:
     if "started" in g:
         figures.seconds.labels(endpoint).observe(time.perf_counter() - g.started)
     return response
+
+
+def _of_nodes(nodes: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
+    """Yield what each node of the exchange tells of itself, as of when it was last heard."""
+    for name, words, key in (
+        ("up", "Whether the node is heard.", "lives"),
+        ("heard_age_seconds", "Since the node was last heard.", "heard_age_s"),
+        ("spool_instances", "Objects in its spool.", "spool_instances"),
+        ("spool_bytes", "Bytes of them.", "spool_bytes"),
+        ("spool_oldest_age_seconds", "Age of the oldest of them.", "spool_oldest_age_s"),
+        ("drain_seconds", "Until they are packed; -1: no pace is known.", "drain_s"),
+    ):
+        family = GaugeMetricFamily(f"lysbro_node_{name}", words, labels=("node",))
+        for node in nodes:
+            missing = -1.0 if key == "drain_s" else 0.0
+            value = node[key]
+            family.add_metric([node["name"]], missing if value is None else float(value))
+        yield family
+    told = GaugeMetricFamily(
+        "lysbro_node_info", "What runs on the node.", labels=("node", "kinds", "version")
+    )
+    for node in nodes:
+        told.add_metric([node["name"], ",".join(node["kinds"]), node["version"]], 1.0)
+    yield told
 
 
 def _numbers(prefix: str, values: Mapping[str, object]) -> Iterator[tuple[str, float]]:

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "user": ("people", "user"),
     "token": ("people", "token"),
     "import": ("objects", "import_"),
+    "node": ("nodes", "node"),
     "send": ("objects", "send"),
     "commitments": ("commitments", "commitments"),
     "verify": ("objects", "verify"),
