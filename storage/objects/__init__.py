@@ -5,7 +5,7 @@ Knows nothing of DICOM or the index.
 
 from storage.objects.folder import FolderStore
 from storage.objects.memory import MemoryStore
-from storage.objects.opening import open_store, tested
+from storage.objects.opening import make_bucket, open_store, tested
 from storage.objects.port import ObjectInfo, ObjectStore, read_range, sha256_of_object
 from storage.objects.s3_place import S3Place
 
@@ -15,6 +15,7 @@ __all__ = [
     "ObjectInfo",
     "ObjectStore",
     "S3Place",
+    "make_bucket",
     "open_store",
     "read_range",
     "sha256_of_object",
