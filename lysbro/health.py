@@ -14,6 +14,8 @@ from lysbro import pool
 from lysbro.alive import is_alive
 from lysbro.settings import Settings
 
+KINDS = ("bridge", "web", "worker", "packer", "drain")
+
 _WAIT_S = 5.0
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what listens on all is here
 

@@ -1,6 +1,4 @@
-"""Commands for running in containers: prepare the database and the bucket, say whether a process
-does well, pack what replicas left behind.
-"""
+"""Commands for containers: prepare database and bucket, pack what replicas left behind."""
 
 from __future__ import annotations
 
@@ -8,18 +6,14 @@ from pathlib import Path
 
 import click
 
-from casework.errors import Invalid, Unavailable
+from casework.errors import Invalid
 from lysbro import logs
 from lysbro.cli.context import Parts, json_option, settings_options, with_parts
 from lysbro.cli.output import show
 from lysbro.draining import drain_all, drain_until_stopped
-from lysbro.health import failing
-from lysbro.processes import ROLES
 from lysbro.settings import load
 from lysbro.supervise import stop_event
 from storage.objects import make_bucket
-
-KINDS = (*ROLES, "drain")
 
 
 @click.command()
@@ -34,20 +28,6 @@ def prepare(parts: Parts, as_json: bool) -> None:
         as_json=as_json,
         text=f"The database is up to date. {place} is {'made' if was_made else 'there'}.",
     )
-
-
-@click.command()
-@settings_options
-@click.argument("kinds")
-def health(data: Path | None, config: Path | None, kinds: str) -> None:
-    """Say whether the processes KINDS (with commas) do well here; for the checks of containers."""
-    wanted = [kind.strip() for kind in kinds.split(",") if kind.strip()]
-    if not wanted or any(kind not in KINDS for kind in wanted):
-        raise click.BadParameter(f"choose from {', '.join(KINDS)}", param_hint="KINDS")
-    faults = failing(load(config=config, flags={"data": data}), wanted)
-    if faults:
-        raise Unavailable(" ".join(faults), code="not-well")
-    click.echo("well")
 
 
 @click.command()

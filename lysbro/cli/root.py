@@ -18,7 +18,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("run", "serve"),
     "status": ("run", "status"),
     "prepare": ("containers", "prepare"),
-    "health": ("containers", "health"),
+    "health": ("health", "health"),
     "drain": ("containers", "drain"),
     "site": ("people", "site"),
     "ae": ("people", "ae"),
