@@ -55,7 +55,10 @@ class Backer:
     def _back_up_if_due(self, now: datetime) -> None:
         parts = self._parts
         newest = next(iter(backup.backups(parts.store)), None)
-        if newest is not None and not backup.has_been_kept(parts.database):
+        is_kept = backup.has_been_kept(parts.database)
+        if newest is None and not is_kept:
+            parts.note(WORKER, backup.BEGUN, parts.store.describe())
+        elif not is_kept and newest is not None:
             log.warning("backup_of_another_casebook", key=newest.key, do="rebuild, or back up once")
             return
         if newest is None or now - newest.at >= self._every:

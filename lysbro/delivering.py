@@ -57,7 +57,7 @@ class Deliverer:
         try:
             self._deliver(delivery)
         except LysbroError as error:
-            self.parts.outbox.delivery_failed(delivery.id, error.message)
+            self.parts.outbox.delivery_failed(delivery.id, error.message, attempt=delivery.attempts)
             log.warning(
                 "delivery failed", delivery=delivery.id, channel=delivery.channel, reason=error.code
             )

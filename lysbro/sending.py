@@ -55,7 +55,7 @@ class Sender:
                 lease_s=parts.settings.lease_seconds,
             )
         except LysbroError as error:
-            parts.outbox.send_failed(job.id, error.message)
+            parts.outbox.send_failed(job.id, error.message, attempt=job.attempts)
             log.warning(
                 "send failed",
                 job=job.id,

@@ -114,10 +114,16 @@ def question_failed(
     again = None if is_final else ask_again_at(question.attempts, now=now)
     values: dict[str, object] = {"last_error": error[:_MAX_ERROR]}
     values |= {"state": GIVEN_UP} if again is None else {"next_attempt_at": again}
-    conn.execute(
-        update(sender_questions).where(*_of(question.site, question.study_uid)).values(**values)
+    changed = conn.execute(
+        update(sender_questions)
+        .where(
+            *_of(question.site, question.study_uid),
+            sender_questions.c.state == OPEN,
+            sender_questions.c.attempts == question.attempts,  # the lease is still ours
+        )
+        .values(**values)
     )
-    return again is None
+    return again is None and changed.rowcount == 1
 
 
 def _due(now: datetime, avoiding: Collection[str]) -> tuple[ColumnElement[bool], ...]:

@@ -151,13 +151,16 @@ class Outbox:
         with self._database.begin() as conn:
             finish(conn, job_id, now=self._clock())
 
-    def send_failed(self, job_id: int, error: str) -> None:
+    def send_failed(self, job_id: int, error: str, *, attempt: int | None = None) -> None:
         """Put a study back in the queue for later, or give it up."""
-        self._failed(job_id, error)
+        self._failed(job_id, error, attempt)
 
-    def delivery_failed(self, delivery_id: int, error: str) -> None:
-        """Put a reply back in the queue for later, or give it up."""
-        self._failed(delivery_id, error)
+    def delivery_failed(self, delivery_id: int, error: str, *, attempt: int | None = None) -> None:
+        """Put a reply back in the queue for later, or give it up.
+
+        With the attempt that failed, nothing is changed when another has begun since.
+        """
+        self._failed(delivery_id, error, attempt)
 
     def retries(self, limit: int = 50) -> tuple[Retry, ...]:
         """Return jobs that have failed and will be tried again, the next one first."""
@@ -231,13 +234,13 @@ class Outbox:
             )
             return conn.execute(taken).one()
 
-    def _failed(self, job_id: int, error: str) -> None:
+    def _failed(self, job_id: int, error: str, attempt: int | None) -> None:
         with self._database.begin() as conn:
             attempts = conn.execute(
                 select(jobs.c.attempts).where(jobs.c.id == job_id, jobs.c.state == QUEUED)
             ).scalar()
-            if attempts is None:
-                return
+            if attempts is None or attempt not in (None, attempts):
+                return  # it is done, or the lease was lost to another
             again = next_attempt(attempts, now=self._clock())
             conn.execute(
                 update(jobs)

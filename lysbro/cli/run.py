@@ -40,7 +40,8 @@ def serve(data: Path | None, config: Path | None, only: str) -> None:
         return
     require_free(settings, roles)
     require_tls(settings)
-    os.environ["LYSBRO_NODE"] = settings.node  # of the data folder that was taken from a pool
+    if settings.data_pool is not None:  # the children are of the data folder that was taken
+        os.environ["LYSBRO_NODE"] = settings.node
     flags = [
         f"--data={settings.data.resolve()}",
         *([f"--config={config.resolve()}"] if config else []),
