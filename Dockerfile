@@ -9,8 +9,7 @@ COPY derm_capture derm_capture
 COPY viewer viewer
 COPY lysbro lysbro
 RUN python -m venv /opt/lysbro \
- && /opt/lysbro/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt . \
- && /opt/lysbro/bin/python -m compileall -q /opt/lysbro
+ && /opt/lysbro/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt .
 
 FROM python:3.11-slim-bookworm
 RUN groupadd --gid 10001 lysbro \
