@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import structlog
@@ -24,7 +25,7 @@ from storage.completeness import note_evidence, question_is_over
 log = structlog.get_logger()
 
 _WAIT = Wait(connect_s=5.0, association_s=10.0, answer_s=30.0)
-"""Shorter than for sending: the worker does nothing else meanwhile."""
+"""Shorter than for sending: an answer is small, and the question is put again later."""
 
 
 @dataclass(frozen=True)
@@ -36,21 +37,33 @@ class Asker:
 
     def run_once(self) -> bool:
         """Put the next question that is due; return False when there is none."""
-        parts = self.parts
-        with parts.database.read() as conn:
-            if not is_question_due(conn, now=parts.clock()):
-                return False
-        with parts.database.begin() as conn:
-            question = next_question(conn, now=parts.clock(), lease_s=self.lease_s)
+        question = self.take()
         if question is None:
             return False
+        self.do(question)
+        return True
+
+    def take(self, avoiding: Collection[str] = ()) -> Question | None:
+        """Take the next question that is due, to none of these nodes."""
+        parts = self.parts
+        with parts.database.read() as conn:
+            if not is_question_due(conn, now=parts.clock(), avoiding=avoiding):
+                return None
+        with parts.database.begin() as conn:
+            return next_question(conn, now=parts.clock(), lease_s=self.lease_s, avoiding=avoiding)
+
+    def peer_of(self, question: Question) -> str:
+        """Return who is asked."""
+        return question.ae
+
+    def do(self, question: Question) -> None:
+        """Ask, and note the answer."""
         try:
             count = self._ask(question)
         except LysbroError as error:
             self._failed(question, error)
         else:
             self._answered(question, count)
-        return True
 
     def _ask(self, question: Question) -> int:
         node = self.parts.people.ae(question.ae)

@@ -6,6 +6,7 @@ harmless.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import structlog
@@ -34,10 +35,14 @@ class Committer:
 
     def run_once(self) -> bool:
         """Look at one transaction, report on one; tell whether there may be more at once."""
-        has_looked = self._look()
-        return self._report() or has_looked
+        has_looked = self.look()
+        commitment = self.take()
+        if commitment is not None:
+            self.do(commitment)
+        return commitment is not None or has_looked
 
-    def _look(self) -> bool:
+    def look(self) -> bool:
+        """Have what one transaction asks for read back; tell whether there may be more at once."""
         parts = self.parts
         commitment = parts.commitments.lease_waiting(lease_s=self.lease_s)
         if commitment is None:
@@ -50,11 +55,17 @@ class Committer:
             budget_s=self.budget_s,
         )
 
-    def _report(self) -> bool:
+    def take(self, avoiding: Collection[str] = ()) -> Commitment | None:
+        """Take the next transaction whose report is due, of none of these nodes."""
+        return self.parts.commitments.lease_report(lease_s=self.lease_s, avoiding=avoiding)
+
+    def peer_of(self, commitment: Commitment) -> str:
+        """Return the node that asked."""
+        return commitment.ae_title
+
+    def do(self, commitment: Commitment) -> None:
+        """Report to the node that asked, or put the report back with the reason."""
         parts = self.parts
-        commitment = parts.commitments.lease_report(lease_s=self.lease_s)
-        if commitment is None:
-            return False
         results = parts.commitments.results(commitment)
         try:
             reporting.report(
@@ -74,10 +85,9 @@ class Committer:
                 attempts=commitment.attempts,
                 state=state,
             )
-            return True
+            return
         parts.commitments.reported(commitment)
         self._note(commitment, committed=len(results.committed), failed=len(results.failed))
-        return True
 
     def _note(self, commitment: Commitment, *, committed: int, failed: int) -> None:
         log.info(

@@ -8,6 +8,7 @@ for the first.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import structlog
@@ -30,20 +31,33 @@ _EVERYTHING = access.Scope(sites=None, specialties=None, own_site="")
 
 @dataclass(frozen=True)
 class Deliverer:
-    """Does the deliveries of one exchange, one at a time."""
+    """Does the deliveries of one exchange."""
 
     parts: Parts
     lease_s: float = 120.0
 
     def run_once(self) -> bool:
         """Try the next delivery that is due; return False when there is none."""
-        delivery = self.parts.outbox.lease_delivery(lease_s=self.lease_s)
+        delivery = self.take()
         if delivery is None:
             return False
+        self.do(delivery)
+        return True
+
+    def take(self, avoiding: Collection[str] = ()) -> Delivery | None:
+        """Take the next delivery that is due, to none of these destinations."""
+        return self.parts.outbox.lease_delivery(lease_s=self.lease_s, avoiding=avoiding)
+
+    def peer_of(self, delivery: Delivery) -> str:
+        """Return where a delivery goes."""
+        return delivery.destination
+
+    def do(self, delivery: Delivery) -> None:
+        """Deliver, or put the delivery back with the reason."""
         try:
             self._deliver(delivery)
         except LysbroError as error:
-            self.parts.outbox.delivery_failed(delivery.id, error.message)
+            self.parts.outbox.delivery_failed(delivery.id, error.message, attempt=delivery.attempts)
             log.warning(
                 "delivery failed", delivery=delivery.id, channel=delivery.channel, reason=error.code
             )
@@ -52,7 +66,6 @@ class Deliverer:
             log.info(
                 "delivered", delivery=delivery.id, case=delivery.case_id, channel=delivery.channel
             )
-        return True
 
     def _deliver(self, delivery: Delivery) -> None:
         if delivery.channel == "inbox":

@@ -8,8 +8,9 @@ import fcntl
 import os
 import platform
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import structlog
@@ -17,10 +18,13 @@ import structlog
 from casework.errors import LysbroError
 from lysbro.node_door import open_door
 from lysbro.settings import Settings
-from storage.nodes import HEARD_EVERY_S, Nodes, folder_id
+from storage.archive import SpoolStatus
+from storage.nodes import HEARD_EVERY_S, Nodes, Told, folder_id
 from storage.segments import segment_paths
 
 log = structlog.get_logger()
+
+KINDS = ("bridge", "web", "worker", "packer")
 
 _TAKE_OVER_S = 1.0
 _EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - to tell that the host listens on all
@@ -34,10 +38,12 @@ def claim(nodes: Nodes, settings: Settings, data: Path) -> None:
 
 
 @contextmanager
-def present(nodes: Nodes, settings: Settings, data: Path) -> Iterator[None]:
+def present(
+    nodes: Nodes, settings: Settings, data: Path, *, spool: Callable[[], SpoolStatus]
+) -> Iterator[None]:
     """Let the others know of this node for as long as one process of its folder holds this."""
     stop = threading.Event()
-    presence = _Presence(nodes, settings, data, stop)
+    presence = _Presence(nodes, settings, data, stop, spool)
     thread = threading.Thread(target=presence.run, name="presence", daemon=True)
     thread.start()
     try:
@@ -47,8 +53,42 @@ def present(nodes: Nodes, settings: Settings, data: Path) -> Iterator[None]:
         thread.join()
 
 
+def roles_of(data: Path) -> list[str]:
+    """Return which processes run on a data folder, as their locks tell."""
+    return [role for role in KINDS if _is_held(data / f"{role}.lock")]
+
+
+def _version() -> str:
+    try:
+        return version("lysbro")
+    except PackageNotFoundError:  # run from its source
+        return ""
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)  # gives back the lock that it may have taken
+    return False
+
+
 class _Presence:
-    def __init__(self, nodes: Nodes, settings: Settings, data: Path, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        nodes: Nodes,
+        settings: Settings,
+        data: Path,
+        stop: threading.Event,
+        spool: Callable[[], SpoolStatus],
+    ) -> None:
+        self._spool = spool
         self._nodes = nodes
         self._settings = settings
         self._data = data
@@ -89,7 +129,12 @@ class _Presence:
     def _tell_until_stopped(self, address: str) -> None:
         while True:
             try:
-                self._nodes.heard(self._settings.resolved_node, self._folder_id, address=address)
+                self._nodes.heard(
+                    self._settings.resolved_node,
+                    self._folder_id,
+                    address=address,
+                    told=self._told(),
+                )
             except LysbroError as error:
                 log.warning("node_not_heard", reason=error.code)
             except Exception:
@@ -99,9 +144,20 @@ class _Presence:
 
     def _leave(self) -> None:
         try:
-            self._nodes.leave(self._settings.resolved_node, self._folder_id)
+            self._nodes.leave(self._settings.resolved_node, self._folder_id, told=self._told())
         except LysbroError as error:
             log.warning("node_not_heard", reason=error.code)
+
+    def _told(self) -> Told:
+        found = self._spool()
+        return Told(
+            kinds=",".join(roles_of(self._data)),
+            version=_version(),
+            spool_instances=found.instances,
+            spool_bytes=found.waiting_bytes,
+            spool_oldest_at=found.oldest_at,
+            drain_s=found.drain_s,
+        )
 
     @staticmethod
     def _is_our_turn(descriptor: int) -> bool:

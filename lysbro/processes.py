@@ -1,4 +1,4 @@
-"""The three processes of an exchange: bridge (DICOM), web, worker.
+"""The processes of an exchange: bridge (DICOM), web, worker; packer where the worker is elsewhere.
 
 Each opens its own parts and drains on SIGTERM.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import IO
 
 import structlog
 
@@ -22,6 +24,8 @@ from storage.data_folder import not_ours_to_write
 
 log = structlog.get_logger()
 
+_TRIES, _BETWEEN_TRIES_S = 5, 0.02
+
 
 @contextmanager
 def only_one(settings: Settings, role: str) -> Iterator[None]:
@@ -32,15 +36,25 @@ def only_one(settings: Settings, role: str) -> Iterator[None]:
     except OSError as error:
         raise not_ours_to_write(path.parent, error) from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not _locked(file):
             raise Unavailable(
                 f"Another Lysbro already runs its {role} on {settings.data}. "
                 "Stop it, or choose another --data.",
                 code="already-running",
-            ) from error
+            )
         yield
+
+
+def _locked(file: IO[str]) -> bool:
+    """Take a lock; tried again for a moment, since it is held so long while one looks at it."""
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(_BETWEEN_TRIES_S)
+        else:
+            return True
+    return False
 
 
 def require_free(settings: Settings, roles: Iterable[str]) -> None:
@@ -94,6 +108,13 @@ def run_worker(settings: Settings) -> None:
         worker.work(parts, stop_event())
 
 
+def run_packer(settings: Settings) -> None:
+    """Pack what the other processes of this data folder take in, until told to stop."""
+    with only_one(settings, "packer"), open_parts(settings, intake=True) as parts:
+        log.info("packing")
+        worker.pack_only(parts, stop_event())
+
+
 def run_web(settings: Settings) -> None:
     """Serve the web application until told to stop."""
     from granian import Granian  # noqa: PLC0415 - only this process needs the web server
@@ -123,4 +144,5 @@ ROLES: Mapping[str, Callable[[Settings], None]] = {
     "bridge": run_bridge,
     "web": run_web,
     "worker": run_worker,
+    "packer": run_packer,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import structlog
@@ -10,6 +11,7 @@ from casework.errors import LysbroError
 from lysbro.secure import tls_files
 from lysbro.wiring import Parts
 from pacs_bridge import outbound
+from storage.outbox import SendJob
 
 log = structlog.get_logger()
 
@@ -22,11 +24,25 @@ class Sender:
 
     def run_once(self) -> bool:
         """Do the next job that is due; return False when there is none."""
-        parts = self.parts
-        lease_s = parts.settings.lease_seconds
-        job = parts.outbox.lease_send(lease_s=lease_s)
+        job = self.take()
         if job is None:
             return False
+        self.do(job)
+        return True
+
+    def take(self, avoiding: Collection[str] = ()) -> SendJob | None:
+        """Take the next job that is due, to none of these nodes."""
+        return self.parts.outbox.lease_send(
+            lease_s=self.parts.settings.lease_seconds, avoiding=avoiding
+        )
+
+    def peer_of(self, job: SendJob) -> str:
+        """Return the node that a study goes to."""
+        return job.destination
+
+    def do(self, job: SendJob) -> None:
+        """Send a study, or put the job back with the reason."""
+        parts = self.parts
         try:
             count = outbound.run_send(
                 job,
@@ -36,10 +52,10 @@ class Sender:
                 outbox=parts.outbox,
                 calling=parts.settings.ae_title,
                 tls=tls_files(parts.settings),
-                lease_s=lease_s,
+                lease_s=parts.settings.lease_seconds,
             )
         except LysbroError as error:
-            parts.outbox.send_failed(job.id, error.message)
+            parts.outbox.send_failed(job.id, error.message, attempt=job.attempts)
             log.warning(
                 "send failed",
                 job=job.id,
@@ -50,4 +66,3 @@ class Sender:
         else:
             parts.outbox.send_done(job.id)
             log.info("study sent", job=job.id, to=job.destination, instances=count)
-        return True

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -71,10 +72,19 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: Path = Field(Path("lysbro-data"), description="everything the embedded default keeps")
+    data_pool: Path | None = Field(
+        None,
+        description="a folder of data folders, for replicas on one machine: each takes one that no "
+        "other has, named after the node; unset: none",
+    )
     database_url: Annotated[str, AfterValidator(_database)] = Field(
         "",
+        repr=False,
         description="empty: SQLite in the data folder; "
         "or postgresql+psycopg://USER:PASSWORD@HOST/NAME",
+    )
+    database_password: str = Field(
+        "", repr=False, description="put into the address of the database where that has none"
     )
     store: Annotated[str, AfterValidator(_store)] = Field(
         "",
@@ -321,7 +331,9 @@ class Settings(BaseModel):
     @property
     def resolved_database_url(self) -> str:
         """Return the database address, SQLite in the data folder by default."""
-        return self.database_url or f"sqlite:///{self.data.resolve() / 'lysbro.db'}"
+        if not self.database_url:
+            return f"sqlite:///{self.data.resolve() / 'lysbro.db'}"
+        return with_password(self.database_url, self.database_password)
 
     @property
     def resolved_node(self) -> str:
@@ -363,6 +375,15 @@ class Settings(BaseModel):
             connections=self.s3_connections,
             stale_upload_s=self.s3_stale_upload,
         )
+
+
+def with_password(url: str, password: str) -> str:
+    """Return the address of a database with the password put in, where it names a user alone."""
+    scheme, separator, rest = url.partition("://")
+    user, at, place = rest.partition("@")
+    if not (password and separator and at) or ":" in user or "/" in user:
+        return url
+    return f"{scheme}://{user}:{quote(password, safe='')}@{place}"
 
 
 def load(

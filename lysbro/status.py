@@ -5,6 +5,7 @@ Reads only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from lysbro.mirroring import mirror_in_words, mirror_of
 from lysbro.status_quotas import of_quota, quota_of, quota_warnings
 from lysbro.wiring import Parts
 from storage import pack_checks
-from storage.nodes import lives
+from storage.nodes import AWAY, STOPPED, UP, lives
 from storage.objects import tested
 from storage.tombstones import DONE
 
@@ -51,16 +52,7 @@ def gather(parts: Parts) -> dict[str, Any]:
             "tested": tested(parts.store),
         },
         "mirror": mirror_of(parts, now),
-        "nodes": [
-            {
-                "name": node.name,
-                "is_here": node.name == parts.settings.resolved_node,
-                "address": node.address,
-                "lives": lives(node.heard_at, now),
-                "heard_age_s": _age_s(node.heard_at, now),
-            }
-            for node in parts.nodes.listed()
-        ],
+        "nodes": nodes_of(parts),
         "hash_mismatch": kept.hash_mismatch,
         "acked_missing": kept.acked_missing,
         "scrub_oldest_age_s": _age_s(kept.oldest_checked_at, now),
@@ -109,6 +101,33 @@ def gather(parts: Parts) -> dict[str, Any]:
             for site in parts.people.sites()
         ],
     }
+
+
+def nodes_of(parts: Parts) -> list[dict[str, Any]]:
+    """Return what each node of the exchange tells of itself; none where there is but one."""
+    now = parts.clock()
+    return [
+        {
+            "name": node.name,
+            "is_here": node.name == parts.settings.resolved_node,
+            "address": node.address,
+            "lives": lives(node.heard_at, now),
+            "heard_age_s": _age_s(node.heard_at or node.left_at, now),
+            "state": node.state(now),
+            "kinds": [kind for kind in node.told.kinds.split(",") if kind],
+            "version": node.told.version,
+            "spool_instances": node.told.spool_instances,
+            "spool_bytes": node.told.spool_bytes,
+            "spool_oldest_age_s": _age_s(node.told.spool_oldest_at, now),
+            "drain_s": node.told.drain_s,
+        }
+        for node in parts.nodes.listed()
+    ]
+
+
+def nodes_in_words(told: Sequence[dict[str, Any]]) -> str:
+    """Return the nodes as lines for a terminal."""
+    return "\n".join(line for node in told for line in _node(node))
 
 
 def in_words(told: dict[str, Any]) -> str:
@@ -161,11 +180,7 @@ def in_words(told: dict[str, Any]) -> str:
             + (f": {erasure['waits_for']}" if erasure["waits_for"] else "")
         )
     for node in told["nodes"]:
-        lines.append(
-            f"node        {node['name']}{' (this one)' if node['is_here'] else ''}, "
-            + ("up" if node["lives"] else f"AWAY, last heard {node['heard_age_s']:.0f} s ago")
-            + (f", spool read at {node['address']}" if node["address"] else "")
-        )
+        lines += _node(node)
     for job in told["retries"]:
         lines.append(
             f"retried     {job['kind']} {job['id']} to {job['to']} "
@@ -183,6 +198,36 @@ def in_words(told: dict[str, Any]) -> str:
         )
     lines[:0] = quota_warnings(told["sites"])
     return "\n".join(lines)
+
+
+def _node(node: dict[str, Any]) -> list[str]:
+    """Say how a node does, and what to do when it is silent or has left something behind."""
+    name, state, waits = node["name"], node["state"], node["spool_instances"]
+    at = f", spool read at {node['address']}" if node["address"] else ""
+    runs = f" {'+'.join(node['kinds'])}" if node["kinds"] else ""
+    lines = [
+        f"node        {name}{' (this one)' if node['is_here'] else ''}"
+        + {
+            UP: f", up{at}",
+            AWAY: f", AWAY, last heard {_duration(node['heard_age_s'] or 0)} ago",
+            STOPPED: f", STOPPED {_duration(node['heard_age_s'] or 0)} ago",
+        }[state]
+        + (f",{runs} {node['version']}".rstrip() if state == UP else "")
+    ]
+    if waits:
+        oldest = node["spool_oldest_age_s"]
+        drain = node["drain_s"]
+        lines.append(
+            f"            {waits} objects in its spool ({_size(node['spool_bytes'])})"
+            + ("" if oldest is None else f", the oldest for {_duration(oldest)}")
+            + ("" if drain is None or state != UP else f", packed in about {_duration(drain)}")
+        )
+    if state != UP:
+        lines.append(
+            "            start it again; where it will not come back, start Lysbro on its data "
+            f"folder elsewhere, or 'lysbro node forget {name}' once that disk is lost"
+        )
+    return lines
 
 
 def _draining(told: dict[str, Any]) -> list[str]:

@@ -122,7 +122,7 @@ def open_parts(
                 claim(nodes, settings, data)
                 archive.start()
                 if not database.is_embedded:  # it may have other nodes
-                    stack.enter_context(present(nodes, settings, data))
+                    stack.enter_context(present(nodes, settings, data, spool=archive.spool_status))
             yield Parts(
                 settings=settings,
                 database=database,

@@ -1,111 +1,116 @@
 """The worker process: packs what is quiet, answers for what is kept, judges how complete studies
 are and asks their senders, delivers replies, sends studies, backs the casebook up, erases what is
 to go, verifies packs.
+
+Each kind of work goes on by itself, so that none waits for another.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-import structlog
-
-from casework.errors import LysbroError
+from lysbro.alive import keep_alive
 from lysbro.asking import Asker
 from lysbro.backing_up import Backer
 from lysbro.committing import Committer
 from lysbro.delivering import Deliverer
 from lysbro.erasing import Finisher, Keeper
 from lysbro.mirroring import mirroring
+from lysbro.pacing import Chore, Errands, Loop
 from lysbro.sending import Sender
 from lysbro.wiring import Parts
 from storage.merge import MergeRule
 from storage.mover import Mover
 from storage.recompressor import RecompressionRule
 from storage.scrub import Scrubber
+from storage.turns import Turns
 
-log = structlog.get_logger()
-
-_BREATH_S = 0.5
-
-
-@dataclass(frozen=True)
-class Chore:
-    """One kind of work: does a piece and tells whether there may be more."""
-
-    name: str
-    run_once: Callable[[], bool]
+_SELDOM_S = 2.0
 
 
-def chores(parts: Parts) -> tuple[Chore, ...]:
+def chores(parts: Parts) -> tuple[Loop, ...]:
     """Return the work of a worker, the most urgent first."""
     settings = parts.settings
     quiet_s, lease_s = settings.quiet_seconds, settings.lease_seconds
-    mover = Mover(
-        parts.archive,
-        quiet_s=quiet_s,
-        grace_s=settings.spool_grace,
-        large_bytes=settings.large_series_bytes,
-        pack_bytes=settings.pack_bytes,
-        pack_members=settings.pack_members,
-        copies_grace_s=settings.pack_grace,
-        merge=MergeRule(
-            packs=settings.merge_packs,
-            quiet_s=settings.merge_quiet_seconds,
-            pack_bytes=settings.pack_bytes,
-            pack_members=settings.pack_members,
-        ),
-        recompression=RecompressionRule(
-            share_percent=settings.recompress_share,
-            patience_s=settings.recompress_patience,
-        ),
-    )
+    turns = Turns(parts.database, parts.clock, lease_s)
+    committer = Committer(parts, lease_s=lease_s)
     scrubber = Scrubber(parts.archive, daily_bytes=settings.verify_daily_bytes)
-
-    def pack() -> bool:
-        done = mover.run_once(parts.clock())
-        return done.packed > 0 or done.merged > 0
 
     def presume() -> bool:
         parts.index.presume_complete(parts.clock(), quiet_s)
         return False
 
     return (
-        Chore("deliver", Deliverer(parts, lease_s=lease_s).run_once),
-        Chore("send", Sender(parts).run_once),
-        Chore("commit", Committer(parts, lease_s=lease_s).run_once),
-        Chore("pack", pack),
+        Errands("deliver", Deliverer(parts, lease_s=lease_s)),
+        Errands("send", Sender(parts)),
+        Chore("commit", committer.look),
+        Errands("report", committer),
+        packing(parts, turns=turns),
         Chore("presume", presume),
-        Chore("ask", Asker(parts, lease_s=lease_s).run_once),
-        Chore("back up", Backer(parts).run_once),
-        Chore("keep", Keeper(parts).run_once),
+        Errands("ask", Asker(parts, lease_s=lease_s)),
+        Chore("back up", Backer(parts, turns).run_once, _SELDOM_S),
+        Chore("keep", Keeper(parts).run_once, _SELDOM_S),
         Chore("erase", Finisher(parts).run_once),
-        Chore("verify", lambda: scrubber.run_once(parts.clock())),
+        Chore("verify", lambda: scrubber.run_once(parts.clock()), _SELDOM_S),
     )
 
 
+def packing(parts: Parts, *, turns: Turns | None) -> Chore:
+    """Return the packing of this data folder's spool; with turns, and the merging for all."""
+    settings = parts.settings
+    mover = Mover(
+        parts.archive,
+        quiet_s=settings.quiet_seconds,
+        grace_s=settings.spool_grace,
+        large_bytes=settings.large_series_bytes,
+        pack_bytes=settings.pack_bytes,
+        pack_members=settings.pack_members,
+        copies_grace_s=settings.pack_grace,
+        merge=MergeRule(
+            packs=settings.merge_packs if turns else 0,
+            quiet_s=settings.merge_quiet_seconds,
+            pack_bytes=settings.pack_bytes,
+            pack_members=settings.pack_members,
+            turns=turns,
+        ),
+        recompression=RecompressionRule(
+            share_percent=settings.recompress_share,
+            patience_s=settings.recompress_patience,
+        ),
+    )
+
+    def pack() -> bool:
+        done = mover.run_once(parts.clock())
+        return done.packed > 0 or done.merged > 0
+
+    return Chore("pack", pack)
+
+
 def work(parts: Parts, stop: threading.Event) -> None:
-    """Do the chores until told to stop; a chore that fails is told in the log and tried again
-    later.
-    """
-    todo = chores(parts)
+    """Do all the work of a worker until told to stop."""
     with mirroring(parts, stop):
-        while not stop.is_set():
-            busy = False
-            for chore in todo:
-                if stop.is_set():
-                    break
-                busy = _attempt(chore) or busy
-            if not busy:
-                stop.wait(_BREATH_S)
+        go_on(chores(parts), parts, "worker", stop)
 
 
-def _attempt(chore: Chore) -> bool:
-    try:
-        return chore.run_once()
-    except LysbroError as error:
-        log.warning("chore failed", chore=chore.name, reason=error.code, message=error.message)
-    except Exception:
-        log.exception("chore broke", chore=chore.name)
-    return False
+def pack_only(parts: Parts, stop: threading.Event) -> None:
+    """Pack what the other processes of this data folder take in, and do nothing else."""
+    go_on([packing(parts, turns=None)], parts, "packer", stop)
+
+
+def go_on(loops: Sequence[Loop], parts: Parts, role: str, stop: threading.Event) -> None:
+    """Let each kind of work go on in a thread of its own until told to stop; end what was begun."""
+    threads = [
+        threading.Thread(target=loop.run, args=(stop,), name=loop.name, daemon=True)
+        for loop in loops
+    ]
+    for thread in threads:
+        thread.start()
+    keep_alive(
+        parts.settings.data.resolve(),
+        role,
+        lives=lambda: all(thread.is_alive() for thread in threads),
+        stop=stop,
+    )
+    for thread in threads:
+        thread.join()

@@ -68,11 +68,16 @@ def open_question(conn: Connection, *, site: str, study_uid: str, ae: str, now: 
     conn.execute(update(sender_questions).where(*_of(site, study_uid)).values(**fresh))
 
 
-def next_question(conn: Connection, *, now: datetime, lease_s: float) -> Question | None:
-    """Take the question that has waited longest, for `lease_s` seconds; None when none is due."""
+def next_question(
+    conn: Connection, *, now: datetime, lease_s: float, avoiding: Collection[str] = ()
+) -> Question | None:
+    """Take the question that has waited longest, for `lease_s` seconds; None when none is due.
+
+    None to the nodes that are to be avoided.
+    """
     row = conn.execute(
         select(sender_questions)
-        .where(sender_questions.c.state == OPEN, sender_questions.c.next_attempt_at <= now)
+        .where(*_due(now, avoiding))
         .order_by(sender_questions.c.next_attempt_at, sender_questions.c.study_uid)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -87,11 +92,9 @@ def next_question(conn: Connection, *, now: datetime, lease_s: float) -> Questio
     return Question(row.site, row.study_uid, row.ae, row.attempts + 1)
 
 
-def is_question_due(conn: Connection, *, now: datetime) -> bool:
-    """Tell whether a sender is to be asked now."""
-    asked = select(sender_questions.c.study_uid).where(
-        sender_questions.c.state == OPEN, sender_questions.c.next_attempt_at <= now
-    )
+def is_question_due(conn: Connection, *, now: datetime, avoiding: Collection[str] = ()) -> bool:
+    """Tell whether a sender is to be asked now, other than those to be avoided."""
+    asked = select(sender_questions.c.study_uid).where(*_due(now, avoiding))
     return conn.execute(asked.limit(1)).first() is not None
 
 
@@ -111,10 +114,24 @@ def question_failed(
     again = None if is_final else ask_again_at(question.attempts, now=now)
     values: dict[str, object] = {"last_error": error[:_MAX_ERROR]}
     values |= {"state": GIVEN_UP} if again is None else {"next_attempt_at": again}
-    conn.execute(
-        update(sender_questions).where(*_of(question.site, question.study_uid)).values(**values)
+    changed = conn.execute(
+        update(sender_questions)
+        .where(
+            *_of(question.site, question.study_uid),
+            sender_questions.c.state == OPEN,
+            sender_questions.c.attempts == question.attempts,  # the lease is still ours
+        )
+        .values(**values)
     )
-    return again is None
+    return again is None and changed.rowcount == 1
+
+
+def _due(now: datetime, avoiding: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    return (
+        sender_questions.c.state == OPEN,
+        sender_questions.c.next_attempt_at <= now,
+        sender_questions.c.ae.not_in(sorted(avoiding)),
+    )
 
 
 def _of(site: str, study_uid: str) -> tuple[ColumnElement[bool], ...]:

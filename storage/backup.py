@@ -35,8 +35,8 @@ from storage.tombstones import newest_at
 log = structlog.get_logger()
 
 PREFIX = "backup/casebook/"
-BACKED_UP, REBUILT = "backed-up", "rebuilt"
-"""What the audit calls a backup and a rebuild."""
+BACKED_UP, BEGUN, REBUILT = "backed-up", "backup-begun", "rebuilt"
+"""What the audit calls a backup, the beginning of the first one, and a rebuild."""
 
 STUDIES, INSTANCES, PACKS, CUSTODY = "studies", "instances", "packs", "custody"
 """Parts of a backup that are of the index: what the packs cannot know of it."""
@@ -152,10 +152,12 @@ def is_anything_to_back_up(database: Database) -> bool:
 def has_been_kept(database: Database) -> bool:
     """Tell whether this casebook has been backed up, or comes from a backup.
 
-    A new one over an old store must not become the newest backup by itself.
+    A new one over an old store must not become the newest backup by itself. Of the first one the
+    beginning counts, which is noted while the store has none: whoever began it may have died
+    between the put and the note.
     """
     with database.read() as conn:
-        found = select(audit.c.seq).where(audit.c.action.in_((BACKED_UP, REBUILT))).limit(1)
+        found = select(audit.c.seq).where(audit.c.action.in_((BACKED_UP, BEGUN, REBUILT))).limit(1)
         return conn.execute(found).first() is not None
 
 

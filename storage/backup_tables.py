@@ -54,6 +54,7 @@ LEFT_OUT: tuple[Table, ...] = (
     index.segments,  # of one node's spool, which tells itself
     index.pack_intents,  # of a process that is gone
     index.nodes,  # each says again that it is there
+    index.turns,  # of a process that is gone
     index.rebuild_runs,
     index.rebuild_packs,
     erasure.erasing_instances,  # within one transaction only

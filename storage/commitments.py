@@ -8,7 +8,7 @@ no DICOM.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -67,9 +67,13 @@ class Commitments:
         """Take the next transaction that is to be looked at for `lease_s` seconds, or None."""
         return self._lease(commitments.c.state == WAITING, lease_s=lease_s, attempts=0)
 
-    def lease_report(self, *, lease_s: float) -> Commitment | None:
-        """Take the next transaction whose report is due for `lease_s` seconds, or None."""
-        return self._lease(commitments.c.state == JUDGED, lease_s=lease_s, attempts=1)
+    def lease_report(self, *, lease_s: float, avoiding: Collection[str] = ()) -> Commitment | None:
+        """Take the next transaction whose report is due for `lease_s` seconds, or None.
+
+        None to the nodes that are to be avoided.
+        """
+        due = (commitments.c.state == JUDGED) & commitments.c.ae_title.not_in(sorted(avoiding))
+        return self._lease(due, lease_s=lease_s, attempts=1)
 
     def lease_report_of(self, association: str, *, lease_s: float) -> Commitment | None:
         """Take a transaction that can be reported over the association that it was asked over."""

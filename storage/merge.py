@@ -28,6 +28,7 @@ from storage.packs import BuiltPack, Member, build_pack
 from storage.rows import InstanceRow, instance_row
 from storage.tables import IN_SPOOL, instances, packs
 from storage.tables import copies as copy_rows
+from storage.turns import Turns
 
 log = structlog.get_logger()
 
@@ -43,6 +44,7 @@ class MergeRule:
     quiet_s: float = 21600
     pack_bytes: int = 2 << 30
     pack_members: int = 4000
+    turns: Turns | None = None  # where several nodes share the store, one at a time merges
 
     @property
     def small_bytes(self) -> int:

@@ -10,7 +10,7 @@ import fcntl
 import os
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -59,6 +59,7 @@ _FIRST_PAUSE = timedelta(seconds=5)
 _LONGEST_PAUSE = timedelta(minutes=5)
 _COPIES_EVERY = timedelta(seconds=30)
 _MERGE_EVERY = timedelta(minutes=1)
+_ANOTHER_MERGES = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
@@ -317,16 +318,28 @@ class Mover:
 
     def _merge(self, now: datetime) -> int:
         """Merge the small packs of one series, while there is nothing to pack."""
-        if self._merge_not_before is not None and now < self._merge_not_before:
+        is_early = self._merge_not_before is not None and now < self._merge_not_before
+        if is_early or not self._merge_rule.packs:
             return 0
         try:
-            merged = merge_next(self._archive, self._folder, self._merge_rule, now=now)
+            merged = self._merge_in_turn(now)
         except Unavailable as error:
             log.warning("merging_failed", reason=error.code, message=error.message)
             self._merge_not_before = now + _LONGEST_PAUSE
             return 0
+        if merged is None:
+            self._merge_not_before = now + _ANOTHER_MERGES
+            return 0
         self._merge_not_before = None if merged else now + _MERGE_EVERY
         return merged
+
+    def _merge_in_turn(self, now: datetime) -> int | None:
+        """Merge one series; None while another node merges."""
+        turns = self._merge_rule.turns
+        with nullcontext(True) if turns is None else turns.held("merge") as is_ours:
+            if not is_ours:
+                return None
+            return merge_next(self._archive, self._folder, self._merge_rule, now=now)
 
     def _pause_after(self, error: LysbroError, now: datetime) -> str:
         self._pause = min(self._pause * 2 or _FIRST_PAUSE, _LONGEST_PAUSE)

@@ -7,7 +7,7 @@ and the job is tried again; what is done twice must be harmless. Retry times are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -93,20 +93,20 @@ class Outbox:
             job_id: int = made.scalar_one()
         return job_id
 
-    def lease_delivery(self, *, lease_s: float) -> Delivery | None:
-        """Take the next reply that is due for `lease_s` seconds, or None."""
-        if not self._is_due(DELIVERY):
+    def lease_delivery(self, *, lease_s: float, avoiding: Collection[str] = ()) -> Delivery | None:
+        """Take the next reply that is due for `lease_s` seconds, or None; to none of these."""
+        if not self._is_due(DELIVERY, avoiding):
             return None
         with self._database.begin() as conn:
-            row = self._lease(conn, DELIVERY, lease_s)
+            row = self._lease(conn, DELIVERY, lease_s, avoiding)
             return None if row is None else as_delivery(row)
 
-    def lease_send(self, *, lease_s: float) -> SendJob | None:
-        """Take the next study that is due for `lease_s` seconds, or None."""
-        if not self._is_due(SEND):
+    def lease_send(self, *, lease_s: float, avoiding: Collection[str] = ()) -> SendJob | None:
+        """Take the next study that is due for `lease_s` seconds, or None; to none of these."""
+        if not self._is_due(SEND, avoiding):
             return None
         with self._database.begin() as conn:
-            row = self._lease(conn, SEND, lease_s)
+            row = self._lease(conn, SEND, lease_s, avoiding)
             if row is None:
                 return None
             sent = select(sent_instances.c.sop_instance_uid).where(
@@ -151,13 +151,16 @@ class Outbox:
         with self._database.begin() as conn:
             finish(conn, job_id, now=self._clock())
 
-    def send_failed(self, job_id: int, error: str) -> None:
+    def send_failed(self, job_id: int, error: str, *, attempt: int | None = None) -> None:
         """Put a study back in the queue for later, or give it up."""
-        self._failed(job_id, error)
+        self._failed(job_id, error, attempt)
 
-    def delivery_failed(self, delivery_id: int, error: str) -> None:
-        """Put a reply back in the queue for later, or give it up."""
-        self._failed(delivery_id, error)
+    def delivery_failed(self, delivery_id: int, error: str, *, attempt: int | None = None) -> None:
+        """Put a reply back in the queue for later, or give it up.
+
+        With the attempt that failed, nothing is changed when another has begun since.
+        """
+        self._failed(delivery_id, error, attempt)
 
     def retries(self, limit: int = 50) -> tuple[Retry, ...]:
         """Return jobs that have failed and will be tried again, the next one first."""
@@ -205,16 +208,18 @@ class Outbox:
             found = conn.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).all()
         return {QUEUED: 0, DONE: 0, DEAD: 0} | {row[0]: row[1] for row in found}
 
-    def _is_due(self, kind: str) -> bool:
+    def _is_due(self, kind: str, avoiding: Collection[str]) -> bool:
         """Look before taking, so that an idle worker does not stand in the writers' way."""
         with self._database.read() as conn:
-            return conn.execute(_due(kind, self._clock())).first() is not None
+            return conn.execute(_due(kind, self._clock(), avoiding)).first() is not None
 
-    def _lease(self, conn: Connection, kind: str, lease_s: float) -> Row[*tuple[Any, ...]] | None:
+    def _lease(
+        self, conn: Connection, kind: str, lease_s: float, avoiding: Collection[str]
+    ) -> Row[*tuple[Any, ...]] | None:
         """Take the job that has waited longest; one that workers died of too often is given up."""
         now = self._clock()
         while True:
-            due = _due(kind, now).with_for_update(skip_locked=True)
+            due = _due(kind, now, avoiding).with_for_update(skip_locked=True)
             found = conn.execute(due).one_or_none()
             if found is None:
                 return None
@@ -229,13 +234,13 @@ class Outbox:
             )
             return conn.execute(taken).one()
 
-    def _failed(self, job_id: int, error: str) -> None:
+    def _failed(self, job_id: int, error: str, attempt: int | None) -> None:
         with self._database.begin() as conn:
             attempts = conn.execute(
                 select(jobs.c.attempts).where(jobs.c.id == job_id, jobs.c.state == QUEUED)
             ).scalar()
-            if attempts is None:
-                return
+            if attempts is None or attempt not in (None, attempts):
+                return  # it is done, or the lease was lost to another
             again = next_attempt(attempts, now=self._clock())
             conn.execute(
                 update(jobs)
@@ -301,7 +306,7 @@ def as_delivery(row: Row[*tuple[Any, ...]]) -> Delivery:
     )
 
 
-def _due(kind: str, now: datetime) -> Select[int, int]:
+def _due(kind: str, now: datetime, avoiding: Collection[str]) -> Select[int, int]:
     """Return the query for the job that has waited longest and that nobody holds."""
     return (
         select(jobs.c.id, jobs.c.attempts)
@@ -309,6 +314,7 @@ def _due(kind: str, now: datetime) -> Select[int, int]:
             jobs.c.kind == kind,
             jobs.c.state == QUEUED,
             jobs.c.next_attempt_at <= now,
+            jobs.c.destination.not_in(sorted(avoiding)),
             or_(jobs.c.leased_until.is_(None), jobs.c.leased_until <= now),
         )
         .order_by(jobs.c.next_attempt_at, jobs.c.id)

@@ -361,9 +361,25 @@ nodes = Table(
     Column("address", Text, nullable=False, server_default=""),
     Column("started_at", UtcDateTime, nullable=False),
     Column("heard_at", UtcDateTime),
+    Column("kinds", Text, nullable=False, server_default=""),
+    Column("version", Text, nullable=False, server_default=""),
+    Column("left_at", UtcDateTime),
+    Column("spool_instances", Integer, nullable=False, server_default="0"),
+    Column("spool_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("spool_oldest_at", UtcDateTime),
+    Column("drain_s", Float),
     UniqueConstraint("folder_id", name="a_data_folder_is_one_node"),
 )
 """Who writes to which spool; `segments` and `pack_intents` name their node."""
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("work", String(32), primary_key=True),
+    Column("holder", String(32), nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+)
+"""Who does the work that one process does for all, and until when it is theirs."""
 
 custody = Table(
     "custody",

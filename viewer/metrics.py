@@ -70,6 +70,7 @@ class _StatusCollector(Collector):
         }
         status = self._services.status()
         told = {name: v for name, v in status.items() if name != "spool"}
+        yield from _of_nodes(status.get("nodes", []))
         frames = self._services.archive.frame_figures()
         figures |= {
             "frame_cache_hits": frames.hits,
@@ -150,6 +151,30 @@ def _of_sites(sites: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
             if value is not None:
                 family.add_metric((site["slug"],), float(value))
         yield family
+
+
+def _of_nodes(nodes: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
+    """Yield what each node of the exchange tells of itself, as of when it was last heard."""
+    for name, words, key in (
+        ("up", "Whether the node is heard.", "lives"),
+        ("heard_age_seconds", "Since the node was last heard.", "heard_age_s"),
+        ("spool_instances", "Objects in its spool.", "spool_instances"),
+        ("spool_bytes", "Bytes of them.", "spool_bytes"),
+        ("spool_oldest_age_seconds", "Age of the oldest of them.", "spool_oldest_age_s"),
+        ("drain_seconds", "Until they are packed; -1: no pace is known.", "drain_s"),
+    ):
+        family = GaugeMetricFamily(f"lysbro_node_{name}", words, labels=("node",))
+        for node in nodes:
+            missing = -1.0 if key == "drain_s" else 0.0
+            value = node[key]
+            family.add_metric([node["name"]], missing if value is None else float(value))
+        yield family
+    told = GaugeMetricFamily(
+        "lysbro_node_info", "What runs on the node.", labels=("node", "kinds", "version")
+    )
+    for node in nodes:
+        told.add_metric([node["name"], ",".join(node["kinds"]), node["version"]], 1.0)
+    yield told
 
 
 def _numbers(prefix: str, values: Mapping[str, object]) -> Iterator[tuple[str, float]]:

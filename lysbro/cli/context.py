@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 import click
 
 from casework.model import Actor, SiteKind
-from lysbro import logs
+from lysbro import logs, pool
 from lysbro.settings import Settings, load
 from lysbro.wiring import Parts, open_parts
 
@@ -45,8 +45,14 @@ def json_option(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def read_settings(data: Path | None, config: Path | None, **flags: Any) -> Settings:
-    """Return the settings of this call and point the logs where they say."""
+    """Return the settings of this call and point the logs where they say.
+
+    Where there is a pool, and no data folder is named, one of it is taken until this process ends.
+    """
     settings = load(config=config, flags={"data": data, **flags})
+    if settings.data_pool is not None and data is None:
+        held = pool.take(settings.data_pool.resolve(), settings.node or "node")
+        settings = settings.model_copy(update={"data": held.data, "node": held.node})
     logs.configure(level=settings.log_level, as_json=settings.log_format == "json")
     return settings
 

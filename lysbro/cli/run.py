@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ def serve(data: Path | None, config: Path | None, only: str) -> None:
         return
     require_free(settings, roles)
     require_tls(settings)
+    if settings.data_pool is not None:  # the children are of the data folder that was taken
+        os.environ["LYSBRO_NODE"] = settings.node
     flags = [
         f"--data={settings.data.resolve()}",
         *([f"--config={config.resolve()}"] if config else []),

@@ -6,7 +6,7 @@ Knows nothing of DICOM or the index.
 from storage.objects.folder import FolderStore
 from storage.objects.late import LateStore
 from storage.objects.memory import MemoryStore
-from storage.objects.opening import open_mirror, open_store, tested
+from storage.objects.opening import make_bucket, open_mirror, open_store, tested
 from storage.objects.port import (
     LocalFiles,
     ObjectInfo,
@@ -24,6 +24,7 @@ __all__ = [
     "ObjectInfo",
     "ObjectStore",
     "S3Place",
+    "make_bucket",
     "open_mirror",
     "open_store",
     "read_range",

@@ -24,11 +24,18 @@ def tested(store: ObjectStore) -> dict[str, Any] | None:
     return store.last_found() if isinstance(store, _OnAServer) else None
 
 
+def make_bucket(store: ObjectStore) -> bool:
+    """Make the bucket of a store when it is not there; tell whether it was made now."""
+    return store.make_bucket() if isinstance(store, _OnAServer) else False
+
+
 @runtime_checkable
 class _OnAServer(Protocol):
     """A store on a server that was tried out."""
 
     def last_found(self) -> dict[str, Any] | None: ...
+
+    def make_bucket(self) -> bool: ...
 
 
 def open_mirror(url: str, data: Path, *, s3: S3Place | None = None) -> LateStore | None:

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from xml.etree import ElementTree as ET
 
+import structlog
+
 from casework.errors import NotFound, Unavailable
 from storage.objects import s3_probe
 from storage.objects.port import ObjectInfo, require_key
@@ -33,16 +35,16 @@ from storage.objects.s3_put import Putter
 from storage.objects.s3_stale import end_stale_uploads
 from storage.objects.s3_stream import open_stream
 
+log = structlog.get_logger()
+
 _TESTED_FOR = timedelta(days=1)
 _STRIPES = 64
-_OURS = (
-    "v1/",
-    "backup/",
-    "exchange/",
-    "erased/",
-    "quarantine/",
-    TRIALS,
-)  # another may keep objects of its own in the bucket
+_LOCATION = (
+    '<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+    "<LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+)
+# another may keep objects of its own in the bucket
+_OURS = ("v1/", "backup/", "exchange/", "erased/", "quarantine/", TRIALS)
 
 
 class S3Store:
@@ -188,6 +190,26 @@ class S3Store:
         if found is None and self._found_in is not None:
             found = s3_probe.load(self._found_in, place=str(self.place))
         return None if found is None else asdict(found) | {"lacks": found.lacks()}
+
+    def make_bucket(self) -> bool:
+        """Make the bucket when it is not there; tell whether it was made now."""
+        try:
+            self._require_bucket()
+        except Unavailable as error:
+            if error.code != "no-such-bucket":
+                raise
+        else:
+            return False
+        region = self.place.region
+        body = b"" if region == "us-east-1" else _LOCATION.format(region=region).encode()
+        try:
+            self._calls.call("PUT", body=body, repeats=False)
+        except Fault as fault:
+            if fault.code == "BucketAlreadyOwnedByYou":  # another was first
+                return False
+            raise as_error(fault, self.place, "") from fault
+        log.info("bucket_made", place=self.place.bucket)
+        return True
 
     def close(self) -> None:
         """Close the connections to the server."""

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import dcmread
@@ -114,6 +115,11 @@ def spooled(node: Exchange) -> int:
     return int(json.loads(node.must("status", "--json"))["spool"]["instances"])
 
 
+def listed(node: Exchange) -> list[dict[str, Any]]:
+    nodes: list[dict[str, Any]] = json.loads(node.must("node", "list", "--json"))
+    return nodes
+
+
 def kill(node: Exchange) -> None:
     """Kill every process of a node at once, as a lost machine would."""
     assert node.process is not None
@@ -138,8 +144,13 @@ def test_what_one_node_received_is_read_through_the_other_before_it_is_packed(
     for uid, pixels in back.items():
         until(lambda u=uid, p=pixels: has(pair.a, "1.2.72", u, p), "the frame through north")
     assert pair.b.lysbro("verify").returncode == 0
-    nodes = json.loads(pair.b.must("status", "--json"))["nodes"]
+    until(
+        lambda: [n["spool_instances"] for n in listed(pair.b)] == [2, 2],
+        "both to tell what lies in their spools",
+    )
+    nodes = listed(pair.b)
     assert [(n["name"], n["lives"]) for n in nodes] == [("north", True), ("south", True)]
+    assert [n["kinds"] for n in nodes] == [["bridge", "web", "worker"]] * 2
 
 
 def test_a_node_that_dies_is_named_and_drains_its_spool_when_it_returns(

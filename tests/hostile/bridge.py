@@ -149,6 +149,8 @@ class Bridge:
             "mirror-self-test.json",
             "data-format",
             "clock",
+            "worker.alive",
+            "packer.alive",
         }
         left += [
             str(path)

@@ -127,3 +127,24 @@ def test_workers_that_lease_at_once_take_different_jobs(room):
         thread.join()
     assert set(taken) == made
     assert len(taken) == 8
+
+
+def test_a_worker_that_lost_its_lease_does_not_put_the_job_back(room):
+    job = room.outbox.enqueue_send("1.2.3", "hammer", "PACS")
+    slow = room.outbox.lease_send(lease_s=60)
+    room.clock.passes(seconds=60)
+    second = room.outbox.lease_send(lease_s=60)
+    room.outbox.send_failed(job, "PACS does not answer.", attempt=slow.attempts)
+    room.clock.passes(seconds=59)
+    assert room.outbox.lease_send(lease_s=60) is None  # the second worker has it still
+    room.outbox.send_failed(job, "PACS does not answer.", attempt=second.attempts)
+    room.clock.passes(seconds=10)
+    assert room.outbox.lease_send(lease_s=60).attempts == 3
+
+
+def test_a_node_that_is_to_be_avoided_is_passed_over(room):
+    for to in ("PACS", "VNA"):
+        room.outbox.enqueue_send("1.2.3", "hammer", to)
+    assert room.outbox.lease_send(lease_s=60, avoiding={"PACS"}).destination == "VNA"
+    assert room.outbox.lease_send(lease_s=60, avoiding={"PACS"}) is None
+    assert room.outbox.lease_send(lease_s=60).destination == "PACS"
