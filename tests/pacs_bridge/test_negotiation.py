@@ -69,7 +69,7 @@ def test_contexts_are_accepted_as_permissions_say(
 def test_refusals_say_whether_class_or_transfer_syntax_is_at_fault() -> None:
     found = answers(
         entity(AePermission.STORE, AePermission.QUERY),
-        ("1.2.840.10008.5.1.4.1.2.2.2", (IMPLICIT_LE,)),  # C-MOVE
+        ("1.2.840.10008.5.1.4.1.2.3.1", (IMPLICIT_LE,)),  # patient/study only, retired
         (CT, ("1.2.840.10008.1.2.4.94",)),  # JPIP refers to pixels elsewhere
         (STUDY_ROOT_FIND, (DEFLATED,)),
         (CT, (J2K, IMPLICIT_LE)),

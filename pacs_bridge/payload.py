@@ -1,0 +1,117 @@
+"""Gives the data set of an instance as it goes out: as it is stored, or decompressed.
+
+Small objects are read whole, a few ahead of their turn; large ones are streamed when it comes, so
+that memory does not grow with what is sent. Sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+from casework.errors import TooLarge, Unavailable
+from pacs_bridge.transcode import to_uncompressed
+from storage.archive import Archive
+from storage.rows import InstanceRow
+
+SMALL_BYTES = 4 << 20
+_CHUNK_BYTES = 1 << 20
+_AHEAD = 4
+_READERS = 2
+_DECODED_BYTES = 1 << 30  # more is not decompressed in memory
+_PIXEL_BYTES = 6  # at most: three samples of 16 bits
+
+_Job = TypeVar("_Job")
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A data set on its way: its length, and its bytes in chunks, once."""
+
+    size_bytes: int
+    chunks: Iterator[bytes]
+
+
+Load = Callable[[], Payload]
+
+
+def loader(archive: Archive, row: InstanceRow, syntax: str) -> Load:
+    """Return what gives the data set of an instance in a transfer syntax."""
+    if syntax != row.transfer_syntax_uid:
+        return lambda: _converted(archive, row, syntax)
+    if row.size_bytes > SMALL_BYTES:
+        return lambda: Payload(row.size_bytes, _streamed(archive, row))
+    return lambda: Payload(row.size_bytes, iter((archive.read_dataset(row),)))
+
+
+def is_small(row: InstanceRow, syntax: str) -> bool:
+    """Tell whether a data set may be held ready in memory before its turn."""
+    if syntax == row.transfer_syntax_uid:
+        return row.size_bytes <= SMALL_BYTES
+    return max(row.size_bytes, _decoded_bytes(row)) <= SMALL_BYTES
+
+
+def ahead(
+    jobs: Iterable[tuple[_Job, Load | None, bool]],
+) -> Iterator[tuple[_Job, Load | None]]:
+    """Give the jobs in their order, the small ones among the next few loaded meanwhile.
+
+    A job is a thing, what loads it (None: nothing) and whether it is small.
+    """
+    waiting: deque[tuple[_Job, Load | None]] = deque()
+    begun: deque[Future[Payload]] = deque(maxlen=_AHEAD + 1)
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="retrieve") as readers:
+
+        def begin(job: tuple[_Job, Load | None, bool]) -> tuple[_Job, Load | None]:
+            thing, load, small = job
+            if load is None or not small:
+                return thing, load
+            future: Future[Payload] = readers.submit(load)
+            begun.append(future)
+            return thing, future.result
+
+        coming = iter(jobs)
+        waiting.extend(map(begin, islice(coming, _AHEAD)))
+        try:
+            while waiting:
+                yield waiting.popleft()
+                waiting.extend(map(begin, islice(coming, 1)))
+        finally:
+            for future in begun:
+                future.cancel()
+
+
+def _streamed(archive: Archive, row: InstanceRow) -> Iterator[bytes]:
+    left = row.size_bytes
+    with archive.open_part10(row) as stream:
+        _skip(stream.read, row.location.dataset_offset)
+        while left:
+            chunk = stream.read(min(_CHUNK_BYTES, left))
+            if not chunk:
+                raise Unavailable(
+                    f"The object {row.sop_instance_uid} is cut off in the store. "
+                    "Run `lysbro verify`.",
+                    code="bytes-missing",
+                )
+            left -= len(chunk)
+            yield chunk
+
+
+def _skip(read: Callable[[int], bytes], count: int) -> None:
+    while count and (skipped := len(read(count))):
+        count -= skipped
+
+
+def _converted(archive: Archive, row: InstanceRow, syntax: str) -> Payload:
+    if max(row.size_bytes, _decoded_bytes(row)) > _DECODED_BYTES:
+        raise TooLarge("The object is too large to be decompressed for a peer.", code="too-large")
+    dataset = to_uncompressed(archive.read_part10(row), syntax, source=row.transfer_syntax_uid)
+    return Payload(len(dataset), iter((dataset,)))
+
+
+def _decoded_bytes(row: InstanceRow) -> int:
+    return (row.rows or 0) * (row.columns or 0) * max(1, row.frames or 1) * _PIXEL_BYTES

@@ -1,0 +1,277 @@
+"""Answers C-MOVE and C-GET (PS3.4 C.4.2, C.4.3): finds what is asked for, has it sent, and counts.
+
+How objects travel is `carriers`. Knows no association; what has gone out is in the audit and in the
+custody of each instance.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import structlog
+
+from casework.access import Scope, scope_of_ae, seen_by_both
+from casework.custody import CustodyEvent
+from casework.errors import Invalid, LysbroError
+from casework.identifiers import normal_ae_title
+from casework.model import Actor, ApplicationEntity, SiteKind
+from pacs_bridge import status
+from pacs_bridge.admission import may_retrieve
+from pacs_bridge.carriers import Carrier, Peer, over_the_same, to_a_node
+from pacs_bridge.desk import Desk
+from pacs_bridge.dimse import Originator, SubOperations
+from pacs_bridge.retrieve_keys import read_selection, write_failed
+from pacs_bridge.status import Answer, answer_to_error
+from pacs_bridge.tally import MAX_SUB_OPERATIONS, Outcome, Pace, Tally
+from storage.selection import Selected, select_instances
+
+log = structlog.get_logger()
+
+_NOTE_EVERY = 500  # instances whose custody is written in one transaction
+_INTERRUPT_AFTER_S = 1.0  # an object on its way to a destination is let go to its end before
+_LOGGED = 10  # failures of one retrieve; the answer lists them all
+_BAD_IDENTIFIER = frozenset({"bad-identifier", "bad-key", "bad-structure", "truncated"})
+
+
+@dataclass(frozen=True)
+class RetrieveRequest:
+    """A C-MOVE, or a C-GET where there is no destination, that has come in whole."""
+
+    sop_class: str
+    transfer_syntax: str
+    identifier: bytes
+    entity: ApplicationEntity
+    message_id: int
+    priority: int = 0
+    destination: str | None = None
+    is_relational: bool = False
+    association: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One response: its status, counts and identifier."""
+
+    answer: Answer
+    counts: SubOperations | None = None
+    identifier: bytes = b""
+
+
+def retrieve(
+    request: RetrieveRequest,
+    desk: Desk,
+    *,
+    actor: Actor,
+    peer: Peer | None,
+    is_cancelled: Callable[[], bool],
+) -> Generator[Step, None, None]:
+    """Give the pending responses and the last one.
+
+    `peer` is who asks, for C-GET. What breaks the association with it ends this with an error.
+    """
+    try:
+        carrier, selected = _prepared(request, desk, peer)
+    except LysbroError as error:
+        answer = _refusal(error)
+        log.info("retrieve refused", association=request.association, reason=error.code)
+        _note_end(request, desk, actor, answer, Tally(0))
+        yield Step(answer)
+        return
+    _note_begin(request, desk, actor, selected)
+    tally = Tally(len(selected))
+    cancelled = None
+    try:
+        cancelled = yield from _carried(
+            request, desk, actor, carrier, selected, tally, is_cancelled
+        )
+    finally:
+        if cancelled is None:  # who asks is gone
+            _note_end(request, desk, actor, Answer(status.NONE_SENT), tally)
+    answer, counts = tally.final(is_cancelled=cancelled)
+    _note_end(request, desk, actor, answer, tally)
+    failed = write_failed(tally.failed, transfer_syntax=request.transfer_syntax)
+    yield Step(answer, counts, failed)
+
+
+def _prepared(
+    request: RetrieveRequest, desk: Desk, peer: Peer | None
+) -> tuple[Carrier, list[Selected]]:
+    level, wanted = read_selection(
+        request.identifier,
+        transfer_syntax=request.transfer_syntax,
+        sop_class=request.sop_class,
+        is_relational=request.is_relational,
+    )
+    scope, carrier = _route(request, desk, peer)
+    desk.archive.settle()  # what was acknowledged can be retrieved
+    selected = select_instances(desk.archive.database, scope, wanted, limit=MAX_SUB_OPERATIONS)
+    if len(selected) > MAX_SUB_OPERATIONS:
+        raise Invalid(f"More than {MAX_SUB_OPERATIONS} match; ask for less", code="too-many")
+    log.info(
+        "retrieving",
+        association=request.association,
+        site=request.entity.site,
+        level=level,
+        instances=len(selected),
+        to=request.destination or request.entity.title,
+    )
+    return carrier, selected
+
+
+def _route(request: RetrieveRequest, desk: Desk, peer: Peer | None) -> tuple[Scope, Carrier]:
+    """Return whose sight counts, and what carries the objects.
+
+    Only what both see is moved from one to the other; to whom nothing could be moved is unknown.
+    """
+    own = scope_of_ae(request.entity)
+    if request.destination is None:
+        if peer is None:
+            raise Invalid("There is no association to store over.", code="no-association")
+        return own, over_the_same(desk.archive, peer, priority=request.priority)
+    title = normal_ae_title(request.destination)
+    node = desk.people.ae(title) if desk.people is not None and title else None
+    if node is None or not may_retrieve(node) or not node.host or not node.port:
+        raise Invalid("The move destination is not known here", code="unknown-destination")
+    if node.site != request.entity.site and SiteKind.CENTRE not in (
+        node.site_kind,
+        request.entity.site_kind,
+    ):
+        raise Invalid("The move destination is not known here", code="unknown-destination")
+    originator = Originator(request.entity.title, request.message_id)
+    carrier = to_a_node(
+        desk.archive,
+        node,
+        calling=desk.own_title,
+        wait=desk.retrieval.wait,
+        floor=desk.retrieval.floor,
+        tls=desk.tls_files,
+        originator=originator,
+        priority=request.priority,
+    )
+    return seen_by_both(own, scope_of_ae(node)), carrier
+
+
+def _carried(
+    request: RetrieveRequest,
+    desk: Desk,
+    actor: Actor,
+    carrier: Carrier,
+    selected: Sequence[Selected],
+    tally: Tally,
+    is_cancelled: Callable[[], bool],
+) -> Generator[Step, None, bool]:
+    """Have the objects sent, telling of it as it goes on; return whether it was cancelled."""
+    pks = {each.row.sop_instance_uid: each.row.pk for each in selected}
+    gone: list[int] = []
+    limits = desk.retrieval
+    told_at = time.monotonic()
+    pace = Pace(every=limits.pending_every, seconds=limits.pending_s, now=told_at)
+    try:
+        with contextlib.closing(carrier([each.row for each in selected])) as outcomes:
+            for outcome in outcomes:
+                if outcome is not None:
+                    tally.take(outcome)
+                    if outcome.has_arrived:
+                        gone.append(pks[outcome.sop_instance_uid])
+                        if len(gone) >= _NOTE_EVERY:
+                            _note_exported(request, desk, actor, gone)
+                            gone = []
+                    elif len(tally.failed) <= _LOGGED:
+                        _log(request, outcome)
+                now = time.monotonic()
+                if outcome is not None:
+                    told_at = now
+                elif request.destination is None or now - told_at < _INTERRUPT_AFTER_S:
+                    continue  # in the middle of an object nothing else can be said by C-GET
+                if tally.remaining and is_cancelled():
+                    return True
+                if pace.is_due(done=int(outcome is not None), now=now) and tally.remaining:
+                    yield Step(Answer(status.PENDING), tally.pending())
+    finally:
+        _note_exported(request, desk, actor, gone)
+    return False
+
+
+def _log(request: RetrieveRequest, outcome: Outcome) -> None:
+    log.warning(
+        "not retrieved",
+        association=request.association,
+        sop=outcome.sop_instance_uid,
+        status=None if outcome.status is None else f"{outcome.status:04X}",
+        reason=outcome.comment,
+    )
+
+
+def _refusal(error: LysbroError) -> Answer:
+    """PS3.4 tables C.4-2 and C.4-3."""
+    answer = answer_to_error(error)
+    if error.code in _BAD_IDENTIFIER:
+        return Answer(status.DOES_NOT_MATCH, answer.comment)
+    code = {
+        "unknown-destination": status.UNKNOWN_DESTINATION,
+        "too-many": status.TOO_MANY_MATCHES,
+        "ambiguous-patient": status.AMBIGUOUS_PATIENT,
+    }.get(error.code)
+    if code is None and answer.status == status.OUT_OF_RESOURCES:
+        code = status.TOO_MANY_MATCHES  # the matches cannot be counted now
+    return answer if code is None else Answer(code, answer.comment)
+
+
+def _note_begin(
+    request: RetrieveRequest, desk: Desk, actor: Actor, selected: Sequence[Selected]
+) -> None:
+    """Enter in the audit, study by study and before anything goes, what will go out and where."""
+    for study_uid, group in groupby(selected, key=lambda each: each.row.study_uid):
+        of_study = list(group)
+        desk.ledger.append(
+            None,
+            actor=actor,
+            action="images-retrieved",
+            subject=study_uid,
+            case_id=of_study[0].case_id,
+            site=request.entity.site,
+            detail={**_how(request), "images": len(of_study)},
+        )
+
+
+def _note_end(
+    request: RetrieveRequest, desk: Desk, actor: Actor, answer: Answer, tally: Tally
+) -> None:
+    is_served = answer.is_kept or answer.status == status.CANCELLED
+    detail = {
+        "sent": tally.completed + tally.warning,
+        "warnings": tally.warning,
+        "failed": len(tally.failed),
+        "remaining": tally.remaining,
+        "status": f"{answer.status:04X}",
+    }
+    log.info("retrieved", association=request.association, site=request.entity.site, **detail)
+    desk.ledger.append(
+        None,
+        actor=actor,
+        action="retrieved",
+        subject=request.entity.title,
+        site=request.entity.site,
+        outcome="ok" if is_served else "refused" if not tally.total else "failed",
+        detail={**_how(request), **detail},
+    )
+
+
+def _note_exported(
+    request: RetrieveRequest, desk: Desk, actor: Actor, instance_pks: Sequence[int]
+) -> None:
+    if instance_pks:
+        by = {"actor": actor.id, "name": actor.name, "door": "dicom", **_how(request)}
+        desk.index.note_each(instance_pks, CustodyEvent.EXPORTED, desk.archive.clock(), by)
+
+
+def _how(request: RetrieveRequest) -> Mapping[str, Any]:
+    if request.destination is None:
+        return {"by": "C-GET", "to": request.entity.title}
+    shown = ascii(normal_ae_title(request.destination))[1:-1][:32]
+    return {"by": "C-MOVE", "to": shown}
