@@ -222,13 +222,14 @@ answers to both: every object is hashed, judged whole, journalled and indexed. I
 has threads. storescp writes files, without an index and without fsync. Orthanc stores, syncs
 (SyncStorageArea, its default) and indexes. Each has a maximum PDU of 131072.
 
-- Machine: {_machine()}
-- Disk: {_disk(folder)}
+- Machine: {machine()}
+- Disk: {disk(folder)}
 {told}
 """
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Return what the processor, the kernel and the load are."""
     model = "unknown processor"
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -237,7 +238,7 @@ def _machine() -> str:
     return f"{os.cpu_count()} x {model}, {platform.system()} {platform.release()}, load {load:.1f}"
 
 
-def _disk(folder: Path) -> str:
+def disk(folder: Path) -> str:
     """Return what the disk is and how long one small write takes to be durable on it."""
     found = subprocess.run(
         ["stat", "-f", "-c", "%T", str(folder)], check=False, capture_output=True, text=True

@@ -49,7 +49,7 @@ def versions() -> Mapping[str, str]:
         + (f", {commit}" * bool(commit)),
         "Python": sys.version.split()[0],
         "DCMTK": _said("storescp", "--version").removeprefix("$dcmtk: ").removesuffix(" $"),
-        "Orthanc": _said(_orthanc(), "--version") if _orthanc() else "not installed",
+        "Orthanc": _said(orthanc_program(), "--version") if orthanc_program() else "not installed",
     }
 
 
@@ -65,14 +65,14 @@ def running(folder: Path, network: Mapping[str, str]) -> Iterator[list[Receiver]
             stack.enter_context(_lysbro(folder / "lysbro-none", "none")),
             stack.enter_context(_storescp(folder / "storescp", network)),
         ]
-        if _orthanc():
+        if orthanc_program():
             receivers.append(stack.enter_context(_run_orthanc(folder / "orthanc", network)))
         yield receivers
 
 
 @contextmanager
 def _lysbro(folder: Path, durability: str) -> Iterator[Receiver]:
-    port = _free_port()
+    port = free_port()
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LYSBRO_")} | {
         "PYTHONPATH": str(ROOT),
         "LYSBRO_DATA": str(folder),
@@ -93,26 +93,26 @@ def _lysbro(folder: Path, durability: str) -> Iterator[Receiver]:
     lysbro("site", "add", "bench", "--name", "Benchmark", "--kind", "hospital")
     lysbro("ae", "add", "BENCH", "--site", "bench")
     command = [sys.executable, "-m", "lysbro", "serve", "--only", "bridge"]
-    with _process(command, port, environment) as pid:
+    with run_process(command, port, environment) as pid:
         yield Receiver(f"Lysbro ({durability})", "LYSBRO", port, kept, pid)
 
 
 @contextmanager
 def _storescp(folder: Path, network: Mapping[str, str]) -> Iterator[Receiver]:
-    port = _free_port()
+    port = free_port()
     folder.mkdir(parents=True)
     command = [
         "storescp", "--fork", "--max-pdu", str(MAX_PDU), "-aet", "STORESCP",
         "-od", str(folder), str(port),
     ]  # fmt: skip
-    with _process(command, port, {**os.environ, **network}) as pid:
+    with run_process(command, port, {**os.environ, **network}) as pid:
         kept = partial(_files_in, folder)
         yield Receiver("DCMTK storescp", "STORESCP", port, kept, pid)
 
 
 @contextmanager
 def _run_orthanc(folder: Path, network: Mapping[str, str]) -> Iterator[Receiver]:
-    port, web_port = _free_port(), _free_port()
+    port, web_port = free_port(), free_port()
     folder.mkdir(parents=True)
     settings = {
         "Name": "Benchmark",
@@ -127,8 +127,8 @@ def _run_orthanc(folder: Path, network: Mapping[str, str]) -> Iterator[Receiver]
     }
     config = folder / "orthanc.json"
     config.write_text(json.dumps(settings))
-    command = [_orthanc(), str(config)]
-    with _process(command, port, {**os.environ, **network}) as pid:
+    command = [orthanc_program(), str(config)]
+    with run_process(command, port, {**os.environ, **network}) as pid:
         yield Receiver("Orthanc", "ORTHANC", port, partial(_orthanc_count, web_port), pid)
 
 
@@ -143,14 +143,16 @@ def _orthanc_count(web_port: int) -> int:
     return int(json.loads(answer.partition(b"\r\n\r\n")[2])["CountInstances"])
 
 
-def _orthanc() -> str:
+def orthanc_program() -> str:
+    """Return the path of Orthanc, empty where it is not installed."""
     return (
         shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin:/usr/local/sbin") or ""
     )
 
 
 @contextmanager
-def _process(command: list[str], port: int, environment: Mapping[str, str]) -> Iterator[int]:
+def run_process(command: list[str], port: int, environment: Mapping[str, str]) -> Iterator[int]:
+    """Run a server until the block is left; give its process once it listens on the port."""
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -175,7 +177,8 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

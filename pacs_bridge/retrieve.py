@@ -33,7 +33,7 @@ from storage.selection import Selected, select_instances
 log = structlog.get_logger()
 
 _NOTE_EVERY = 500  # instances whose custody is written in one transaction
-_INTERRUPT_AFTER_S = 1.0  # an object on its way to a destination is let go to its end before
+_LET_GO_S = 1.0  # so long an object on its way to a destination is not broken off by a cancel
 _LOGGED = 10  # failures of one retrieve; the answer lists them all
 _BAD_IDENTIFIER = frozenset({"bad-identifier", "bad-key", "bad-structure", "truncated"})
 
@@ -186,9 +186,10 @@ def _carried(
                 now = time.monotonic()
                 if outcome is not None:
                     told_at = now
-                elif request.destination is None or now - told_at < _INTERRUPT_AFTER_S:
+                elif request.destination is None:
                     continue  # in the middle of an object nothing else can be said by C-GET
-                if tally.remaining and is_cancelled():
+                may_stop = outcome is not None or now - told_at > _LET_GO_S
+                if tally.remaining and may_stop and is_cancelled():
                     return True
                 if pace.is_due(done=int(outcome is not None), now=now) and tally.remaining:
                     yield Step(Answer(status.PENDING), tally.pending())

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, null, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
 from casework.access import Scope
 from casework.errors import Invalid
 from storage.database import Database, chunks
-from storage.rows import InstanceRow, instance_row
+from storage.rows import InstanceRow, Location
 from storage.tables import instances, patients, series, studies
 from storage.visibility import seen_copy_clause, study_clause
 
 _HEAVY = ("attributes", "pixel")  # columns of what the header says
+_PLAIN = tuple(
+    name for name in InstanceRow.__dataclass_fields__ if name not in (*_HEAVY, "location")
+)
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def _statement(scope: Scope, wanted: Selection) -> Select[tuple[object, ...]]:
             conditions.append(column.in_(uids))
     conditions += [study_clause(scope), *seen_copy_clause(scope)]
     return (
-        select(*light, *(null().label(name) for name in _HEAVY), studies.c.case_id)
+        select(*light, studies.c.case_id)
         .join(series, series.c.pk == instances.c.series_pk)
         .join(studies, studies.c.pk == series.c.study_pk)
         .join(patients, patients.c.pk == studies.c.patient_pk)
@@ -133,4 +136,17 @@ def _of_patient(wanted: Selection) -> list[ColumnElement[bool]]:
 
 
 def _selected(row: Row[tuple[object, ...]]) -> Selected:
-    return Selected(replace(instance_row(row), attributes={}), str(row._mapping["case_id"] or ""))
+    found = row._mapping
+    instance = InstanceRow(
+        **{name: found[name] for name in _PLAIN},
+        attributes={},
+        pixel=None,
+        location=Location(
+            where=found["location"],
+            container=found["container"],
+            offset=found["offset"],
+            length=found["length"],
+            dataset_offset=found["dataset_offset"],
+        ),
+    )
+    return Selected(instance, found["case_id"] or "")

@@ -181,7 +181,7 @@ def identifier(level: str, **keys: Any) -> Dataset:
 
 
 def told(responses: Iterator[tuple[Dataset, Dataset | None]]) -> list[Told]:
-    """Return what each response says."""
+    """Return what each response says; without a status (-1) the association has ended."""
     found = []
     for status, answer in responses:
         counts = tuple(
@@ -190,7 +190,9 @@ def told(responses: Iterator[tuple[Dataset, Dataset | None]]) -> list[Told]:
         )
         value = None if answer is None else answer.get("FailedSOPInstanceUIDList")
         failed = [] if value is None else [value] if isinstance(value, str) else list(value)
-        found.append(Told(status.Status, counts, failed, str(status.get("ErrorComment", ""))))
+        found.append(
+            Told(status.get("Status", -1), counts, failed, str(status.get("ErrorComment", "")))
+        )
     return found
 
 
