@@ -140,6 +140,8 @@ def associated(
     roles: Sequence[str] | None = None,
     relational: bool = False,
     take: Callable[[evt.Event], int] = lambda event: 0x0000,
+    port: int | None = None,
+    tls_args: Any = None,
 ) -> Iterator[Association]:
     """Give an association for query and retrieve, over which storage classes are taken (C-GET)."""
     classes = (
@@ -159,7 +161,8 @@ def associated(
             asked.append(item)
     association = AE(ae_title=calling).associate(
         "127.0.0.1",
-        house.port,
+        port or house.port,
+        tls_args=tls_args,
         contexts=contexts,
         ae_title="LYSBRO",
         ext_neg=asked,
