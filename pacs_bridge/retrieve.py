@@ -26,7 +26,7 @@ from pacs_bridge.carriers import Carrier, Peer, over_the_same, to_a_node
 from pacs_bridge.desk import Desk
 from pacs_bridge.dimse import Originator, SubOperations
 from pacs_bridge.retrieve_keys import read_selection, write_failed
-from pacs_bridge.status import Answer, answer_to_error
+from pacs_bridge.status import Answer, comment_of
 from pacs_bridge.tally import MAX_SUB_OPERATIONS, Outcome, Pace, Tally
 from storage.selection import Selected, select_instances
 
@@ -35,7 +35,6 @@ log = structlog.get_logger()
 _NOTE_EVERY = 500  # instances whose custody is written in one transaction
 _LET_GO_S = 1.0  # so long an object on its way to a destination is not broken off by a cancel
 _LOGGED = 10  # failures of one retrieve; the answer lists them all
-_BAD_IDENTIFIER = frozenset({"bad-identifier", "bad-key", "bad-structure", "truncated"})
 
 
 @dataclass(frozen=True)
@@ -208,19 +207,18 @@ def _log(request: RetrieveRequest, outcome: Outcome) -> None:
     )
 
 
+REFUSALS: Mapping[str, int] = {
+    "unknown-destination": status.UNKNOWN_DESTINATION,
+    "too-many": status.TOO_MANY_MATCHES,
+    "ambiguous-patient": status.AMBIGUOUS_PATIENT,
+}
+"""Codes of errors that have a status of their own (PS3.4 tables C.4-2 and C.4-3)."""
+
+
 def _refusal(error: LysbroError) -> Answer:
-    """PS3.4 tables C.4-2 and C.4-3."""
-    answer = answer_to_error(error)
-    if error.code in _BAD_IDENTIFIER:
-        return Answer(status.DOES_NOT_MATCH, answer.comment)
-    code = {
-        "unknown-destination": status.UNKNOWN_DESTINATION,
-        "too-many": status.TOO_MANY_MATCHES,
-        "ambiguous-patient": status.AMBIGUOUS_PATIENT,
-    }.get(error.code)
-    if code is None and answer.status == status.OUT_OF_RESOURCES:
-        code = status.TOO_MANY_MATCHES  # the matches cannot be counted now
-    return answer if code is None else Answer(code, answer.comment)
+    """What is wrong with the identifier is A900; what is wrong with us leaves nothing counted."""
+    otherwise = status.DOES_NOT_MATCH if isinstance(error, Invalid) else status.TOO_MANY_MATCHES
+    return Answer(REFUSALS.get(error.code, otherwise), comment_of(error.message))
 
 
 def _note_begin(
