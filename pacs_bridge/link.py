@@ -274,7 +274,10 @@ class Link:
             self._send(message.context, reply)
 
     def _serve_at_length(self, message: Message) -> None:
-        """Serve what may be cancelled, and may ask us to store meanwhile."""
+        """Serve what may be cancelled, and may ask us to store meanwhile.
+
+        When the sending of an object was not brought to its end no answer can follow: abort.
+        """
         if self._session is None:
             return
         message_id = message.command.message_id
@@ -286,8 +289,6 @@ class Link:
                     if self._is_midway or not self._association.is_established:
                         break
                     self._send(message.context, reply)
-        except LysbroError:  # told by the session
-            self._is_midway = True
         finally:
             self._is_serving = False
             self._cancelled.discard(message_id)

@@ -24,7 +24,7 @@ from pacs_bridge.performed import MAX_STEP_BYTES, change_step, create_step
 from pacs_bridge.query import FindRequest
 from pacs_bridge.retrieve import RetrieveRequest, retrieve
 from pacs_bridge.sinks import DiscardSink, MemorySink, Sink, StoreSink
-from pacs_bridge.status import Answer, answer_to_error
+from pacs_bridge.status import Answer, answer_to_error, comment_of
 from pacs_bridge.syntaxes import (
     COMMITMENT,
     FIND_CLASSES,
@@ -209,9 +209,9 @@ class Session:
                         counts=step.counts,
                     )
                     yield Reply(response, step.identifier)
-            except LysbroError as error:  # who asks is gone, or cannot be sent to any more
+            except LysbroError as error:  # a part does not answer, or who asks is gone
                 log.warning("retrieve broken off", association=self.id, reason=error.code)
-                raise
+                yield self._reply(message, Answer(status.NONE_SENT, comment_of(error.message)))
             except Exception as error:  # process boundary: the peer gets a status
                 log.error("retrieve broke", association=self.id, exc_info=error)
                 yield self._reply(message, answer_to_error(error))
