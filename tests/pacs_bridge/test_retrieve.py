@@ -13,6 +13,7 @@ import pytest
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 from pynetdicom.sop_class import _STORAGE_CLASSES
+from sqlalchemy import update
 
 from casework.access import Scope
 from casework.custody import CustodyEvent
@@ -25,6 +26,7 @@ from pacs_bridge.syntaxes import (
     STUDY_ROOT_FIND,
     STUDY_ROOT_MOVE,
 )
+from storage.tables import instances
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.making import CT, ORIGIN, SC, ct
 from tests.pacs_bridge.retrieving import (
@@ -395,6 +397,23 @@ def test_without_the_role_nothing_can_be_got(compressed: House) -> None:
         (*_, last) = get(association, asked)
 
     assert (last.status, last.counts) == (0xA702, (None, 0, 2, 0))
+
+
+def test_object_whose_bytes_are_lost_fails_alone(tmp_path: Path) -> None:
+    with open_house(tmp_path) as house, listening() as node:
+        know(house, RETRIEVER, "hammer", node.port)
+        fill(house, *slices(3))
+        with house.database.begin() as conn:
+            lost = update(instances).where(instances.c.sop_instance_uid == "1.2.2.2")
+            conn.execute(lost.values(location="pack", container="v1/nowhere.zip"))
+        taker = Node()
+        with associated(house, take=taker.take) as association:
+            asked = identifier("STUDY", StudyInstanceUID="1.2.1")
+            answers = [move(association, asked, RETRIEVER)[-1], get(association, asked)[-1]]
+
+    for last in answers:
+        assert (last.status, last.counts, last.failed) == (0xB000, (None, 2, 1, 0), ["1.2.2.2"])
+    assert set(of(node.arrived)) == set(of(taker.arrived)) == {"1.2.2.1", "1.2.2.3"}
 
 
 def test_more_classes_than_an_association_holds_go_over_several(tmp_path: Path) -> None:
