@@ -18,7 +18,7 @@ from casework.errors import LysbroError
 from casework.model import ApplicationEntity
 from pacs_bridge.dimse import Command, Originator, write_store_request
 from pacs_bridge.pace import Floor
-from pacs_bridge.payload import Load, Payload, ahead, is_small, loader
+from pacs_bridge.payload import Job, Load, Payload, ahead, is_small, loader
 from pacs_bridge.plan import Pair, batches, choose
 from pacs_bridge.requestor import Offer, requested
 from pacs_bridge.scu import Wait
@@ -130,13 +130,14 @@ def _stored(
 def _ready(
     archive: Archive, peer: Peer, rows: Sequence[InstanceRow]
 ) -> Generator[tuple[tuple[InstanceRow, int], Load | None], None, None]:
-    def jobs() -> Iterator[tuple[tuple[InstanceRow, int], Load | None, bool]]:
+    def jobs() -> Iterator[Job[tuple[InstanceRow, int]]]:
         for row in rows:
             chosen = choose(peer.accepted, row)
             if chosen is None:
-                yield (row, 0), None, True
+                yield Job((row, 0))
             else:
                 context_id, syntax = chosen
-                yield (row, context_id), loader(archive, row, syntax), is_small(row, syntax)
+                load = loader(archive, row, syntax)
+                yield Job((row, context_id), load, is_small(row, syntax))
 
     yield from ahead(jobs())

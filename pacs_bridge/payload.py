@@ -1,17 +1,18 @@
 """Gives the data set of an instance as it goes out: as it is stored, or decompressed.
 
-Small objects are read whole, a few ahead of their turn; large ones are streamed when it comes, so
-that memory does not grow with what is sent. Sends nothing.
+Small objects are read whole, from a slow store a few ahead of their turn; large ones are streamed,
+so that memory does not grow with what is sent. Sends nothing.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
+from itertools import chain, islice
+from typing import Generic, TypeVar
 
 from casework.errors import TooLarge, Unavailable
 from pacs_bridge.transcode import to_uncompressed
@@ -25,7 +26,10 @@ _READERS = 2
 _DECODED_BYTES = 1 << 30  # more is not decompressed in memory
 _PIXEL_BYTES = 6  # at most: three samples of 16 bits
 
-_Job = TypeVar("_Job")
+_TIMED = 8
+_SLOW_S = 0.004  # as long as a slice takes to be sent
+
+_Thing = TypeVar("_Thing")
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,15 @@ class Payload:
 
 
 Load = Callable[[], Payload]
+
+
+@dataclass(frozen=True)
+class Job(Generic[_Thing]):
+    """A thing to send, what loads it (None: nothing does) and whether it is small."""
+
+    thing: _Thing
+    load: Load | None = None
+    is_small: bool = True
 
 
 def loader(archive: Archive, row: InstanceRow, syntax: str) -> Load:
@@ -55,24 +68,33 @@ def is_small(row: InstanceRow, syntax: str) -> bool:
     return max(row.size_bytes, _decoded_bytes(row)) <= SMALL_BYTES
 
 
-def ahead(
-    jobs: Iterable[tuple[_Job, Load | None, bool]],
-) -> Iterator[tuple[_Job, Load | None]]:
-    """Give the jobs in their order, the small ones among the next few loaded meanwhile.
+def ahead(jobs: Iterable[Job[_Thing]]) -> Iterator[tuple[_Thing, Load | None]]:
+    """Give the jobs in their order, each with what loads it.
 
-    A job is a thing, what loads it (None: nothing) and whether it is small.
+    As long as loading is quick it is done when its turn comes, which costs least. Once most loads
+    have been slow (a distant store, objects to decode) threads load the small ones among the next
+    few ahead of their turn.
     """
-    waiting: deque[tuple[_Job, Load | None]] = deque()
+    coming = iter(jobs)
+    clock = _Clock()
+    for job in coming:
+        if clock.is_slow:
+            yield from _in_threads(chain([job], coming))
+            return
+        yield job.thing, None if job.load is None else clock.timed(job.load)
+
+
+def _in_threads(jobs: Iterable[Job[_Thing]]) -> Iterator[tuple[_Thing, Load | None]]:
+    waiting: deque[tuple[_Thing, Load | None]] = deque()
     begun: deque[Future[Payload]] = deque(maxlen=_AHEAD + 1)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="retrieve") as readers:
 
-        def begin(job: tuple[_Job, Load | None, bool]) -> tuple[_Job, Load | None]:
-            thing, load, small = job
-            if load is None or not small:
-                return thing, load
-            future: Future[Payload] = readers.submit(load)
+        def begin(job: Job[_Thing]) -> tuple[_Thing, Load | None]:
+            if job.load is None or not job.is_small:
+                return job.thing, job.load
+            future: Future[Payload] = readers.submit(job.load)
             begun.append(future)
-            return thing, future.result
+            return job.thing, future.result
 
         coming = iter(jobs)
         waiting.extend(map(begin, islice(coming, _AHEAD)))
@@ -83,6 +105,30 @@ def ahead(
         finally:
             for future in begun:
                 future.cancel()
+
+
+class _Clock:
+    """Times loads, and says whether most of the last few were slow."""
+
+    def __init__(self) -> None:
+        self._last: deque[float] = deque(maxlen=_TIMED)
+
+    @property
+    def is_slow(self) -> bool:
+        """Tell whether it is worth a thread to load ahead."""
+        return sum(took_s > _SLOW_S for took_s in self._last) > _TIMED // 2
+
+    def timed(self, load: Load) -> Load:
+        """Return what loads the same and is timed."""
+
+        def loading() -> Payload:
+            began_at = time.perf_counter()
+            try:
+                return load()
+            finally:
+                self._last.append(time.perf_counter() - began_at)
+
+        return loading
 
 
 def _streamed(archive: Archive, row: InstanceRow) -> Iterator[bytes]:
