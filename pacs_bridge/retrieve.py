@@ -1,7 +1,6 @@
 """Answers C-MOVE and C-GET (PS3.4 C.4.2, C.4.3): finds what is asked for, has it sent, and counts.
 
-How objects travel is `carriers`. Knows no association; what has gone out is in the audit and in the
-custody of each instance.
+How objects travel is `carriers`, what is noted of it `retrieve_record`. Knows no association.
 """
 
 from __future__ import annotations
@@ -10,31 +9,28 @@ import contextlib
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import structlog
 
 from casework.access import Scope, scope_of_ae, seen_by_both
-from casework.custody import CustodyEvent
 from casework.errors import Invalid, LysbroError
 from casework.identifiers import normal_ae_title
 from casework.model import Actor, ApplicationEntity, SiteKind
 from pacs_bridge import status
 from pacs_bridge.admission import may_retrieve
 from pacs_bridge.carriers import Carrier, Peer, over_the_same, to_a_node
-from pacs_bridge.desk import Desk
+from pacs_bridge.desk import Desk, Retrieval
 from pacs_bridge.dimse import Originator, SubOperations
 from pacs_bridge.retrieve_keys import read_selection, write_failed
+from pacs_bridge.retrieve_record import Afterwards, Record
 from pacs_bridge.status import Answer, comment_of
-from pacs_bridge.tally import MAX_SUB_OPERATIONS, Outcome, Pace, Tally
+from pacs_bridge.tally import MAX_SUB_OPERATIONS, Pace, Tally
 from storage.selection import Selected, select_instances
 
 log = structlog.get_logger()
 
-_NOTE_EVERY = 500  # instances whose custody is written in one transaction
 _LET_GO_S = 1.0  # so long an object on its way to a destination is not broken off by a cancel
-_LOGGED = 10  # failures of one retrieve; the answer lists them all
 
 
 @dataclass(frozen=True)
@@ -68,38 +64,46 @@ def retrieve(
     actor: Actor,
     peer: Peer | None,
     is_cancelled: Callable[[], bool],
+    afterwards: Afterwards,
 ) -> Generator[Step, None, None]:
     """Give the pending responses and the last one.
 
-    `peer` is who asks, for C-GET. What breaks the association with it ends this with an error.
+    `peer` is who asks, for C-GET; `afterwards` takes what is written once the answer has gone.
+    What breaks the association with who asks ends this with an error.
     """
+    tally, ended = Tally(0), Answer(status.NONE_SENT)
+    record = Record(
+        desk,
+        actor,
+        request.entity,
+        how=_how(request),
+        association=request.association,
+        afterwards=afterwards,
+    )
     try:
-        carrier, selected = _prepared(request, desk, peer)
-    except LysbroError as error:
-        answer = _refusal(error)
-        log.info("retrieve refused", association=request.association, reason=error.code)
-        _note_end(request, desk, actor, answer, Tally(0))
-        yield Step(answer)
-        return
-    _note_begin(request, desk, actor, selected)
-    tally = Tally(len(selected))
-    cancelled = None
-    try:
+        try:
+            level, carrier, selected = _prepared(request, desk, peer)
+        except LysbroError as error:
+            ended = _refusal(error)
+            log.info("retrieve refused", association=request.association, reason=error.code)
+            yield Step(ended)
+            return
+        tally = Tally(len(selected))
+        record.begin(selected, level=level)
         cancelled = yield from _carried(
-            request, desk, actor, carrier, selected, tally, is_cancelled
+            request, desk.retrieval, carrier, selected, record, tally, is_cancelled
         )
+        ended, counts = tally.final(is_cancelled=cancelled)
+        failed = write_failed(tally.failed, transfer_syntax=request.transfer_syntax)
+        yield Step(ended, counts, failed)
     finally:
-        if cancelled is None:  # who asks is gone
-            _note_end(request, desk, actor, Answer(status.NONE_SENT), tally)
-    answer, counts = tally.final(is_cancelled=cancelled)
-    _note_end(request, desk, actor, answer, tally)
-    failed = write_failed(tally.failed, transfer_syntax=request.transfer_syntax)
-    yield Step(answer, counts, failed)
+        record.end(ended, tally)
 
 
 def _prepared(
     request: RetrieveRequest, desk: Desk, peer: Peer | None
-) -> tuple[Carrier, list[Selected]]:
+) -> tuple[str, Carrier, list[Selected]]:
+    """Return the level, what carries the objects, and what they are."""
     level, wanted = read_selection(
         request.identifier,
         transfer_syntax=request.transfer_syntax,
@@ -111,15 +115,7 @@ def _prepared(
     selected = select_instances(desk.archive.database, scope, wanted, limit=MAX_SUB_OPERATIONS)
     if len(selected) > MAX_SUB_OPERATIONS:
         raise Invalid(f"More than {MAX_SUB_OPERATIONS} match; ask for less", code="too-many")
-    log.info(
-        "retrieving",
-        association=request.association,
-        site=request.entity.site,
-        level=level,
-        instances=len(selected),
-        to=request.destination or request.entity.title,
-    )
-    return carrier, selected
+    return level, carrier, selected
 
 
 def _route(request: RetrieveRequest, desk: Desk, peer: Peer | None) -> tuple[Scope, Carrier]:
@@ -157,54 +153,32 @@ def _route(request: RetrieveRequest, desk: Desk, peer: Peer | None) -> tuple[Sco
 
 def _carried(
     request: RetrieveRequest,
-    desk: Desk,
-    actor: Actor,
+    limits: Retrieval,
     carrier: Carrier,
     selected: Sequence[Selected],
+    record: Record,
     tally: Tally,
     is_cancelled: Callable[[], bool],
 ) -> Generator[Step, None, bool]:
     """Have the objects sent, telling of it as it goes on; return whether it was cancelled."""
     pks = {each.row.sop_instance_uid: each.row.pk for each in selected}
-    gone: list[int] = []
-    limits = desk.retrieval
     told_at = time.monotonic()
     pace = Pace(every=limits.pending_every, seconds=limits.pending_s, now=told_at)
-    try:
-        with contextlib.closing(carrier([each.row for each in selected])) as outcomes:
-            for outcome in outcomes:
-                if outcome is not None:
-                    tally.take(outcome)
-                    if outcome.has_arrived:
-                        gone.append(pks[outcome.sop_instance_uid])
-                        if len(gone) >= _NOTE_EVERY:
-                            _note_exported(request, desk, actor, gone)
-                            gone = []
-                    elif len(tally.failed) <= _LOGGED:
-                        _log(request, outcome)
-                now = time.monotonic()
-                if outcome is not None:
-                    told_at = now
-                elif request.destination is None:
-                    continue  # in the middle of an object nothing else can be said by C-GET
-                may_stop = outcome is not None or now - told_at > _LET_GO_S
-                if tally.remaining and may_stop and is_cancelled():
-                    return True
-                if pace.is_due(done=int(outcome is not None), now=now) and tally.remaining:
-                    yield Step(Answer(status.PENDING), tally.pending())
-    finally:
-        _note_exported(request, desk, actor, gone)
+    with contextlib.closing(carrier([each.row for each in selected])) as outcomes:
+        for outcome in outcomes:
+            now = time.monotonic()
+            if outcome is not None:
+                tally.take(outcome)
+                record.take(pks[outcome.sop_instance_uid], outcome)
+                told_at = now
+            elif request.destination is None:
+                continue  # in the middle of an object nothing else can be said by C-GET
+            may_stop = outcome is not None or now - told_at > _LET_GO_S
+            if tally.remaining and may_stop and is_cancelled():
+                return True
+            if pace.is_due(done=int(outcome is not None), now=now) and tally.remaining:
+                yield Step(Answer(status.PENDING), tally.pending())
     return False
-
-
-def _log(request: RetrieveRequest, outcome: Outcome) -> None:
-    log.warning(
-        "not retrieved",
-        association=request.association,
-        sop=outcome.sop_instance_uid,
-        status=None if outcome.status is None else f"{outcome.status:04X}",
-        reason=outcome.comment,
-    )
 
 
 REFUSALS: Mapping[str, int] = {
@@ -219,54 +193,6 @@ def _refusal(error: LysbroError) -> Answer:
     """What is wrong with the identifier is A900; what is wrong with us leaves nothing counted."""
     otherwise = status.DOES_NOT_MATCH if isinstance(error, Invalid) else status.TOO_MANY_MATCHES
     return Answer(REFUSALS.get(error.code, otherwise), comment_of(error.message))
-
-
-def _note_begin(
-    request: RetrieveRequest, desk: Desk, actor: Actor, selected: Sequence[Selected]
-) -> None:
-    """Enter in the audit, study by study and before anything goes, what will go out and where."""
-    for study_uid, group in groupby(selected, key=lambda each: each.row.study_uid):
-        of_study = list(group)
-        desk.ledger.append(
-            None,
-            actor=actor,
-            action="images-retrieved",
-            subject=study_uid,
-            case_id=of_study[0].case_id,
-            site=request.entity.site,
-            detail={**_how(request), "images": len(of_study)},
-        )
-
-
-def _note_end(
-    request: RetrieveRequest, desk: Desk, actor: Actor, answer: Answer, tally: Tally
-) -> None:
-    is_served = answer.is_kept or answer.status == status.CANCELLED
-    detail = {
-        "sent": tally.completed + tally.warning,
-        "warnings": tally.warning,
-        "failed": len(tally.failed),
-        "remaining": tally.remaining,
-        "status": f"{answer.status:04X}",
-    }
-    log.info("retrieved", association=request.association, site=request.entity.site, **detail)
-    desk.ledger.append(
-        None,
-        actor=actor,
-        action="retrieved",
-        subject=request.entity.title,
-        site=request.entity.site,
-        outcome="ok" if is_served else "refused" if not tally.total else "failed",
-        detail={**_how(request), **detail},
-    )
-
-
-def _note_exported(
-    request: RetrieveRequest, desk: Desk, actor: Actor, instance_pks: Sequence[int]
-) -> None:
-    if instance_pks:
-        by = {"actor": actor.id, "name": actor.name, "door": "dicom", **_how(request)}
-        desk.index.note_each(instance_pks, CustodyEvent.EXPORTED, desk.archive.clock(), by)
 
 
 def _how(request: RetrieveRequest) -> Mapping[str, Any]:

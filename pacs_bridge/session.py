@@ -58,6 +58,7 @@ class Session:
         self._entity = entity
         self._origin = origin
         self._relational = relational
+        self._afterwards: list[Callable[[], None]] = []  # to be written when nobody waits
         self._commitment = CommitmentService(desk, actor_of(entity), origin)
 
     @property
@@ -114,8 +115,9 @@ class Session:
         """Return a request of ours that waits for this association, or None.
 
         To be asked about twice a second while nothing else is under way; it costs a question to the
-        database only while this requester waits for a report.
+        database only while this requester waits for a report, or when something is to be noted.
         """
+        self._write_afterwards()
         report = self._commitment.due()
         if report is None:
             return None
@@ -130,6 +132,7 @@ class Session:
 
     def ended(self) -> None:
         """Leave to others what waits for this association, which has ended."""
+        self._write_afterwards()
         try:
             self._commitment.ended()
         except Exception as error:  # process boundary: it waits until its grace has passed
@@ -179,6 +182,7 @@ class Session:
     def _retrieve(
         self, message: Message, is_cancelled: Callable[[], bool], peer: Peer | None
     ) -> Iterator[Reply]:
+        self._write_afterwards()
         command, context, sink = message.command, message.context, message.sink
         request = RetrieveRequest(
             sop_class=context.abstract_syntax,
@@ -197,6 +201,7 @@ class Session:
             actor=actor_of(self._entity),
             peer=peer,
             is_cancelled=is_cancelled,
+            afterwards=self._afterwards.append,
         )
         with contextlib.closing(steps):
             try:
@@ -215,6 +220,14 @@ class Session:
             except Exception as error:  # process boundary: the peer gets a status
                 log.error("retrieve broke", association=self.id, exc_info=error)
                 yield self._reply(message, answer_to_error(error))
+
+    def _write_afterwards(self) -> None:
+        """Write what the answers before did not wait for."""
+        while self._afterwards:
+            try:
+                self._afterwards.pop(0)()
+            except Exception as error:  # process boundary: the answer has gone
+                log.error("not noted", association=self.id, exc_info=error)
 
     def _performed(self, message: Message, dataset: bytes) -> Reply:
         """Begin or change a performed procedure step."""

@@ -28,6 +28,7 @@ from pacs_bridge.syntaxes import (
     STUDY_ROOT_GET,
     STUDY_ROOT_MOVE,
 )
+from tests.flows.waiting import until
 from tests.pacs_bridge.conftest import House
 from tests.pacs_bridge.making import CT, ORIGIN, ct, part10
 
@@ -248,6 +249,11 @@ def bad(treat: Callable[[socket.socket], None]) -> Iterator[Bad]:
         yield node
     finally:
         node.close()
+
+
+def settled(house: House) -> None:
+    """Wait until every association has ended, and what it leaves in the audit is written."""
+    until(lambda: house.meter.open_now == 0, "the end of the associations")
 
 
 def of(arrived: Sequence[Arrived]) -> Mapping[str, Arrived]:

@@ -41,6 +41,7 @@ from tests.pacs_bridge.retrieving import (
     listening,
     move,
     of,
+    settled,
     slices,
     told,
 )
@@ -200,6 +201,7 @@ def test_destination_is_known_only_with_address_and_permission_and_a_site_that_m
             (answer,) = move(association, asked, title)
             assert (answer.status, title) == (0xA801, title)
 
+    settled(house)
     assert pacs.arrived == []
     refused = [e for e in house.ledger.entries(q="retrieved") if e.outcome == "refused"]
     assert {e.detail["to"] for e in refused[:5]} == {
@@ -287,6 +289,7 @@ def test_retrieves_are_in_the_audit_and_in_the_custody(house: House, pacs: Node)
     with associated(house) as association:
         move(association, identifier("STUDY", StudyInstanceUID="1.2.7"))
 
+    settled(house)
     ended, begun = house.ledger.entries(limit=2)
     assert (begun.action, begun.subject, begun.site) == ("images-retrieved", "1.2.7", "hammer")
     assert begun.detail == {"by": "C-MOVE", "to": "PACS", "images": 1}

@@ -14,7 +14,6 @@ from pynetdicom import evt
 from pacs_bridge import dimse, pdu
 from pacs_bridge.items import UserInformation
 from pacs_bridge.pdu import Answered, AssociateAccept, AssociateRequest
-from tests.flows.waiting import until
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.retrieving import (
     RETRIEVER,
@@ -27,6 +26,7 @@ from tests.pacs_bridge.retrieving import (
     know,
     listening,
     move,
+    settled,
     slices,
 )
 
@@ -236,10 +236,8 @@ def test_requester_of_a_get_that_goes_silent_is_given_up(tmp_path: Path) -> None
             started = time.monotonic()
             (*_, last) = get(association, ASKED)
             took_s = time.monotonic() - started
-        entry = until(
-            lambda: [e for e in house.ledger.entries(limit=3) if e.action == "retrieved"],
-            "the audit",
-        )[0]
+        settled(house)
+        entry = house.ledger.entries(limit=1)[0]
 
     assert took_s < 4
     assert last.status == -1
@@ -254,7 +252,7 @@ def test_requester_that_leaves_ends_the_move_and_what_went_is_noted(house: House
             responses = association.send_c_move(ASKED, "PACS", "1.2.840.10008.5.1.4.1.2.2.2")
             next(responses)
             association.abort()
-        until(lambda: house.ledger.entries(limit=1)[0].action == "retrieved", "the audit")
+        settled(house)
         entry = house.ledger.entries(limit=1)[0]
 
     assert 0 < entry.detail["sent"] < 5
