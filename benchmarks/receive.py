@@ -223,13 +223,13 @@ has threads. storescp writes files, without an index and without fsync. Orthanc 
 (SyncStorageArea, its default) and indexes. Each has a maximum PDU of 131072.
 
 - Machine: {machine()}
-- Disk: {_disk(folder)}
+- Disk: {disk(folder)}
 {told}
 """
 
 
 def machine() -> str:
-    """Return the processors, the system and its load."""
+    """Return what the processor, the kernel and the load are."""
     model = "unknown processor"
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -238,7 +238,7 @@ def machine() -> str:
     return f"{os.cpu_count()} x {model}, {platform.system()} {platform.release()}, load {load:.1f}"
 
 
-def _disk(folder: Path) -> str:
+def disk(folder: Path) -> str:
     """Return what the disk is and how long one small write takes to be durable on it."""
     found = subprocess.run(
         ["stat", "-f", "-c", "%T", str(folder)], check=False, capture_output=True, text=True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from casework.errors import NotFound, Refused
 from casework.lifecycle import Event
@@ -20,6 +21,8 @@ from casework.model import (
     SiteKind,
     Specialty,
 )
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,17 @@ def scope_of_ae(ae: ApplicationEntity) -> Scope:
     return Scope(sites=sites, specialties=None, own_site=ae.site)
 
 
+def seen_by_both(one: Scope, other: Scope) -> Scope:
+    """Return what two may see, as it is when one lets something be sent to the other."""
+    if one == other:
+        return one
+    return Scope(
+        sites=_common(one.sites, other.sites),
+        specialties=_common(one.specialties, other.specialties),
+        own_site=one.own_site if one.own_site == other.own_site else "",
+    )
+
+
 def require_visible(
     scope: Scope, *, case_id: str, site: str, specialty: Specialty, state: CaseState
 ) -> None:
@@ -141,3 +155,10 @@ def may_administer(actor: Actor) -> bool:
 def may_refer(actor: Actor) -> bool:
     """Tell whether an actor may start a referral."""
     return actor.role is Role.REFERRER
+
+
+def _common(a: frozenset[_T] | None, b: frozenset[_T] | None) -> frozenset[_T] | None:
+    """Return what is in both; None holds everything."""
+    if a is None or b is None:
+        return b if a is None else a
+    return a & b

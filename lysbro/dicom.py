@@ -57,4 +57,9 @@ def bridge_settings(settings: Settings) -> BridgeSettings:
         maximum_matches=settings.dicom_max_matches,
         private_classes=settings.dicom_private_classes,
         commitment_wait_s=settings.commitment_wait,
+        retrieve_pending_every=settings.retrieve_pending_every,
+        retrieve_pending_s=settings.retrieve_pending_seconds,
+        retrieve_connect_timeout_s=settings.retrieve_connect_timeout,
+        retrieve_association_timeout_s=settings.retrieve_association_timeout,
+        retrieve_answer_timeout_s=settings.retrieve_answer_timeout,
     )

@@ -232,6 +232,22 @@ class Settings(BaseModel):
         description="seconds that storage commitment waits for an object that has not arrived",
     )
 
+    retrieve_pending_every: int = Field(
+        10, ge=1, le=65535, description="objects that a C-MOVE or C-GET sends between two responses"
+    )
+    retrieve_pending_seconds: Seconds = Field(
+        1, description="seconds between two such responses at most, while objects are sent"
+    )
+    retrieve_connect_timeout: Seconds = Field(
+        10, description="to connect to a move destination, seconds"
+    )
+    retrieve_association_timeout: Seconds = Field(
+        30, description="for a move destination to accept an association, seconds"
+    )
+    retrieve_answer_timeout: Seconds = Field(
+        60, description="for the answer to one object of a C-MOVE or C-GET, seconds"
+    )
+
     web_host: Host = Field("127.0.0.1", description="the web application listens here")
     web_port: Port = Field(8080, description="port of the web application")
     web_threads: int = Field(8, ge=1, le=64, description="requests served at one time")

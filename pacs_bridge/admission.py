@@ -120,6 +120,11 @@ def may_query(entity: ApplicationEntity) -> bool:
     return AePermission.QUERY in entity.permissions
 
 
+def may_retrieve(entity: ApplicationEntity) -> bool:
+    """Tell whether an entity's retrieve contexts are accepted, and it may be moved to."""
+    return AePermission.RETRIEVE in entity.permissions
+
+
 def may_commit(entity: ApplicationEntity) -> bool:
     """Tell whether an entity's storage commitment contexts are accepted."""
     return AePermission.COMMIT in entity.permissions

@@ -13,7 +13,9 @@ from functools import lru_cache
 from casework.errors import Invalid
 
 C_STORE_RQ, C_STORE_RSP = 0x0001, 0x8001
+C_GET_RQ, C_GET_RSP = 0x0010, 0x8010
 C_FIND_RQ, C_FIND_RSP = 0x0020, 0x8020
+C_MOVE_RQ, C_MOVE_RSP = 0x0021, 0x8021
 N_SET_RQ, N_SET_RSP = 0x0120, 0x8120
 N_CREATE_RQ, N_CREATE_RSP = 0x0140, 0x8140
 C_ECHO_RQ, C_ECHO_RSP = 0x0030, 0x8030
@@ -31,6 +33,7 @@ _REQUESTED_CLASS = 0x0003
 _FIELD = 0x0100
 _MESSAGE_ID = 0x0110
 _RESPONDED_TO = 0x0120
+_DESTINATION = 0x0600
 _PRIORITY = 0x0700
 _DATASET_TYPE = 0x0800
 _STATUS = 0x0900
@@ -40,6 +43,26 @@ _AFFECTED_INSTANCE = 0x1000
 _REQUESTED_INSTANCE = 0x1001
 _EVENT_TYPE = 0x1002
 _ACTION_TYPE = 0x1008
+_REMAINING, _COMPLETED, _FAILED, _WARNING = 0x1020, 0x1021, 0x1022, 0x1023
+_ORIGINATOR_TITLE, _ORIGINATOR_ID = 0x1030, 0x1031
+
+
+@dataclass(frozen=True)
+class SubOperations:
+    """How many C-STORE sub-operations there are of each kind; `remaining` None is left out."""
+
+    remaining: int | None
+    completed: int
+    failed: int
+    warning: int
+
+
+@dataclass(frozen=True)
+class Originator:
+    """Whose C-MOVE a C-STORE is part of (PS3.7 section 9.1.1.1.7 and 8)."""
+
+    title: str
+    message_id: int
 
 
 @dataclass(frozen=True)
@@ -77,6 +100,32 @@ class Command:
     def action_type(self) -> int:
         """Return Action Type ID (0000,1008) of an N-ACTION."""
         return self._number(_ACTION_TYPE)
+
+    @property
+    def destination(self) -> str:
+        """Return Move Destination (0000,0600), empty when there is none."""
+        return _uid(self.elements.get(_DESTINATION, b""))
+
+    @property
+    def priority(self) -> int:
+        """Return Priority (0000,0700); what is none of the three is medium."""
+        value = self.elements.get(_PRIORITY, b"")
+        return value[0] if value in (b"\x01\x00", b"\x02\x00") else 0
+
+    @property
+    def comment(self) -> str:
+        """Return Error Comment (0000,0902) as printable text."""
+        said = self.elements.get(_COMMENT, b"").decode("latin-1").strip(" \0")
+        return "".join(c if c.isprintable() else "?" for c in said)[:64]
+
+    @property
+    def sub_operations(self) -> SubOperations:
+        """Return the counts of a retrieve's response; those left out are 0, or None."""
+        counts = [
+            self._number(n) if n in self.elements else None
+            for n in (_REMAINING, _COMPLETED, _FAILED, _WARNING)
+        ]
+        return SubOperations(counts[0], *(count or 0 for count in counts[1:]))
 
     @property
     def has_dataset(self) -> bool:
@@ -136,10 +185,12 @@ def write_response(
     with_dataset: bool = False,
     instance: str = "",
     error_id: int | None = None,
+    counts: SubOperations | None = None,
 ) -> bytes:
     """Return the command set of a response (PS3.7 section 9.3); malformed UIDs are not echoed.
 
-    `instance` is the UID of one that was made, where the request names none.
+    `instance` is the UID of one that was made, where the request names none; `counts` are those of
+    a retrieve.
     """
     elements = {
         _FIELD: _us(command.field | 0x8000),
@@ -157,21 +208,36 @@ def write_response(
         elements[_ERROR_ID] = _us(error_id)
     if comment:
         elements[_COMMENT] = _even(comment.encode("ascii"), b" ")
+    if counts is not None:
+        if counts.remaining is not None:
+            elements[_REMAINING] = _us(counts.remaining)
+        elements[_COMPLETED] = _us(counts.completed)
+        elements[_FAILED] = _us(counts.failed)
+        elements[_WARNING] = _us(counts.warning)
     return write_elements(elements)
 
 
-def write_store_request(message_id: int, sop_class_uid: str, sop_instance_uid: str) -> bytes:
-    """Return the command set of a C-STORE request of medium priority (PS3.7 section 9.3.1.1)."""
-    return write_elements(
-        {
-            _AFFECTED_CLASS: _even(sop_class_uid.encode("ascii"), b"\0"),
-            _FIELD: _us(C_STORE_RQ),
-            _MESSAGE_ID: _us(message_id),
-            _PRIORITY: _us(0),
-            _DATASET_TYPE: _us(0x0001),
-            _AFFECTED_INSTANCE: _even(sop_instance_uid.encode("ascii"), b"\0"),
-        }
-    )
+def write_store_request(
+    message_id: int,
+    sop_class_uid: str,
+    sop_instance_uid: str,
+    *,
+    priority: int = 0,
+    originator: Originator | None = None,
+) -> bytes:
+    """Return the command set of a C-STORE request (PS3.7 section 9.3.1.1); priority 0 is medium."""
+    elements = {
+        _AFFECTED_CLASS: _even(sop_class_uid.encode("ascii"), b"\0"),
+        _FIELD: _us(C_STORE_RQ),
+        _MESSAGE_ID: _us(message_id),
+        _PRIORITY: _us(priority),
+        _DATASET_TYPE: _us(0x0001),
+        _AFFECTED_INSTANCE: _even(sop_instance_uid.encode("ascii"), b"\0"),
+    }
+    if originator is not None:
+        elements[_ORIGINATOR_TITLE] = _even(originator.title.encode("ascii"), b" ")
+        elements[_ORIGINATOR_ID] = _us(originator.message_id)
+    return write_elements(elements)
 
 
 def write_event_report(

@@ -18,7 +18,14 @@ from casework.model import Actor, SiteKind
 from pacs_bridge import admission
 from pacs_bridge.admission import NO_SITE, Knock, Limits, Rejection
 from pacs_bridge.desk import Desk
-from pacs_bridge.negotiation import ACCEPTED, Context, Proposed, negotiate
+from pacs_bridge.items import Extended, Role
+from pacs_bridge.negotiation import (
+    ACCEPTED,
+    Context,
+    Proposed,
+    negotiate,
+    relational_classes,
+)
 from pacs_bridge.places import Places
 from pacs_bridge.session import Session
 from pacs_bridge.syntaxes import is_storage_class
@@ -48,6 +55,8 @@ class Request:
     proposed: tuple[Proposed, ...]
     service_classes: Mapping[str, str]
     certificate: str | None = None  # fingerprint of the client's; over TLS only
+    roles: tuple[Role, ...] = ()
+    extended: tuple[Extended, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,11 @@ class Front:
         """Return the AE title that callers must address."""
         return self._desk.own_title
 
+    @property
+    def answer_timeout_s(self) -> float:
+        """Return how long a requester may take to answer what it is sent (C-GET)."""
+        return self._desk.retrieval.wait.answer_s
+
     def decide(self, request: Request) -> Admitted | Rejection:
         """Let a requester in, or say why not; a rejection is logged and audited."""
         association = secrets.token_hex(8)
@@ -118,6 +132,7 @@ class Front:
             decision,
             service_classes=request.service_classes,
             private_classes=self._private_classes,
+            roles=request.roles,
         )
         origin = Origin(
             site=decision.site,
@@ -139,7 +154,8 @@ class Front:
             refused_contexts=len(contexts) - accepted,
         )
         self._desk.meter.associations(open_now.total + 1)
-        return Admitted(contexts, Session(self._desk, decision, origin))
+        relational = relational_classes(request.extended)
+        return Admitted(contexts, Session(self._desk, decision, origin, relational=relational))
 
     def ended(self, session: Session | None) -> None:
         """Count an association out."""
@@ -180,8 +196,10 @@ class Front:
         return self._people.site_of_certificate(request.certificate or "") or NO_SITE
 
     def _proposes_storage(self, request: Request) -> bool:
+        taking = {role.sop_class_uid for role in request.roles if not role.scu}  # by C-GET
         return any(
-            is_storage_class(
+            proposed.abstract_syntax not in taking
+            and is_storage_class(
                 proposed.abstract_syntax,
                 service_classes=request.service_classes,
                 private_classes=self._private_classes,

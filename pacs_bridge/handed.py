@@ -31,7 +31,8 @@ from pacs_bridge.line import Line
 from pacs_bridge.link import Caller
 from pacs_bridge.negotiation import ACCEPTED, Context
 from pacs_bridge.quiet import quiet_pynetdicom
-from pacs_bridge.session import Message, Reply, Session
+from pacs_bridge.session import Session
+from pacs_bridge.whole import Message, Reply
 from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 log = structlog.get_logger()

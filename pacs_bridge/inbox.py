@@ -19,7 +19,8 @@ from casework.errors import Invalid, LysbroError
 from pacs_bridge.limits import WireLimits
 from pacs_bridge.messages import Assembler, Cancel, Response
 from pacs_bridge.negotiation import Context
-from pacs_bridge.session import Message, Session
+from pacs_bridge.session import Session
+from pacs_bridge.whole import Message
 
 log = structlog.get_logger()
 

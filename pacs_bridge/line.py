@@ -6,9 +6,13 @@ The kernel keeps the time of a read, so that no call of its own is spent on wait
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import struct
+from collections.abc import Sequence
+
+from storage.disk import Buffer
 
 MOMENT_S = 0.25  # a read gives up after this, so that deadlines are looked at
 
@@ -52,6 +56,36 @@ class Line:
         except OSError:
             return False
         return True
+
+    def write(self, buffers: Sequence[Buffer]) -> int:
+        """Send the beginning of these buffers; return how many bytes went, 0 when none could.
+
+        What did not go must be what is written next. Raises OSError when the peer is gone.
+        """
+        try:
+            if self._is_secure:
+                return self.connection.send(b"".join(buffers[:2]))
+            return self.connection.sendmsg(buffers)
+        except (TimeoutError, BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return 0
+
+    def has_input(self) -> bool:
+        """Tell whether something can be read at once, the end of the stream too."""
+        if isinstance(self.connection, ssl.SSLSocket) and self.connection.pending():
+            return True
+        return self._is_ready(select.POLLIN)
+
+    def has_room(self) -> bool:
+        """Tell whether a few bytes can be sent without waiting."""
+        return self._is_ready(select.POLLOUT)
+
+    def _is_ready(self, event: int) -> bool:
+        poll = select.poll()  # select() fails at descriptors of 1024 and more
+        try:
+            poll.register(self.connection.fileno(), event)
+            return bool(poll.poll(0))
+        except (OSError, ValueError):
+            return True  # closed: a read or write says so
 
     def end_sending(self) -> None:
         """Let the peer see the end of what we send; what it still sends can be read."""

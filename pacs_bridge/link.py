@@ -2,37 +2,46 @@
 
 Reads P-DATA from the socket into the session's sinks and sends the answers. The state table says
 what may follow what; the stream, the assembler and the session know no socket. An association that
-proposes query/retrieve is handed on, with what was read of it.
+proposes query alone is handed on, with what was read of it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from threading import Event as Flag
 
 import structlog
 
-from casework.errors import LysbroError
-from pacs_bridge import pdu
+from casework.errors import Invalid, LysbroError, Unavailable
+from pacs_bridge import dimse, pdu
 from pacs_bridge.admission import Rejection
 from pacs_bridge.association import EVENT_OF, Association
+from pacs_bridge.dimse import Command
 from pacs_bridge.front import CONGESTED, Admitted, Front, Request
 from pacs_bridge.limits import WireLimits
 from pacs_bridge.line import Line
-from pacs_bridge.messages import Assembler, Response
+from pacs_bridge.messages import Assembler, Cancel, Response
 from pacs_bridge.negotiation import ACCEPTED, Context, answer_items
+from pacs_bridge.payload import Payload
 from pacs_bridge.pdu import AssociateRequest
-from pacs_bridge.session import Message, Reply, Session
+from pacs_bridge.plan import Pair
+from pacs_bridge.sending import send_message
+from pacs_bridge.session import Session
 from pacs_bridge.states import P_DATA, Action, Event, State, Timer
 from pacs_bridge.stream import Fragment, PduStream, StreamLimits
-from pacs_bridge.syntaxes import is_query_class
+from pacs_bridge.syntaxes import RETRIEVE_CLASSES, is_query_class
+from pacs_bridge.whole import Message, Reply
 
 log = structlog.get_logger()
 
 _CLOSING_S = 2.0  # ARTIM while the peer is waited for to close (PS3.8 section 9.1.5)
 _LOOK_CLOCK_S = 0.05  # between looks at the deadlines, which are longer
+_LONG = frozenset({dimse.C_FIND_RQ, dimse.C_GET_RQ, dimse.C_MOVE_RQ})  # can be cancelled
+_MAX_CANCELS = 16
 _LOOK_S = 0.5  # between looks whether the session has something to ask of the peer
 _USER, _PROVIDER = 0, 2
 _NO_REASON, _UNEXPECTED_PDU, _INVALID_PARAMETER = 0, 2, 6
@@ -78,6 +87,12 @@ class Link:
         self._heard_at = self._pdu_began = self._looked_at = self._look_next_at = now
         self._message_bytes = 0
         self._waited_s = 0.0  # for the sender, over one message
+        self._waiting: deque[Message] = deque()  # to be answered at length
+        self._cancelled: set[int] = set()
+        self._is_serving = False  # at length; the requester has nothing to say meanwhile
+        self._is_midway = False  # in the sending of an object
+        self._stored: Command | None = None  # the answer to it
+        self.accepted: Mapping[Pair, int] = {}  # contexts over which the requester takes objects
 
     def run(self) -> None:
         """Serve the association from its request to its end, and leave nothing behind."""
@@ -85,11 +100,15 @@ class Link:
             self._happens(Event.EVT5)
             while self._association.state is not State.STA1 and not self._handed:
                 self._turn()
+                while self._waiting and self._association.is_established:
+                    self._serve_at_length(self._waiting.popleft())
         except Exception:  # process boundary: one association must not end the others
             log.exception("association broke", peer=self._caller.host)
         finally:
             if self._assembler is not None:
                 self._assembler.discard()
+            for message in self._waiting:
+                message.sink.abandon()
             self._line.close()
             if self._session is not None:
                 self._hall.front.ended(self._session)
@@ -144,12 +163,27 @@ class Link:
             is_last=fragment.is_last,
         )
         if isinstance(whole, Message):
-            self._serve(whole)
+            self._take_message(whole)
+        elif isinstance(whole, Cancel):
+            if len(self._cancelled) < _MAX_CANCELS:
+                self._cancelled.add(whole.message_id)
+        elif isinstance(whole, Response) and whole.command.field == dimse.C_STORE_RSP:
+            self._stored = whole.command
         elif isinstance(whole, Response) and self._session is not None:
             self._outstanding = False
             self._session.answered(whole.command)
         if whole is not None:
             self._heard_at = time.monotonic()
+
+    def _take_message(self, message: Message) -> None:
+        """Serve a message at once, or later when that takes long and can be cancelled."""
+        if message.command.field not in _LONG:
+            self._serve(message)
+        elif len(self._waiting) < self._hall.limits.read_ahead:
+            self._waiting.append(message)
+        else:  # one operation at a time is what was negotiated (PS3.7 section D.3.3.3)
+            message.sink.abandon()
+            raise Invalid("Too many requests wait for their answers.", code="bad-order")
 
     def _take_pdu(self, received: pdu.Pdu) -> None:
         action = self._happens(EVENT_OF[type(received)], received)
@@ -181,7 +215,8 @@ class Link:
         self._line.end_sending()
 
     def _decide(self, request: AssociateRequest) -> None:
-        if any(is_query_class(context.abstract_syntax) for context in request.proposed):
+        proposed = {context.abstract_syntax for context in request.proposed}
+        if any(map(is_query_class, proposed)) and proposed.isdisjoint(RETRIEVE_CLASSES):
             self._handed = True
             self._hall.hand_over(self._line, self._caller, self._stream.replay())
             return
@@ -208,6 +243,8 @@ class Link:
                     service_classes={
                         c.sop_class_uid: c.service_class_uid for c in request.user.common_extended
                     },
+                    roles=request.user.roles,
+                    extended=request.user.extended,
                 )
             )
         except Exception:  # process boundary: the peer is told to come back
@@ -219,6 +256,9 @@ class Link:
         accepted = {c.id: c for c in admitted.contexts if c.result == ACCEPTED}
         self._session = admitted.session
         self._peer_max = request.user.maximum_length
+        self.accepted = {
+            (c.abstract_syntax, c.transfer_syntax): c.id for c in accepted.values() if c.scp
+        }
         self._assembler = Assembler(
             admitted.session, accepted, max_command_bytes=limits.command_bytes
         )
@@ -232,6 +272,73 @@ class Link:
             return
         for reply in self._session.answers(message, _never):
             self._send(message.context, reply)
+
+    def _serve_at_length(self, message: Message) -> None:
+        """Serve what may be cancelled, and may ask us to store meanwhile.
+
+        When the sending of an object was not brought to its end no answer can follow: abort.
+        """
+        if self._session is None:
+            return
+        message_id = message.command.message_id
+        self._is_serving = True
+        answers = self._session.answers(message, lambda: self._is_cancelled(message_id), self)
+        try:
+            with contextlib.closing(answers):  # type: ignore[type-var]
+                for reply in answers:
+                    if self._is_midway or not self._association.is_established:
+                        break
+                    self._send(message.context, reply)
+        finally:
+            self._is_serving = False
+            self._cancelled.discard(message_id)
+            self._heard_at = time.monotonic()
+        if self._is_midway and self._association.is_established:
+            self._happens(Event.EVT15)
+
+    def _is_cancelled(self, message_id: int) -> bool:
+        """Tell whether the requester has cancelled this message (PS3.7 section 9.3.2.3)."""
+        while self._line.has_input():
+            self._turn()
+            self._require_peer()
+        return message_id in self._cancelled
+
+    def store(
+        self, context_id: int, command: bytes, payload: Payload, *, message_id: int
+    ) -> Generator[None, None, Command]:
+        """Store an object with the requester (C-GET) and return its answer.
+
+        Raises Unavailable when that cannot be, and the association must end.
+        """
+        limits = self._hall.limits
+        self._is_midway = True
+        yield from send_message(
+            self._line,
+            context_id,
+            command,
+            payload,
+            peer_max=self._peer_max,
+            floor=limits.floor,
+        )
+        deadline = time.monotonic() + self._hall.front.answer_timeout_s
+        while (answer := self._answer_to_store()) is None:
+            self._turn()
+            self._require_peer()
+            if time.monotonic() > deadline:
+                raise Unavailable("The requester gave no answer to an object.", code="no-answer")
+            yield
+        if answer.responded_to != message_id:
+            raise Unavailable("The requester answered something else.", code="bad-answer")
+        self._is_midway = False
+        return answer
+
+    def _answer_to_store(self) -> Command | None:
+        answer, self._stored = self._stored, None
+        return answer
+
+    def _require_peer(self) -> None:
+        if not self._association.is_established:
+            raise Unavailable("The requester ended the association.", code="gone")
 
     def _send(self, context: Context, reply: Reply) -> None:
         """Send a command set and its data set, cut to the peer's length (PS3.8 annex D.1)."""
@@ -277,7 +384,7 @@ class Link:
                 reason=late,
             )
             self._happens(Event.EVT15)
-        elif now - self._looked_at > _LOOK_S and self._assembler.is_quiet:
+        elif now - self._looked_at > _LOOK_S and self._assembler.is_quiet and not self._is_serving:
             self._looked_at = self._look_next_at = now
             self._ask_peer()
 
@@ -285,6 +392,8 @@ class Link:
         """Return why the association must end now; empty while all is well."""
         limits = self._hall.limits
         is_quiet = assembler.is_quiet and not self._stream.is_inside_pdu
+        if is_quiet and self._is_serving:
+            return ""
         if is_quiet:
             if self._hall.draining.is_set():
                 return "closing"

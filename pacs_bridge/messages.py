@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from casework.errors import Invalid
 from pacs_bridge import dimse
 from pacs_bridge.dimse import Command
 from pacs_bridge.negotiation import Context
-from pacs_bridge.session import Message, Session
-from pacs_bridge.sinks import DiscardSink
+from pacs_bridge.sinks import DiscardSink, Sink
+from pacs_bridge.whole import Message
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,19 @@ class Response:
 Whole = Message | Cancel | Response
 
 
+class Sinks(Protocol):
+    """Says where the data set of a request goes, as a session does."""
+
+    def sink_for(self, context: Context, command: Command) -> Sink:
+        """Return what takes the data set of a message, before its first byte has come."""
+
+
 class Assembler:
     """The messages of one association, one at a time."""
 
     def __init__(
         self,
-        session: Session,
+        session: Sinks,
         contexts: Mapping[int, Context],
         *,
         max_command_bytes: int = 65536,

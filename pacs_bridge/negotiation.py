@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from casework.model import ApplicationEntity
-from pacs_bridge.admission import may_commit, may_perform, may_query, may_store
+from pacs_bridge.admission import may_commit, may_perform, may_query, may_retrieve, may_store
 from pacs_bridge.items import Extended, Role, UserInformation
 from pacs_bridge.syntaxes import (
     COMMITMENT,
     FIND_CLASSES,
+    GET_CLASSES,
     PERFORMED_STEP,
+    RETRIEVE_CLASSES,
     VERIFICATION,
     choose_for_messages,
+    choose_for_retrieval,
     choose_for_storage,
     is_storage_class,
 )
@@ -42,6 +45,8 @@ class Context:
     abstract_syntax: str
     result: int
     transfer_syntax: str
+    scu: bool = True  # the requestor may invoke operations in it
+    scp: bool = False  # the requestor may be asked for operations in it
 
 
 def negotiate(
@@ -50,10 +55,26 @@ def negotiate(
     *,
     service_classes: Mapping[str, str],
     private_classes: bool,
+    roles: Sequence[Role] = (),
 ) -> tuple[Context, ...]:
-    """Return an answer to each proposed context, in the order of the request."""
+    """Return an answer to each proposed context, in the order of the request.
+
+    A requestor may be the SCP of storage classes when it may retrieve and proposes C-GET.
+    """
+    gets = may_retrieve(entity) and any(c.abstract_syntax in GET_CLASSES for c in proposed)
+    role_of = {role.sop_class_uid: role for role in roles}
     return tuple(
-        _answer(context, entity, service_classes=service_classes, private_classes=private_classes)
+        _answer(
+            context,
+            entity,
+            is_storage=is_storage_class(
+                context.abstract_syntax,
+                service_classes=service_classes,
+                private_classes=private_classes,
+            ),
+            role=role_of.get(context.abstract_syntax),
+            gets=gets,
+        )
         for context in proposed
     )
 
@@ -68,37 +89,63 @@ def answer_items(
 ) -> UserInformation:
     """Return the user information of an acceptance: what was asked is answered, nothing else.
 
-    A window of one operation (PS3.7 D.3.3.3); roles as SCU only, as we are the SCP (D.3.3.4);
-    what a storage SCP is, no longer than it was asked (D.3.3.5, PS3.4 B.3.1); related classes need
-    no answer (D.3.3.6); an identity is not looked at, and so not answered (D.3.3.7).
+    A window of one operation (PS3.7 D.3.3.3); the roles that the contexts were accepted for, SCP
+    for C-GET alone (D.3.3.4); what a storage SCP is and which retrieves are relational, no longer
+    than it was asked (D.3.3.5, PS3.4 B.3.1, C.5.2.1); related classes need no answer (D.3.3.6);
+    an identity is not looked at, and so not answered (D.3.3.7).
     """
-    classes = {context.abstract_syntax for context in accepted}
+    classes = {context.abstract_syntax: context for context in accepted}
     return UserInformation(
         maximum_length=max_pdu,
         implementation_class_uid=IMPLEMENTATION_CLASS_UID,
         implementation_version=IMPLEMENTATION_VERSION_NAME,
         window=None if asked.window is None else (1, 1),
         roles=tuple(
-            Role(role.sop_class_uid, scu=role.scu, scp=False)
+            Role(
+                role.sop_class_uid,
+                scu=role.scu and classes[role.sop_class_uid].scu,
+                scp=role.scp and classes[role.sop_class_uid].scp,
+            )
             for role in asked.roles
             if role.sop_class_uid in classes
         ),
         extended=tuple(
-            Extended(item.sop_class_uid, _STORAGE_LEVELS[: len(item.application_information)])
+            answer
             for item in asked.extended
-            if item.sop_class_uid in classes
-            and item.sop_class_uid != VERIFICATION
-            and is_storage_class(item.sop_class_uid, service_classes={}, private_classes=True)
+            if item.sop_class_uid in classes and (answer := _answer_extended(item)) is not None
         ),
     )
+
+
+def relational_classes(extended: Iterable[Extended]) -> frozenset[str]:
+    """Return the retrieve classes for which relational retrieval was asked, and so is agreed on."""
+    return frozenset(
+        item.sop_class_uid
+        for item in extended
+        if item.sop_class_uid in RETRIEVE_CLASSES and item.application_information[:1] == b"\1"
+    )
+
+
+def _answer_extended(item: Extended) -> Extended | None:
+    asked = item.application_information
+    if item.sop_class_uid in RETRIEVE_CLASSES:
+        # relational as asked; no conversion of enhanced multi-frame images (PS3.4 table C.5.2-1)
+        told = bytes([asked[:1] == b"\1", 0])
+        return Extended(item.sop_class_uid, told[: len(asked)])
+    if item.sop_class_uid != VERIFICATION and is_storage_class(
+        item.sop_class_uid, service_classes={}, private_classes=True
+    ):
+        return Extended(item.sop_class_uid, _STORAGE_LEVELS[: len(asked)])
+    return None
 
 
 def _answer(
     context: Proposed,
     entity: ApplicationEntity,
     *,
-    service_classes: Mapping[str, str],
-    private_classes: bool,
+    is_storage: bool,
+    role: Role | None,
+    gets: bool,
 ) -> Context:
     abstract = context.abstract_syntax
     if abstract == VERIFICATION:
@@ -109,10 +156,10 @@ def _answer(
         allowed, chosen = may_commit(entity), choose_for_messages(context.transfer_syntaxes)
     elif abstract == PERFORMED_STEP:
         allowed, chosen = may_perform(entity), choose_for_messages(context.transfer_syntaxes)
-    elif is_storage_class(
-        abstract, service_classes=service_classes, private_classes=private_classes
-    ):
-        allowed, chosen = may_store(entity), choose_for_storage(context.transfer_syntaxes)
+    elif abstract in RETRIEVE_CLASSES:
+        allowed, chosen = may_retrieve(entity), choose_for_messages(context.transfer_syntaxes)
+    elif is_storage:
+        return _answer_storage(context, entity, role=role, gets=gets)
     else:
         return _refused(context, ABSTRACT_SYNTAX_UNSUPPORTED)
     if not allowed:
@@ -120,6 +167,23 @@ def _answer(
     if chosen is None:
         return _refused(context, TRANSFER_SYNTAX_UNSUPPORTED)
     return Context(context.id, abstract, ACCEPTED, chosen)
+
+
+def _answer_storage(
+    context: Proposed, entity: ApplicationEntity, *, role: Role | None, gets: bool
+) -> Context:
+    """Accept for storing, for being stored to by C-GET, or for both (PS3.7 section D.3.3.4)."""
+    scp = gets and role is not None and role.scp
+    scu = may_store(entity) and (role is None or role.scu or not scp)
+    if not scu and not scp:
+        return _refused(context, USER_REJECTION)
+    if scp:
+        chosen = choose_for_retrieval(context.abstract_syntax, context.transfer_syntaxes)
+    else:
+        chosen = choose_for_storage(context.transfer_syntaxes)
+    if chosen is None:
+        return _refused(context, TRANSFER_SYNTAX_UNSUPPORTED)
+    return Context(context.id, context.abstract_syntax, ACCEPTED, chosen, scu=scu, scp=scp)
 
 
 def _refused(context: Proposed, result: int) -> Context:

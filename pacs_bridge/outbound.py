@@ -18,11 +18,11 @@ from pynetdicom.presentation import PresentationContext, build_context
 
 from casework.access import Scope
 from casework.errors import Invalid, NotFound, Unavailable
-from casework.identifiers import is_standard_uid
 from casework.model import ApplicationEntity
+from pacs_bridge.plan import batches, received_syntax_of, uncompressed_forms
 from pacs_bridge.scu import StoreRequest, Wait, associated, store
 from pacs_bridge.status import Answer
-from pacs_bridge.syntaxes import EXPLICIT_LE, IMPLICIT_LE, syntax_name
+from pacs_bridge.syntaxes import syntax_name
 from pacs_bridge.tls import TlsFiles
 from pacs_bridge.transcode import to_uncompressed
 from storage.archive import Archive
@@ -35,7 +35,6 @@ from storage.rows import InstanceRow
 log = structlog.get_logger()
 
 LEASE_S = 120.0  # of a job of the send queue, renewed while instances go
-MAX_CONTEXTS = 128  # PS3.8 section 9.3.2.2: odd numbers from 1 to 255
 _EVERYTHING = Scope(sites=None, specialties=None, own_site="")
 
 
@@ -148,7 +147,8 @@ def send_objects(
 
     Raises Unavailable when the node cannot be reached or goes away, Refused when it rejects us.
     """
-    for batch, contexts in _batches(objects):
+    for batch, pairs in batches(objects):
+        contexts = _build(pairs)
         with associated(node, contexts, calling=calling, wait=wait, tls=tls) as association:
             for number, item in enumerate(batch, start=1):
                 outcome = _send(association, item, number % 0xFFFF)
@@ -222,35 +222,6 @@ def _in_words(outcome: Outcome) -> str:
     return f"status {outcome.status:04X} {outcome.comment}".rstrip()
 
 
-def _batches(
-    objects: Sequence[Sendable],
-) -> Iterator[tuple[list[Sendable], list[PresentationContext]]]:
-    """Cut the objects into associations of at most 128 contexts, each class with its syntaxes."""
-    batch: list[Sendable] = []
-    wanted: dict[tuple[str, str], None] = {}
-    for item in objects:
-        needed = _contexts_for(item)
-        if batch and len(wanted | needed) > MAX_CONTEXTS:
-            yield batch, _build(wanted)
-            batch, wanted = [], {}
-        batch.append(item)
-        wanted |= needed
-    if batch:
-        yield batch, _build(wanted)
-
-
-def _contexts_for(item: Sendable) -> dict[tuple[str, str], None]:
-    """Propose what is stored, then what it can be turned into (PS3.5 section 10).
-
-    What is no UID cannot be proposed; the object is then told as not taken.
-    """
-    if not is_standard_uid(item.sop_class_uid) or not is_standard_uid(item.transfer_syntax_uid):
-        return {}
-    received = _received_syntax(item) or EXPLICIT_LE
-    syntaxes = dict.fromkeys((item.transfer_syntax_uid, received, EXPLICIT_LE, IMPLICIT_LE))
-    return {(item.sop_class_uid, syntax): None for syntax in syntaxes}
-
-
 def _build(wanted: Iterable[tuple[str, str]]) -> list[PresentationContext]:
     return [build_context(UID(sop_class), [UID(syntax)]) for sop_class, syntax in wanted]
 
@@ -263,8 +234,7 @@ def _send(association: Association, item: Sendable, message_id: int) -> Outcome:
     }
     uid, syntax = item.sop_instance_uid, item.transfer_syntax_uid
     if syntax not in accepted:
-        received = _received_syntax(item) or EXPLICIT_LE
-        others = (received, EXPLICIT_LE, IMPLICIT_LE)
+        others = uncompressed_forms(item)
         fallback = next((s for s in others if s in accepted), None)
         if fallback is None:
             return Outcome(uid, None, f"the node does not take {syntax_name(syntax)}")
@@ -281,13 +251,9 @@ def _send(association: Association, item: Sendable, message_id: int) -> Outcome:
     return Outcome(uid, status, comment, sent_in=syntax)
 
 
-def _received_syntax(item: Sendable) -> str:
-    return item.received_syntax if isinstance(item, Recompressed) else ""
-
-
 def _in_syntax(item: Sendable, syntax: str) -> BinaryIO:
     """Return the data set uncompressed: as it was received where that is what is asked for."""
-    received = _received_syntax(item)
+    received = received_syntax_of(item)
     if received == syntax and isinstance(item, Recompressed):
         return item.open_as_received()
     source = received or item.transfer_syntax_uid

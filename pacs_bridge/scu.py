@@ -135,7 +135,7 @@ def associated(
     the clear. Raises Unavailable when the node cannot be reached, Refused when it rejects us.
     """
     quiet_pynetdicom()
-    secure = _secure_context(node, tls) if node.tls_only else None
+    secure = secure_context(node, tls) if node.tls_only else None
     failures = _failures_of(secure) if secure is not None else []
     wait = wait or Wait()
     entity = _Caller(ae_title=calling)
@@ -157,7 +157,7 @@ def associated(
     if failures:
         raise Unavailable(
             f"{node.title} at {node.host}:{node.port} gives no TLS connection that can be trusted "
-            f"({_reason(failures[0])}). Look at its certificate and at ours.",
+            f"({reason_of(failures[0])}). Look at its certificate and at ours.",
             code="no-tls",
         ) from failures[0]
     if not association.is_established:
@@ -171,7 +171,8 @@ def associated(
     association.release()
 
 
-def _secure_context(node: ApplicationEntity, tls: TlsFiles | None) -> ssl.SSLContext:
+def secure_context(node: ApplicationEntity, tls: TlsFiles | None) -> ssl.SSLContext:
+    """Return what a node that is TLS only is called with; Unavailable without a certificate."""
     if tls is None:
         raise Unavailable(
             f"{node.title} is called over TLS only, and we have no certificate. Set "
@@ -197,7 +198,8 @@ def _failures_of(context: ssl.SSLContext) -> list[OSError]:
     return failures
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """Return in words why a handshake failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return str(error.verify_message)
     return (getattr(error, "reason", None) or str(error)).replace("_", " ").lower()

@@ -11,13 +11,14 @@ import structlog
 
 from casework.errors import Invalid, Unavailable
 from pacs_bridge.admission import Limits
-from pacs_bridge.desk import Desk
+from pacs_bridge.desk import Desk, Retrieval
 from pacs_bridge.front import Front
 from pacs_bridge.limits import Door, WireLimits
 from pacs_bridge.meter import Meter, NoMeter
 from pacs_bridge.pace import Floor
 from pacs_bridge.places import Places
 from pacs_bridge.receiver import Receiver, listen
+from pacs_bridge.scu import Wait
 from pacs_bridge.tls import Fresh, TlsFiles, expiry_warning, server_context
 from storage.archive import Archive
 from storage.commitments import Commitments
@@ -58,6 +59,11 @@ class BridgeSettings:
     private_classes: bool = True
     check_host: bool = False
     commitment_wait_s: float = 3600.0
+    retrieve_pending_every: int = 10
+    retrieve_pending_s: float = 1.0
+    retrieve_connect_timeout_s: float = 10.0
+    retrieve_association_timeout_s: float = 30.0
+    retrieve_answer_timeout_s: float = 60.0
     drain_s: float = 20.0
 
 
@@ -114,6 +120,18 @@ class Bridge:
             meter=meter or NoMeter(),
             commitments=Commitments(archive.database, archive.clock),
             commitment_wait_s=settings.commitment_wait_s,
+            people=people,
+            tls_files=settings.tls_files,
+            retrieval=Retrieval(
+                pending_every=settings.retrieve_pending_every,
+                pending_s=settings.retrieve_pending_s,
+                wait=Wait(
+                    connect_s=settings.retrieve_connect_timeout_s,
+                    association_s=settings.retrieve_association_timeout_s,
+                    answer_s=settings.retrieve_answer_timeout_s,
+                ),
+                floor=Floor(settings.floor_rate, grace_s=settings.pdu_timeout_s),
+            ),
         )
         self._front = Front(
             desk,

@@ -5,8 +5,8 @@ The receiver hands over command sets and bytes of data sets as they come, and se
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import structlog
 
@@ -14,6 +14,7 @@ from casework.custody import Origin
 from casework.errors import LysbroError
 from casework.model import Actor, ApplicationEntity
 from pacs_bridge import dimse, query, status
+from pacs_bridge.carriers import Peer
 from pacs_bridge.commitment import MAX_REQUEST_BYTES
 from pacs_bridge.commitment_service import CommitmentService
 from pacs_bridge.desk import Desk
@@ -21,46 +22,43 @@ from pacs_bridge.dimse import Command
 from pacs_bridge.negotiation import Context
 from pacs_bridge.performed import MAX_STEP_BYTES, change_step, create_step
 from pacs_bridge.query import FindRequest
+from pacs_bridge.retrieve import RetrieveRequest, retrieve
 from pacs_bridge.sinks import DiscardSink, MemorySink, Sink, StoreSink
-from pacs_bridge.status import Answer, answer_to_error
-from pacs_bridge.syntaxes import COMMITMENT, FIND_CLASSES, PERFORMED_STEP, VERIFICATION
+from pacs_bridge.status import Answer, answer_to_error, comment_of
+from pacs_bridge.syntaxes import (
+    COMMITMENT,
+    FIND_CLASSES,
+    GET_CLASSES,
+    MOVE_CLASSES,
+    PERFORMED_STEP,
+    VERIFICATION,
+)
+from pacs_bridge.whole import Message, OutgoingRequest, Reply
 
 log = structlog.get_logger()
 
-
-@dataclass(frozen=True)
-class Message:
-    """A DIMSE message that has come in whole."""
-
-    context: Context
-    command: Command
-    sink: Sink
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A response to send: command set, and data set where there is one."""
-
-    command: bytes
-    dataset: bytes = b""
-
-
-@dataclass(frozen=True)
-class OutgoingRequest:
-    """A request of ours to send over the association: its context, command set and data set."""
-
-    context: Context
-    command: bytes
-    dataset: bytes
+_RETRIEVES = dict.fromkeys(MOVE_CLASSES, dimse.C_MOVE_RQ) | dict.fromkeys(
+    GET_CLASSES, dimse.C_GET_RQ
+)
 
 
 class Session:
     """What one requester sends over one association, served in turn."""
 
-    def __init__(self, desk: Desk, entity: ApplicationEntity, origin: Origin) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        entity: ApplicationEntity,
+        origin: Origin,
+        *,
+        relational: frozenset[str] = frozenset(),
+    ) -> None:
+        """`relational` are the retrieve classes for which that was negotiated."""
         self._desk = desk
         self._entity = entity
         self._origin = origin
+        self._relational = relational
+        self._afterwards: list[Callable[[], None]] = []  # to be written when nobody waits
         self._commitment = CommitmentService(desk, actor_of(entity), origin)
 
     @property
@@ -70,16 +68,23 @@ class Session:
 
     def sink_for(self, context: Context, command: Command) -> Sink:
         """Return what takes the data set of a message, before its first byte has come."""
-        if command.field == dimse.C_STORE_RQ and command.affected_class == context.abstract_syntax:
+        is_of_context = context.scu and command.affected_class == context.abstract_syntax
+        if command.field == dimse.C_STORE_RQ and is_of_context:
             return StoreSink(self._desk, self._origin, context, command)
         if command.field == dimse.N_ACTION_RQ and context.abstract_syntax == COMMITMENT:
             return MemorySink(MAX_REQUEST_BYTES)
         if command.field in (dimse.N_CREATE_RQ, dimse.N_SET_RQ):
             return MemorySink(MAX_STEP_BYTES)
-        return MemorySink() if command.field == dimse.C_FIND_RQ else DiscardSink()
+        with_identifier = (dimse.C_FIND_RQ, dimse.C_MOVE_RQ, dimse.C_GET_RQ)
+        return MemorySink() if command.field in with_identifier else DiscardSink()
 
-    def answers(self, message: Message, is_cancelled: Callable[[], bool]) -> Iterator[Reply]:
-        """Give the responses to a message, one at a time, the last one last."""
+    def answers(
+        self, message: Message, is_cancelled: Callable[[], bool], peer: Peer | None = None
+    ) -> Iterator[Reply]:
+        """Give the responses to a message, one at a time, the last one last.
+
+        `peer` is who asks, as one that takes objects over this association (C-GET).
+        """
         field, context = message.command.field, message.context
         if field == dimse.N_ACTION_RQ and context.abstract_syntax == COMMITMENT:
             yield self._reply(message, self._commitment_answer(message))
@@ -94,9 +99,13 @@ class Session:
                 yield from self._find(message, message.sink.content, is_cancelled)
             else:
                 yield self._reply(message, Answer(status.UNRECOGNISED_OPERATION))
+        elif field == _RETRIEVES.get(context.abstract_syntax):
+            yield from self._retrieve(message, is_cancelled, peer)
         elif field in (dimse.N_CREATE_RQ, dimse.N_SET_RQ):
             held = message.sink.content if isinstance(message.sink, MemorySink) else b""
             yield self._performed(message, held)
+        elif field == dimse.C_STORE_RQ and not context.scu:
+            yield self._reply(message, Answer(status.NOT_AUTHORISED, "Not negotiated as SCU"))
         elif field == dimse.C_STORE_RQ:
             yield self._reply(message, Answer(status.CANNOT_UNDERSTAND, "There is no data set"))
         else:
@@ -106,8 +115,9 @@ class Session:
         """Return a request of ours that waits for this association, or None.
 
         To be asked about twice a second while nothing else is under way; it costs a question to the
-        database only while this requester waits for a report.
+        database only while this requester waits for a report, or when something is to be noted.
         """
+        self._write_afterwards()
         report = self._commitment.due()
         if report is None:
             return None
@@ -122,6 +132,7 @@ class Session:
 
     def ended(self) -> None:
         """Leave to others what waits for this association, which has ended."""
+        self._write_afterwards()
         try:
             self._commitment.ended()
         except Exception as error:  # process boundary: it waits until its grace has passed
@@ -167,6 +178,56 @@ class Session:
             log.error("query broke", association=self.id, exc_info=error)
             yield self._reply(message, last)
         self._note_query(matches, last)
+
+    def _retrieve(
+        self, message: Message, is_cancelled: Callable[[], bool], peer: Peer | None
+    ) -> Iterator[Reply]:
+        self._write_afterwards()
+        command, context, sink = message.command, message.context, message.sink
+        request = RetrieveRequest(
+            sop_class=context.abstract_syntax,
+            transfer_syntax=context.transfer_syntax,
+            identifier=sink.content if isinstance(sink, MemorySink) else b"",
+            entity=self._entity,
+            message_id=command.message_id,
+            priority=command.priority,
+            destination=command.destination if command.field == dimse.C_MOVE_RQ else None,
+            is_relational=context.abstract_syntax in self._relational,
+            association=self.id,
+        )
+        steps = retrieve(
+            request,
+            self._desk,
+            actor=actor_of(self._entity),
+            peer=peer,
+            is_cancelled=is_cancelled,
+            afterwards=self._afterwards.append,
+        )
+        with contextlib.closing(steps):
+            try:
+                for step in steps:
+                    response = dimse.write_response(
+                        command,
+                        step.answer.status,
+                        comment=step.answer.comment,
+                        with_dataset=bool(step.identifier),
+                        counts=step.counts,
+                    )
+                    yield Reply(response, step.identifier)
+            except LysbroError as error:  # a part does not answer, or who asks is gone
+                log.warning("retrieve broken off", association=self.id, reason=error.code)
+                yield self._reply(message, Answer(status.NONE_SENT, comment_of(error.message)))
+            except Exception as error:  # process boundary: the peer gets a status
+                log.error("retrieve broke", association=self.id, exc_info=error)
+                yield self._reply(message, answer_to_error(error))
+
+    def _write_afterwards(self) -> None:
+        """Write what the answers before did not wait for."""
+        while self._afterwards:
+            try:
+                self._afterwards.pop(0)()
+            except Exception as error:  # process boundary: the answer has gone
+                log.error("not noted", association=self.id, exc_info=error)
 
     def _performed(self, message: Message, dataset: bytes) -> Reply:
         """Begin or change a performed procedure step."""

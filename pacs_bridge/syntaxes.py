@@ -14,6 +14,13 @@ VERIFICATION = "1.2.840.10008.1.1"
 PATIENT_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.1.1"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 FIND_CLASSES = frozenset({PATIENT_ROOT_FIND, STUDY_ROOT_FIND})
+PATIENT_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.1.2"
+STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
+MOVE_CLASSES = frozenset({PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE})
+PATIENT_ROOT_GET = "1.2.840.10008.5.1.4.1.2.1.3"
+STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
+GET_CLASSES = frozenset({PATIENT_ROOT_GET, STUDY_ROOT_GET})
+RETRIEVE_CLASSES = MOVE_CLASSES | GET_CLASSES
 QUERY_RETRIEVE_ROOT = "1.2.840.10008.5.1.4.1.2."
 COMMITMENT = "1.2.840.10008.1.20.1"
 COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"  # well-known (PS3.4 J.3.5)
@@ -160,6 +167,23 @@ def choose_for_storage(proposed: Sequence[str]) -> str | None:
     if known[0] == proposed[0] and known[0] in ENCAPSULATED:
         return known[0]
     return next((plain for plain in UNCOMPRESSED if plain in known), known[0])
+
+
+_VIDEO_CLASSES = frozenset(_STORAGE_ROOT + f"77.1.{n}.1" for n in (1, 2, 4))
+
+
+def choose_for_retrieval(abstract_syntax: str, proposed: Sequence[str]) -> str | None:
+    """Return the transfer syntax to accept of a context over which we may store by C-GET, or None.
+
+    An uncompressed one takes whatever can be decoded, and a compressed one only what is stored in
+    it: a peer that can take both proposes each in a context of its own. Video is never decoded.
+    """
+    known = [syntax for syntax in proposed if syntax in TRANSFER_SYNTAXES]
+    plain = next((syntax for syntax in (EXPLICIT_LE, IMPLICIT_LE) if syntax in known), None)
+    coded = next((syntax for syntax in known if syntax in ENCAPSULATED), None)
+    if abstract_syntax in _VIDEO_CLASSES:
+        return coded or plain or next(iter(known), None)
+    return plain or next(iter(known), None)
 
 
 def is_query_class(abstract_syntax: str) -> bool:

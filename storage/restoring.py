@@ -83,6 +83,7 @@ class Restorer:
         """Open the Part 10 file of an instance as it was received, in `restored_syntax`."""
         if ref.received is None:
             return self.open_part10(ref)
+        ref = self._with_pixels(ref)
         return as_stream(restored_part10(self._source(ref), ref))
 
     def open_dataset_as_received(self, ref: InstanceRow) -> BinaryIO:
@@ -91,6 +92,7 @@ class Restorer:
             stream = self.open_part10(ref)
             stream.read(ref.location.dataset_offset)
             return stream
+        ref = self._with_pixels(ref)
         chunks = restored_part10(self._source(ref), ref)
         next(chunks)  # its file meta
         return as_stream(chunks)
@@ -113,6 +115,10 @@ class Restorer:
         if ref.location.length <= _AT_ONCE:
             return BytesSource(self._reader.read_part10(ref))
         return _InPlace(self._reader, ref)
+
+    def _with_pixels(self, ref: InstanceRow) -> InstanceRow:
+        """Return the whole row where one was made without what its header says."""
+        return self._fresh(ref) if ref.pixel is None else ref
 
     def _fresh(self, ref: InstanceRow) -> InstanceRow:
         with self._database.read() as conn:

@@ -108,6 +108,11 @@ class InstanceRow:
         """Return the hash of the data set as it is kept; `sha256` is that of what was received."""
         return self.kept_sha256 or self.sha256
 
+    @property
+    def received_syntax(self) -> str:
+        """Return the transfer syntax in which it comes back; empty when it is kept as it came."""
+        return "" if self.received is None else self.received.restored_syntax
+
     def as_received(self) -> InstanceRow:
         """Return the instance in the form in which it came; where it lies so is another matter."""
         if self.received is None:

@@ -11,6 +11,7 @@ from casework.access import (
     require_visible,
     scope_of,
     scope_of_ae,
+    seen_by_both,
 )
 from casework.errors import NotFound, Refused
 from casework.lifecycle import Event
@@ -132,3 +133,27 @@ def test_what_is_out_of_sight_does_not_exist():
 def test_only_referrers_refer_and_only_administrators_administer(role):
     assert may_refer(person(role)) is (role is Role.REFERRER)
     assert may_administer(person(role)) is (role is Role.ADMIN)
+
+
+NODES = [
+    ApplicationEntity("A", OFFICE, SiteKind.GP),
+    ApplicationEntity("B", OTHER, SiteKind.HOSPITAL),
+    ApplicationEntity("C", CENTRE, SiteKind.CENTRE),
+    ApplicationEntity("D", "other-centre", SiteKind.CENTRE),
+]
+
+
+@pytest.mark.parametrize("one", NODES)
+@pytest.mark.parametrize("other", NODES)
+def test_what_two_nodes_see_is_what_each_of_them_sees(one, other):
+    first, second = scope_of_ae(one), scope_of_ae(other)
+    both = seen_by_both(first, second)
+    for site in (OFFICE, OTHER, CENTRE, "other-centre", "elsewhere"):
+        for specialty in Specialty:
+            for state in CaseState:
+                case = {"site": site, "specialty": specialty, "state": state}
+                expected = first.covers_case(**case) and second.covers_case(**case)
+                assert both.covers_case(**case) is expected
+        alone = {"site": site, "specialty": None, "state": None}
+        expected = first.covers_study(**alone) and second.covers_study(**alone)
+        assert both.covers_study(**alone) is expected

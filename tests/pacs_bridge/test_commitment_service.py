@@ -23,8 +23,9 @@ from pacs_bridge.desk import Desk
 from pacs_bridge.dimse import Command
 from pacs_bridge.meter import NoMeter
 from pacs_bridge.negotiation import ACCEPTED, Context
-from pacs_bridge.session import Message, OutgoingRequest, Session
+from pacs_bridge.session import Session
 from pacs_bridge.syntaxes import COMMITMENT, COMMITMENT_INSTANCE, IMPLICIT_LE
+from pacs_bridge.whole import Message, OutgoingRequest
 from storage.casebook_tables import commitment_items
 from storage.commitments import Commitments
 from storage.performed import PerformedSteps

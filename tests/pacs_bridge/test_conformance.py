@@ -11,6 +11,8 @@ from casework.commitment import Failure
 from pacs_bridge import performed, status
 from pacs_bridge.commitment import MAX_REFERENCES
 from pacs_bridge.commitment_service import REQUEST_STATUSES
+from pacs_bridge.retrieve import REFUSALS
+from pacs_bridge.retrieve_keys import LEVELS
 from pacs_bridge.service import BridgeSettings
 from pacs_bridge.syntaxes import (
     COMMITMENT,
@@ -18,9 +20,11 @@ from pacs_bridge.syntaxes import (
     FIND_CLASSES,
     KNOWN_PRIVATE_CLASSES,
     PERFORMED_STEP,
+    RETRIEVE_CLASSES,
     STORAGE_CLASSES,
     TRANSFER_SYNTAXES,
 )
+from pacs_bridge.tally import MAX_SUB_OPERATIONS
 from pacs_bridge.tls import SUITES
 from storage.commitment_requests import MAX_OPEN
 from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -58,6 +62,10 @@ def test_every_status_that_can_be_answered_is_there(statement: str) -> None:
 
     told = {status.SUCCESS, status.OUT_OF_RESOURCES, status.BROKEN, *performed._CODES.values()}
 
+    retrieved = {status.PENDING, status.SUCCESS, status.SOME_FAILED, status.CANCELLED}
+    retrieved |= {status.NONE_SENT, status.DOES_NOT_MATCH, status.BROKEN, *REFUSALS.values()}
+
+    assert statuses(section(statement, "2.11")) == {f"{code:04X}" for code in retrieved}
     assert statuses(section(statement, "2.10")) == {f"{code:04X}" for code in told}
     assert statuses(section(statement, "2.4")) == {f"{code:04X}" for code in stored}
     assert statuses(section(statement, "2.7")) == {f"{code:04X}" for code in found}
@@ -89,6 +97,14 @@ def test_every_key_that_is_matched_is_there(statement: str) -> None:
     assert {uid for uid in FIND_CLASSES if uid not in text} == set()
 
 
+def test_every_retrieve_class_is_there_with_its_levels(statement: str) -> None:
+    listed = re.findall(r"\| ([\d.]+) \| ([A-Z, ]+) \|$", section(statement, "2.11"), re.M)
+
+    assert {uid: tuple(levels.split(", ")) for uid, levels in listed} == LEVELS
+    assert set(LEVELS) == RETRIEVE_CLASSES
+    assert f"{MAX_SUB_OPERATIONS:,} instances" in section(statement, "2.11")
+
+
 def test_identity_and_defaults_are_those_of_the_code(statement: str) -> None:
     settings = BridgeSettings()
 
@@ -106,12 +122,19 @@ def test_identity_and_defaults_are_those_of_the_code(statement: str) -> None:
     assert associations in statement
     times = (settings.request_timeout_s, settings.pdu_timeout_s, settings.idle_timeout_s)
     assert f"| {', '.join(f'{t:.0f}' for t in times)} seconds |" in statement
+    patience = (
+        settings.retrieve_connect_timeout_s,
+        settings.retrieve_association_timeout_s,
+        settings.retrieve_answer_timeout_s,
+    )
     for shown in (
         f"{settings.handshake_timeout_s:.0f} seconds",
         f"{settings.floor_rate:.0f} bytes per second",
         f"{settings.max_request_bytes}, {settings.max_command_bytes}",
         f"{settings.max_pending}, {settings.backlog}",
         f"{settings.congestion_spool_percent}, {settings.congestion_backlog}",
+        f"{settings.retrieve_pending_every}, {settings.retrieve_pending_s:.0f} seconds",
+        f"{', '.join(f'{t:.0f}' for t in patience)} seconds",
     ):
         assert f"| {shown} |" in statement
 

@@ -19,8 +19,9 @@ from pacs_bridge.desk import Desk
 from pacs_bridge.messages import Assembler, Cancel, Response, Whole
 from pacs_bridge.meter import NoMeter
 from pacs_bridge.negotiation import ACCEPTED, Context
-from pacs_bridge.session import Message, Session
+from pacs_bridge.session import Session
 from pacs_bridge.sinks import DiscardSink, MemorySink, StoreSink
+from pacs_bridge.whole import Message
 from storage.archive import utc_now
 from storage.commitments import Commitments
 from storage.performed import PerformedSteps

@@ -10,7 +10,14 @@ from pynetdicom.sop_class import _STORAGE_CLASSES
 
 from casework.model import AePermission, ApplicationEntity, SiteKind
 from pacs_bridge.items import CommonExtended, Extended, Role, UserIdentity, UserInformation
-from pacs_bridge.negotiation import ACCEPTED, Context, Proposed, answer_items, negotiate
+from pacs_bridge.negotiation import (
+    ACCEPTED,
+    Context,
+    Proposed,
+    answer_items,
+    negotiate,
+    relational_classes,
+)
 from pacs_bridge.syntaxes import (
     COMMITMENT,
     ENCAPSULATED,
@@ -21,9 +28,12 @@ from pacs_bridge.syntaxes import (
     STORAGE_CLASSES,
     STORAGE_SERVICE,
     STUDY_ROOT_FIND,
+    STUDY_ROOT_GET,
+    STUDY_ROOT_MOVE,
     TRANSFER_SYNTAXES,
     VERIFICATION,
     choose_for_messages,
+    choose_for_retrieval,
     choose_for_storage,
     is_storage_class,
     syntax_name,
@@ -34,6 +44,9 @@ J2K = "1.2.840.10008.1.2.4.90"
 JPEG = "1.2.840.10008.1.2.4.50"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 BIG = "1.2.840.10008.1.2.2"
+MPEG4 = "1.2.840.10008.1.2.4.102"
+VIDEO = "1.2.840.10008.5.1.4.1.1.77.1.4.1"
+P = AePermission
 
 
 def entity(*permissions: AePermission) -> ApplicationEntity:
@@ -48,18 +61,21 @@ def answers(who: ApplicationEntity, *proposed: tuple[str, tuple[str, ...]]) -> l
 @pytest.mark.parametrize(
     ("permissions", "results"),
     [
-        ((), [0, 1, 1, 1, 1]),
-        ((AePermission.STORE,), [0, 0, 1, 1, 1]),
-        ((AePermission.QUERY,), [0, 1, 0, 0, 1]),
-        ((AePermission.STORE, AePermission.QUERY), [0, 0, 0, 0, 1]),
-        ((AePermission.COMMIT,), [0, 1, 1, 1, 0]),
-        ((AePermission.RETRIEVE, AePermission.REPLY), [0, 1, 1, 1, 1]),
+        ((), [0, 1, 1, 1, 1, 1, 1]),
+        ((AePermission.STORE,), [0, 0, 1, 1, 1, 1, 1]),
+        ((AePermission.QUERY,), [0, 1, 0, 0, 1, 1, 1]),
+        ((AePermission.STORE, AePermission.QUERY), [0, 0, 0, 0, 1, 1, 1]),
+        ((AePermission.COMMIT,), [0, 1, 1, 1, 0, 1, 1]),
+        ((AePermission.RETRIEVE, AePermission.REPLY), [0, 1, 1, 1, 1, 0, 0]),
     ],
 )
 def test_contexts_are_accepted_as_permissions_say(
     permissions: tuple[AePermission, ...], results: list[int]
 ) -> None:
-    classes = (VERIFICATION, CT, PATIENT_ROOT_FIND, STUDY_ROOT_FIND, COMMITMENT)
+    classes = (
+        VERIFICATION, CT, PATIENT_ROOT_FIND, STUDY_ROOT_FIND, COMMITMENT, STUDY_ROOT_MOVE,
+        STUDY_ROOT_GET,
+    )  # fmt: skip
 
     found = answers(entity(*permissions), *((uid, (IMPLICIT_LE,)) for uid in classes))
 
@@ -69,7 +85,7 @@ def test_contexts_are_accepted_as_permissions_say(
 def test_refusals_say_whether_class_or_transfer_syntax_is_at_fault() -> None:
     found = answers(
         entity(AePermission.STORE, AePermission.QUERY),
-        ("1.2.840.10008.5.1.4.1.2.2.2", (IMPLICIT_LE,)),  # C-MOVE
+        ("1.2.840.10008.5.1.4.1.2.3.1", (IMPLICIT_LE,)),  # patient/study only, retired
         (CT, ("1.2.840.10008.1.2.4.94",)),  # JPIP refers to pixels elsewhere
         (STUDY_ROOT_FIND, (DEFLATED,)),
         (CT, (J2K, IMPLICIT_LE)),
@@ -102,6 +118,81 @@ def test_storage_takes_what_comes_first_when_compressed_else_the_best_uncompress
     proposed: tuple[str, ...], chosen: str | None
 ) -> None:
     assert choose_for_storage(proposed) == chosen
+
+
+@pytest.mark.parametrize(
+    ("permissions", "role", "proposes_get", "result", "scu", "scp", "syntax"),
+    [
+        ({P.STORE, P.RETRIEVE}, None, True, 0, True, False, J2K),
+        ({P.STORE, P.RETRIEVE}, (False, True), True, 0, False, True, IMPLICIT_LE),
+        ({P.STORE, P.RETRIEVE}, (True, True), True, 0, True, True, IMPLICIT_LE),
+        ({P.RETRIEVE}, (True, True), True, 0, False, True, IMPLICIT_LE),
+        ({P.RETRIEVE}, (False, True), True, 0, False, True, IMPLICIT_LE),
+        ({P.RETRIEVE}, None, True, 1, True, False, J2K),
+        ({P.RETRIEVE}, (False, True), False, 1, True, False, J2K),  # without C-GET
+        ({P.STORE}, (False, True), True, 0, True, False, J2K),  # may not retrieve
+        ({P.QUERY}, (False, True), True, 1, True, False, J2K),
+    ],
+)
+def test_storage_context_is_for_storing_or_for_being_stored_to(
+    permissions: set[AePermission],
+    role: tuple[bool, bool] | None,
+    proposes_get: bool,
+    result: int,
+    scu: bool,
+    scp: bool,
+    syntax: str,
+) -> None:
+    contexts = [Proposed(1, CT, (J2K, IMPLICIT_LE))]
+    contexts += [Proposed(3, STUDY_ROOT_GET, (IMPLICIT_LE,))] * proposes_get
+
+    found, *_ = negotiate(
+        contexts,
+        entity(*permissions),
+        service_classes={},
+        private_classes=True,
+        roles=() if role is None else (Role(CT, *role),),
+    )
+
+    assert found == Context(1, CT, result, syntax, scu, scp)
+    if result == 0 and role is not None:
+        told = answer_items(
+            UserInformation(roles=(Role(CT, *role),)), [found], max_pdu=131072
+        ).roles
+        assert told == (Role(CT, scu=role[0] and scu, scp=role[1] and scp),)
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "proposed", "chosen"),
+    [
+        (CT, (J2K, EXPLICIT_LE, IMPLICIT_LE), EXPLICIT_LE),
+        (CT, (J2K,), J2K),
+        (CT, (BIG, J2K), BIG),
+        (CT, ("1.2.3",), None),
+        (VIDEO, (EXPLICIT_LE, MPEG4), MPEG4),
+        (VIDEO, (EXPLICIT_LE,), EXPLICIT_LE),
+    ],
+)
+def test_context_to_store_over_takes_whatever_can_be_decoded(
+    sop_class: str, proposed: tuple[str, ...], chosen: str | None
+) -> None:
+    assert choose_for_retrieval(sop_class, proposed) == chosen
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [(b"", b""), (b"\1", b"\1"), (b"\0\1", b"\0\0"), (b"\1\1", b"\1\0"), (b"\1\1\1", b"\1\0")],
+)
+def test_retrieval_is_relational_as_asked_and_converts_nothing(asked: bytes, told: bytes) -> None:
+    item = Extended(STUDY_ROOT_GET, asked)
+    accepted = [Context(1, STUDY_ROOT_GET, ACCEPTED, IMPLICIT_LE)]
+
+    answer = answer_items(UserInformation(extended=(item,)), accepted, max_pdu=131072)
+
+    assert answer.extended == (Extended(STUDY_ROOT_GET, told),)
+    assert relational_classes((item,)) == (
+        frozenset({STUDY_ROOT_GET}) if asked[:1] == b"\1" else frozenset()
+    )
 
 
 def test_messages_are_little_endian_and_never_deflated() -> None:

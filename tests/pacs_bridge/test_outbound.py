@@ -30,7 +30,7 @@ from pynetdicom.presentation import build_context
 from casework.access import Scope
 from casework.errors import NotFound, Refused, Unavailable
 from casework.model import ApplicationEntity, SiteKind
-from pacs_bridge import outbound, scu
+from pacs_bridge import plan, scu
 from pacs_bridge.outbound import StoredObject, run_send, send_object, send_objects
 from pacs_bridge.reply_objects import ReplyObject
 from pacs_bridge.syntaxes import (
@@ -218,7 +218,7 @@ def test_associations_hold_no_more_than_their_contexts() -> None:
         for n in range(100)
     ]
 
-    batches = list(outbound._batches(many))
+    batches = list(plan.batches(many))
 
     assert [len(contexts) for _, contexts in batches] == [126, 126, 48]
     assert sum(len(batch) for batch, _ in batches) == 100
