@@ -1,7 +1,7 @@
 """`python -m benchmarks`: every benchmark that this machine can run, in small sizes.
 
-Words after it go to the benchmark of receiving: `python -m benchmarks --slices 1000`. The name of
-another one first runs that alone: `python -m benchmarks query --sizes 1000,30000`.
+The name of one first runs that alone, with its own words and for the record:
+`python -m benchmarks query --sizes 1000,30000`. Other words go to the benchmark of receiving.
 """
 
 from __future__ import annotations
@@ -10,18 +10,28 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import quality, query, receive, recompress
+from benchmarks import quality, query, read, receive, recompress, retrieve
 
-ALONE = {"query": query.main, "receive": receive.main, "quality": quality.main}
-SMALL = ["--sizes", "1000,30000", "--rounds", "3", "--orthanc", "3000"]
+ALONE = {
+    "quality": quality.main,
+    "query": query.main,
+    "read": read.main,
+    "receive": receive.main,
+    "recompress": recompress.main,
+    "retrieve": retrieve.main,
+}
 
 words = sys.argv[1:]
 if words and words[0] in ALONE:
     ALONE[words[0]](words[1:])
     raise SystemExit(0)
 receive.main(words)
-with tempfile.TemporaryDirectory() as folder:  # the results of record are those of all sizes
-    query.main([*SMALL, "-o", str(Path(folder) / "query.md")])
+with tempfile.TemporaryDirectory() as name:  # the results of record are those of whole sizes
+    folder = Path(name)
+    read.main(["--slices", "60", "--rounds", "3", "-o", str(folder / "read.md")])
+    retrieve.main(["--slices", "100", "--rounds", "3", "-o", str(folder / "retrieve.md")])
+    small = ["--sizes", "1000,30000", "--rounds", "3", "--orthanc", "3000"]
+    query.main([*small, "-o", str(folder / "query.md")])
 if all((quality.COLLECTION / name).is_dir() for name in quality.FOLDERS):
     print("# Quality checks of photographs\n")
     quality.main([])
