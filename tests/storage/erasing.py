@@ -23,6 +23,7 @@ from tests.storage.building import CT, ORIGIN, dataset
 
 NAME, PIXELS = b"ZEBEDEUS^MARKER", b"PIXEL-MARKER-16!"
 OTHER = b"OTHER-PIXELS-16!"
+PATIENT = b"67890"
 ADMIN = Actor("user:1", "Admin", "centre", SiteKind.CENTRE, Role.ADMIN)
 STUDY, SERIES = "1.2.7", "1.2.7.1"
 REASON = "asked for by the patient, journal 17/25"
@@ -71,7 +72,7 @@ def opened(
 
 def doomed(number: int, *, pixels: bytes = PIXELS) -> bytes:
     """Return an object of the study that is to go."""
-    return dataset(
+    data = dataset(
         f"{SERIES}.{number}",
         study=STUDY,
         series=SERIES,
@@ -79,6 +80,7 @@ def doomed(number: int, *, pixels: bytes = PIXELS) -> bytes:
         name=NAME.decode(),
         pixels=pixels * 2,
     )
+    return data.replace(b"12345 ", PATIENT + b" ")
 
 
 def receive(archive: Archive, data: bytes, uid: str, *, origin: Origin = ORIGIN) -> None:

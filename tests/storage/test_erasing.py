@@ -28,13 +28,14 @@ from storage.nodes import Nodes
 from storage.objects import FolderStore
 from storage.objects.s3 import S3Store
 from storage.rebuild import rebuild
-from storage.tables import copies, custody, instances, packs, patients, studies
+from storage.tables import copies, custody, instances, metadata, packs, patients, studies
 from storage.testing import fresh_database
 from tests.databases import ON_SQLITE
 from tests.storage.erasing import (
     ADMIN,
     NAME,
     OTHER,
+    PATIENT,
     PIXELS,
     SERIES,
     STUDY,
@@ -71,6 +72,16 @@ def count(database: Database, table: object) -> int:
         return int(conn.execute(select(func.count()).select_from(table)).scalar_one())
 
 
+def tables_with(database: Database, text: str) -> set[str]:
+    """Return the tables in a row of which a text stands, whatever the column."""
+    with database.read() as conn:
+        return {
+            table.name
+            for table in metadata.sorted_tables
+            if any(text in repr(row) for row in conn.execute(select(table)))
+        }
+
+
 def reads_back(archive: Archive, everything: Scope, numbers: range) -> None:
     rows = Index(archive.database).instances_of(everything, "1.2.3")
     assert [row.number for row in rows] == list(numbers)
@@ -96,6 +107,7 @@ def test_every_byte_of_an_erased_study_is_gone_and_all_else_reads_back(
     (tmp_path / "spool" / "aside" / "a.seg.512.torn").write_bytes(doomed(9))
     (packing_folder(tmp_path) / ".pack-cut-short").write_bytes(doomed(1))
     assert files_with(tmp_path, NAME, PIXELS)
+    assert {"patients", "cases"} <= tables_with(archive.database, NAME.decode())
 
     clock.later(1)
     erasure = erase(archive, clock)
@@ -103,6 +115,9 @@ def test_every_byte_of_an_erased_study_is_gone_and_all_else_reads_back(
     assert finish(archive, clock, erasure) == "done"
 
     assert files_with(tmp_path, NAME, PIXELS, b"SECOND") == []
+    assert tables_with(archive.database, NAME.decode().partition("^")[0].lower()) == set()
+    assert tables_with(archive.database, NAME.decode()) == set()
+    assert tables_with(archive.database, STUDY) == {"audit"}
     reads_back(archive, everything, range(1, 4))
     assert count(archive.database, instances) == 3
     assert count(archive.database, packs) == 1
@@ -259,22 +274,21 @@ def test_all_of_a_patient_goes_with_cases_and_lesions(
     receive_others(archive, 1)
     receive_doomed(archive, 1)
     pack(archive, clock)
-    whose = Target(patient_id="12345", issuer="site:hammer")
+    whose = Target(patient_id=PATIENT.decode(), issuer="site:hammer")
     plan = Erasures(archive.database, clock, node="").plan(whose)
-    assert (len(plan.studies), plan.instances, len(plan.cases)) == (2, 2, 2)
+    assert (len(plan.studies), plan.instances, len(plan.cases)) == (1, 1, 1)
     assert finish(archive, clock, erase(archive, clock, whose)) == "done"
-    assert files_with(tmp_path, NAME, PIXELS, OTHER) == []
+    assert files_with(tmp_path, NAME, PIXELS, PATIENT) == []
+    assert tables_with(archive.database, PATIENT.decode()) == set()
+    reads_back(archive, everything, range(1, 2))
     for table in (instances, studies, patients, cases, packs):
-        assert count(archive.database, table) == 0
-    (entry, *of_cases) = [
-        e for e in reversed(Ledger(archive.database).entries()) if e.action == "erased"
-    ]
-    assert "12345" not in repr(entry)
-    assert len(of_cases) == 2
+        assert count(archive.database, table) == 1
+    entries = [e for e in reversed(Ledger(archive.database).entries()) if e.action == "erased"]
+    assert [bool(e.case_id) for e in entries] == [False, True]
     assert Ledger(archive.database).verify() is None
     stone = Erasures(archive.database, clock, node="").listed()[0].stone
-    assert (stone.instances, stone.actor_id) == (2, ADMIN.id)
-    for name in ("12345", STUDY, NAME.decode()):
+    assert (stone.instances, stone.actor_id) == (1, ADMIN.id)
+    for name in (PATIENT.decode(), STUDY, NAME.decode()):
         assert name not in repr(stone)
 
 
