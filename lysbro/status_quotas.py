@@ -24,6 +24,8 @@ def quota_of(found: Usage | None, warn_percent: int) -> dict[str, Any]:
 
 def of_quota(quota: dict[str, Any]) -> str:
     """Return what a site keeps, and of how much, as the end of its line."""
+    if not quota["used_instances"] and quota["percent"] is None:
+        return ""
     text = f", keeps {in_units(quota['used_bytes'])} in {quota['used_instances']} objects"
     if quota["percent"] is None:
         return text

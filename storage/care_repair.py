@@ -31,7 +31,7 @@ from storage.journal import Entry, payload_is_whole, scan
 from storage.locate import Pack, form_values, keep_pack, promote
 from storage.mover import packing_folder, packing_lock
 from storage.objects import sha256_of_object
-from storage.objects.aside import fetch, put_right, set_aside, temporary
+from storage.objects.aside import fetch, put_right, remove_stale, set_aside, temporary
 from storage.pack_reader import BrokenPack, PackReader
 from storage.packs import BuiltPack, Member, build_pack, sha256_of_key
 from storage.rows import InstanceRow, Location
@@ -101,6 +101,7 @@ class _Mending:
         self._bad = {i.pk: i for i in bad}
         self._done = done
         self._folder = packing_folder(archive.data)
+        remove_stale(self._folder)
         for stale in self._folder.glob(_TEMPORARY + "*"):
             stale.unlink(missing_ok=True)
         self._records: dict[_Key, _Record] | None = None
@@ -126,6 +127,10 @@ class _Mending:
         with archive.database.read() as conn:
             left = pack_checks.members(conn, key)
             is_a_copy = key in copies.containers(conn)
+        if left:
+            faulty = sum(1 for m in left if m.pk in self._bad)
+            with archive.database.begin() as conn:
+                pack_checks.note_faulty(conn, key, faulty=faulty)
         if left or is_a_copy:
             return
         aside = set_aside(archive.store, key, self._folder)

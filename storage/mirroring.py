@@ -20,7 +20,7 @@ from storage.archive import Archive
 from storage.mirror_rows import Due
 from storage.mover import packing_folder
 from storage.objects import ObjectStore, sha256_of_object
-from storage.objects.aside import fetch, put_right, temporary
+from storage.objects.aside import fetch, put_right, remove_stale, temporary
 from storage.pack_reader import BrokenPack, PackReader
 from storage.packs import sha256_of_key
 
@@ -81,6 +81,7 @@ class Mirrorer:
         """Take up what a worker of this node had begun; nobody else works in its folder."""
         if self._is_begun:
             return
+        remove_stale(self._folder)
         for path in self._folder.glob(_TEMPORARY + "*"):
             path.unlink(missing_ok=True)
         with self._database.begin() as conn:

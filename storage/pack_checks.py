@@ -63,6 +63,13 @@ def flag(conn: Connection, key: str, *, fault: str, now: datetime) -> None:
     conn.execute(update(packs).where(packs.c.key == key, packs.c.fault == "").values(values))
 
 
+def note_faulty(conn: Connection, key: str, *, faulty: int) -> None:
+    """Note how many instances of a pack at fault are damaged still, after a repair of others."""
+    conn.execute(
+        update(packs).where(packs.c.key == key, packs.c.fault != "").values(faulty_instances=faulty)
+    )
+
+
 def at_fault(conn: Connection) -> dict[str, str]:
     """Return the packs that are known to be missing or damaged, and what is wrong with each."""
     found = conn.execute(select(packs.c.key, packs.c.fault).where(packs.c.fault != ""))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +25,8 @@ log = structlog.get_logger()
 QUARANTINE = "quarantine/"
 """Where damaged bytes are kept: no pack and no backup has such a name."""
 
+_TEMPORARY = ".aside-"
+_STALE_S = 86_400
 _CHUNK = 1 << 20
 _RESERVE_BYTES = 1 << 30
 _NAME_CHARS = 16
@@ -61,6 +64,14 @@ def temporary(folder: Path, prefix: str) -> Path:
     return folder / f"{prefix}{secrets.token_hex(8)}"
 
 
+def remove_stale(folder: Path) -> None:
+    """Remove what was being kept aside when a process died, a day ago or more."""
+    for path in folder.glob(_TEMPORARY + "*"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < time.time() - _STALE_S:
+                path.unlink()
+
+
 def put_right(store: ObjectStore, key: str, source: Path, *, sha256: str) -> str:
     """Let an object be the bytes of a file; return where what was there is now, or nothing."""
     aside = set_aside(store, key, source.parent)
@@ -85,7 +96,7 @@ def set_aside(store: ObjectStore, key: str, folder: Path) -> str:
     inner = store.opened if isinstance(store, LateStore) else store
     if isinstance(inner, FolderStore):
         return _moved(inner, key)
-    path = temporary(folder, ".aside-")
+    path = temporary(folder, _TEMPORARY)
     try:
         found = fetch(store, key, path)
         name = f"{QUARANTINE}{key}.{found[:_NAME_CHARS]}"
