@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 _STUDY, _SERIES, _INSTANCE = (f"2.25.{digit * 39}" for digit in "123")
+_NUMBER = b"IS\x06\x0099999 "  # the instance number of the template, as it is encoded
 
 
 def write_series(folder: Path, count: int, side: int) -> int:
@@ -21,6 +22,7 @@ def write_series(folder: Path, count: int, side: int) -> int:
     template = template.replace(_STUDY.encode(), study).replace(_SERIES.encode(), series)
     for number in range(count):
         content = template.replace(_INSTANCE.encode(), _new_uid())
+        content = content.replace(_NUMBER, _NUMBER.replace(b"99999", f"{number + 1:05}".encode()))
         (folder / f"{number:05}.dcm").write_bytes(content)
     return len(template) * count
 
@@ -41,7 +43,7 @@ def _template(side: int) -> bytes:
     ds.Modality, ds.Manufacturer, ds.StudyDescription = "CT", "Noise", "Benchmark"
     ds.PatientName, ds.PatientID = "Benchmark^Noise", "bench-1"
     ds.PatientBirthDate, ds.PatientSex = "19700101", "O"
-    ds.SeriesNumber, ds.InstanceNumber, ds.SliceThickness = 1, 1, 1.0
+    ds.SeriesNumber, ds.InstanceNumber, ds.SliceThickness = 1, 99999, 1.0
     ds.ImagePositionPatient, ds.ImageOrientationPatient = [0, 0, 0], [1, 0, 0, 0, 1, 0]
     ds.PixelSpacing, ds.RescaleIntercept, ds.RescaleSlope = [0.5, 0.5], -1024, 1
     ds.Rows = ds.Columns = side

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from casework.errors import LysbroError
 from storage.frame_cache import Key
 from storage.frames import Cut, cut_of
 from storage.part10 import DEFLATED_LE
 from storage.rows import InstanceRow, instance_row
-from storage.series_order import comes_behind, in_series_of
+from storage.series_order import in_series_of
 from storage.tables import IN_PACK, instances
 
 FIRST_FRAMES = 4  # while nobody knows yet whether the next ones will be asked for
@@ -52,7 +52,8 @@ class Pace:
         """Return how many frames to fetch along with one that begins at `start`."""
         with self._lock:
             end = self._ends.get(container)
-        goes_on = end is not None and 0 <= start - end <= GAP_BYTES
+        # several who read at once do not miss in the order of the frames
+        goes_on = end is not None and abs(start - end) <= MOST_BYTES // 2
         return MOST_FRAMES if goes_on else FIRST_FRAMES
 
     def read_to(self, container: str, end: int) -> None:
@@ -93,14 +94,23 @@ def following(conn: Connection, row: InstanceRow, frame: int, count: int) -> lis
         select(instances)
         .where(
             in_series_of(row),
-            comes_behind(row),
+            _not_before(row),
+            instances.c.offset > row.location.offset,
             instances.c.location == IN_PACK,
             instances.c.container == row.location.container,
         )
-        .order_by(instances.c.number.asc().nulls_last(), instances.c.pk)
+        # packs are written by number; those of one number in whatever order
+        .order_by(instances.c.number, instances.c.offset)
         .limit(count)
     )
-    return [one for each in found for one in _placed(instance_row(each), (1,))]
+    some = [one for each in found for one in _placed(instance_row(each), (1,))]
+    return sorted(some, key=lambda one: one.offset)
+
+
+def _not_before(row: InstanceRow) -> ColumnElement[bool]:
+    if row.number is None:
+        return instances.c.number.is_(None)
+    return instances.c.number >= row.number
 
 
 def _placed(row: InstanceRow, frames: Sequence[int]) -> Iterator[Placed]:

@@ -1,7 +1,4 @@
-"""What comes behind an instance in its series: by number, then as they came. Makes conditions only.
-
-Packs are written in this order, so what comes behind also lies behind.
-"""
+"""What comes behind an instance in its series, by number and then as they came: conditions only."""
 
 from __future__ import annotations
 
