@@ -45,9 +45,8 @@ def lose_all_but_the_store(desk: Desk) -> None:
 def test_the_store_alone_brings_all_back_in_words(packed: Desk) -> None:
     lose_all_but_the_store(packed)
     lines = packed.must("rebuild").out.splitlines()
-    assert lines[0] == (
-        "3 objects of 1 studies in 1 packs are in the index (3 by this call); 0 in conflict."
-    )
+    assert lines[0].startswith("3 objects of 1 studies in 1 packs are in the index (3 by this call")
+    assert lines[0].endswith("); 0 in conflict.")  # and the pace, where it took a while
     assert lines[1].startswith("The casebook is as it was at ")
     assert packed.must("verify", "--json").json["checked"] == 3
     assert packed.audit("rebuilt")
