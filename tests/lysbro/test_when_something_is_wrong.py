@@ -61,6 +61,7 @@ def packed(desk: Desk, slices: Path) -> Desk:
     return desk
 
 
+@pytest.mark.slow
 def test_database_newer_than_the_code_is_told_and_stays(desk: Desk) -> None:
     database = sqlite3.connect(desk.data / "lysbro.db")
     database.execute("UPDATE alembic_version SET version_num = '9999'")
