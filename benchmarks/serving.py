@@ -19,6 +19,7 @@ from tests.storage.s3.servers import rclone, serve_rclone
 
 PLUGINS = Path("/usr/share/orthanc/plugins")
 DICOMWEB = PLUGINS / "libOrthancDicomWeb.so"
+FRAME_CACHE_BYTES = 32 << 20
 _PACKED_WITHIN_S = 300.0
 _PASSWORD = "a long password\n"
 
@@ -52,6 +53,8 @@ def serving(folder: Path, files: Sequence[Path]) -> Iterator[list[Server]]:
                 "LYSBRO_S3_ENDPOINT": place.endpoint,
                 "LYSBRO_S3_ACCESS_KEY": server.access_key,
                 "LYSBRO_S3_SECRET_KEY": server.secret_key,
+                # less than the series: each round reads from the bucket again
+                "LYSBRO_FRAME_CACHE_BYTES": str(FRAME_CACHE_BYTES),
             }
             servers.append(stack.enter_context(_lysbro(folder / "s3", "Lysbro, S3", files, bucket)))
         if orthanc() and DICOMWEB.exists():
