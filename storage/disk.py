@@ -80,6 +80,15 @@ class _Stretch(io.RawIOBase):
         self._left -= got
         return got
 
+    def readall(self) -> bytes:
+        """Return what is left in one read, not in the small pieces that `io` would read in."""
+        parts = []
+        while self._left and (part := os.pread(self._descriptor, self._left, self._offset)):
+            self._offset += len(part)
+            self._left -= len(part)
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
     def close(self) -> None:
         if not self.closed:
             os.close(self._descriptor)
