@@ -196,10 +196,18 @@ Index("ix_cases_patient_name_fold", cases.c.patient_name_fold)
 Index("ix_cases_created_by", cases.c.created_by)
 for _of in ("", "site", "holder_id"):  # finished cases, the newest first: of all, a site, a holder
     _first = [cases.c[_of]] if _of else []
-    Index(f"ix_cases_signed{_of and '_of_' + _of}", *_first, cases.c.signed_at, cases.c.id)
+    Index(
+        f"ix_cases_signed{_of and '_of_' + _of}",
+        *_first,
+        cases.c.signed_at,
+        cases.c.id,
+        sqlite_where=text("signed_at IS NOT NULL"),
+        postgresql_where=text("signed_at IS NOT NULL"),
+    )
     Index(
         f"ix_cases_unsigned{_of and '_of_' + _of}",
         *_first,
+        cases.c.state,
         cases.c.submitted_at,
         cases.c.id,
         sqlite_where=text("signed_at IS NULL"),

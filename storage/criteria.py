@@ -81,6 +81,11 @@ class Like:
         """Return the SQL, with the characters escaped that mean something to LIKE only."""
         return columns[0].like(like_pattern(self.pattern), escape="\\")
 
+    @property
+    def beginning(self) -> str:
+        """Return with what every value begins that matches."""
+        return re.split(r"[*?]", self.pattern, maxsplit=1)[0]
+
     @cached_property
     def _expression(self) -> re.Pattern[str]:
         return re.compile(fnmatch.translate(self.pattern.replace("[", "[[]")))

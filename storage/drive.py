@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from casework.access import Scope
 from storage import trigrams
-from storage.criteria import AnyOf, Between, Criterion, Name, OneOf
+from storage.criteria import AnyOf, Between, Criterion, Like, Name, OneOf
 from storage.query import COLUMNS, LEVELS, Query
 from storage.tables import instances, patients, series, studies
 from storage.visibility import only_site
@@ -70,6 +70,21 @@ def candidates(conn: Connection, scope: Scope, query: Query) -> Candidates | Non
     return None
 
 
+def beginning(conn: Connection, query: Query) -> str:
+    """Return with what the folded names of all patients begin who match; nothing if unknown."""
+    name = query.criteria.get("PatientName")
+    if not isinstance(name, Name):
+        return ""
+    (first, wanted), *others = _groups(name)
+    if first is not patients.c.name_fold or not isinstance(wanted, Like):
+        return ""
+    for column, group in others:
+        written = select(patients.c.pk).where(column != literal_column("''"), group.clause(column))
+        if conn.execute(written.limit(1)).first() is not None:
+            return ""
+    return wanted.beginning
+
+
 def plain(columns: Sequence[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
     """Return columns such that a condition on them is checked, and no index looked up for it."""
     return [c + literal("") if isinstance(c.type, String) else c for c in columns]
@@ -101,7 +116,11 @@ def _asked(conn: Connection, scope: Scope, keyword: str, wanted: Criterion) -> t
         of_study = select(series.c.study_pk).join(instances, instances.c.series_pk == series.c.pk)
         return studies, of_study.where(found).distinct()
     if level == "SERIES":
-        return studies, select(series.c.study_pk).where(found).distinct()
+        of_study = select(series.c.study_pk).where(found).distinct()
+        site = only_site(scope)
+        if column is series.c.modality and site is not None:
+            of_study = of_study.where(series.c.site == site)
+        return studies, of_study
     table = _TABLES[level]
     return table, select(table.c.pk).where(found)
 

@@ -71,7 +71,10 @@ def answers(
     walk = Walk(scope, query, place.cursor)
     passed, wanted, size = place.passed, offset + limit, _SMALLEST
     if is_whole:
-        passed += _skip(database, walk, offset - passed, places=places, passed=passed)
+        there = _skip(database, walk, offset - passed, places=places, passed=passed)
+        if there is None:
+            return
+        passed = there
         size = max(1, min(limit, _PAGE))
     while passed < wanted:
         with database.read() as conn:
@@ -89,17 +92,17 @@ def answers(
         size = min(size * 4, _LARGEST if is_whole else _LARGEST_OF_PARTS)
 
 
-def _skip(database: Database, walk: Walk, count: int, *, places: Places, passed: int) -> int:
-    """Pass over answers that are not wanted, without reading more of them than their keys."""
-    left = count
-    while left > 0:
+def _skip(database: Database, walk: Walk, count: int, *, places: Places, passed: int) -> int | None:
+    """Pass over answers that are not wanted; return how many have passed, None behind the end."""
+    done = 0
+    while done < count:
         with database.read() as conn:
-            heads = walk.window(conn, min(left, _SKIPPED))
-        if not heads:
-            break
-        left -= len(heads)
-        places.note(walk.scope, walk.query, Place(passed + count - left, walk.cursor))
-    return count - left
+            some = walk.skip(conn, min(count - done, _SKIPPED))
+        if not some:
+            return None
+        done += some
+        places.note(walk.scope, walk.query, Place(passed + done, walk.cursor))
+    return passed + done
 
 
 def shown(query: Query, pks: Sequence[int]) -> Select[Any]:

@@ -180,6 +180,7 @@ series = Table(
 _prefix_index("ix_series_series_uid", series.c.series_uid)
 Index("ix_series_study_pk", series.c.study_pk, series.c.modality)
 Index("ix_series_modality", series.c.modality, series.c.study_pk)
+Index("ix_series_modality_of_site", series.c.site, series.c.modality, series.c.study_pk)
 
 instances = Table(
     "instances",

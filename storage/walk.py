@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, literal, select, 
 from casework.access import Scope
 from storage.criteria import Criterion
 from storage.database import chunks
-from storage.drive import Candidates, candidates, plain
+from storage.drive import Candidates, beginning, candidates, plain
 from storage.query import COLUMNS, Query
 from storage.tables import instances, patients, series, studies
 from storage.visibility import only_site, seen_copy_clause, study_clause
@@ -26,6 +26,7 @@ Cursor = tuple[Any, ...]
 
 _NEWEST = (studies.c.study_date, studies.c.study_time, studies.c.pk)
 _BY_NAME = (patients.c.name_fold, patients.c.pk)
+_LAST = "\U0010ffff"  # behind every letter
 _OF_DAYS = frozenset({"StudyDate", "StudyTime"})
 
 
@@ -37,22 +38,47 @@ class Walk:
     query: Query
     cursor: Cursor | None = None
     _few: list[Head] | None = None
+    _beginning: str = ""
     _is_begun: bool = False
 
     def window(self, conn: Connection, size: int) -> Sequence[Head]:
         """Return the next patients or studies, the last of a row being its pk; none at the end."""
         if not self._is_begun:
-            self._is_begun = True
-            found = None if self.cursor else candidates(conn, self.scope, self.query)
-            if found is not None:
-                self._few = _sorted(conn, self.scope, self.query, found)
+            self._begin(conn)
         if self._few is not None:
             page, self._few = self._few[:size], self._few[size:]
             return page
-        rows = conn.execute(next_of(self.scope, self.query, self.cursor).limit(size)).all()
+        rows = conn.execute(self._onward().limit(size)).all()
         if rows:
             self.cursor = tuple(rows[-1])
         return rows
+
+    def skip(self, conn: Connection, count: int) -> int:
+        """Pass over so many, and return how many there were: all of them, or none that count."""
+        if not self._is_begun:
+            self._begin(conn)
+        if self._few is not None:
+            return len(self.window(conn, count))
+        last = conn.execute(self._onward().limit(1).offset(count - 1)).one_or_none()
+        if last is None:
+            return 0
+        self.cursor = tuple(last)
+        return count
+
+    def _begin(self, conn: Connection) -> None:
+        self._is_begun = True
+        found = None if self.cursor else candidates(conn, self.scope, self.query)
+        if found is not None:
+            self._few = _sorted(conn, self.scope, self.query, found)
+        elif self.query.level == "PATIENT":
+            self._beginning = beginning(conn, self.query)
+
+    def _onward(self) -> Select[Any]:
+        onward = next_of(self.scope, self.query, self.cursor)
+        if self._beginning:
+            name = patients.c.name_fold
+            onward = onward.where(name >= self._beginning, name < self._beginning + _LAST)
+        return onward
 
 
 def next_of(scope: Scope, query: Query, after: Cursor | None) -> Select[Any]:
@@ -88,8 +114,8 @@ def _sorted(conn: Connection, scope: Scope, query: Query, found: Candidates) -> 
 
 
 def _of_patients(scope: Scope, query: Query, *, walked: bool = False) -> list[ColumnElement[bool]]:
-    """Return what is checked of each patient; in a walk, the name bounds it as well."""
-    wanted = _clauses(query, "PATIENT", indexed={"PatientName"} if walked else set())
+    """Return what is checked of each patient."""
+    wanted = _clauses(query, "PATIENT")
     site = only_site(scope)
     if walked and site is not None:
         wanted.append(patients.c.site == site)
@@ -138,7 +164,7 @@ def _exists(found: Select[Any]) -> ColumnElement[bool]:
 
 
 def _clauses(
-    query: Query, level: str, *, indexed: frozenset[str] | set[str] = frozenset()
+    query: Query, level: str, *, indexed: frozenset[str] = frozenset()
 ) -> list[ColumnElement[bool]]:
     return [
         wanted.clause(*(columns if keyword in indexed else plain(columns)))

@@ -129,11 +129,12 @@ def _newest(
     offset: int,
 ) -> list[str]:
     few = _candidates(conn, words)
+    states = filters.states_of(_FINISHED)
     among = _SEARCHED if few is not None else None
     walks = [
         part
         for source in _sources(filters)
-        for part in _walks(source, checks, count=offset + count, among=among)
+        for part in _walks(source, checks, states=states, count=offset + count, among=among)
     ]
     if few:
         walks.append(_dated().where(cases.c.id.in_(few), *checks))
@@ -156,16 +157,22 @@ def _sources(filters: Filters) -> list[list[_Clause]]:
 
 
 def _walks(
-    source: Sequence[_Clause], checks: Sequence[_Clause], *, count: int, among: int | None
+    source: Sequence[_Clause],
+    checks: Sequence[_Clause],
+    *,
+    states: Sequence[str],
+    count: int,
+    among: int | None,
 ) -> list[Select[Any]]:
     """Return the newest of the signed, of the others, and of what was never submitted."""
     signed, submitted = cases.c.signed_at, cases.c.submitted_at
+    kinds: list[tuple[list[_Clause], ColumnElement[Any]]] = [([signed.is_not(None)], signed)]
+    for state in states:
+        unsigned = [signed.is_(None), cases.c.state == state]
+        kinds.append(([*unsigned, submitted.is_not(None)], submitted))
+        kinds.append(([*unsigned, submitted.is_(None)], cases.c.created_at))
     walks = []
-    for of_kind, at in (
-        ([signed.is_not(None)], signed),
-        ([signed.is_(None), submitted.is_not(None)], submitted),
-        ([signed.is_(None), submitted.is_(None)], cases.c.created_at),
-    ):
+    for of_kind, at in kinds:
         order = (at.desc(), cases.c.id.desc())
         if among is None:
             walk = _dated().where(*source, *of_kind, *checks)

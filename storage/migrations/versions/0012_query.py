@@ -52,18 +52,22 @@ def upgrade() -> None:
     op.create_index(
         "ix_studies_newest_of_site", "studies", ["site", "study_date", "study_time", "pk"]
     )
+    op.create_index("ix_series_modality_of_site", "series", ["site", "modality", "study_pk"])
     for column in OF_CASES:
         op.create_index(f"ix_cases_{column}", "cases", [column])
     for of in ("", "site", "holder_id"):
         first = [of] if of else []
-        op.create_index(_of("signed", of), "cases", [*first, "signed_at", "id"])
-        op.create_index(
-            _of("unsigned", of),
-            "cases",
-            [*first, "submitted_at", "id"],
-            sqlite_where=sa.text("signed_at IS NULL"),
-            postgresql_where=sa.text("signed_at IS NULL"),
-        )
+        for kind, by, rule in (
+            ("signed", ["signed_at"], "signed_at IS NOT NULL"),
+            ("unsigned", ["state", "submitted_at"], "signed_at IS NULL"),
+        ):
+            op.create_index(
+                _of(kind, of),
+                "cases",
+                [*first, *by, "id"],
+                sqlite_where=sa.text(rule),
+                postgresql_where=sa.text(rule),
+            )
     if op.get_bind().dialect.name == "sqlite":
         _make_table_of_names()
     else:
@@ -83,6 +87,7 @@ def downgrade() -> None:
         op.drop_index(_of("unsigned", of), "cases")
     for column in OF_CASES:
         op.drop_index(f"ix_cases_{column}", "cases")
+    op.drop_index("ix_series_modality_of_site", "series")
     op.drop_index("ix_studies_newest_of_site", "studies")
     op.drop_index("ix_patients_site_name", "patients")
     for column in ("name_fold", *GROUPS):
