@@ -38,7 +38,7 @@ def main() -> int:
             place = stack.enter_context(on_servers(folder, postgres, s3))
         account = rehearse(place, sending, reports=told.reports, kills=told.kills, tell=tell)
     tell(f"{place.describe}: {account.acknowledged} objects, {account.store_objects} packs, "
-         f"{account.store_bytes} bytes, {account.reports} reports signed")  # fmt: skip
+         f"{account.store_bytes} bytes, {account.reports} reports signed, {account.replies} replies")  # fmt: skip
     tell(account.table())
     for fault in account.faults[:20]:
         tell(f"FAULT {fault}")
