@@ -37,8 +37,8 @@ def main() -> int:
             s3 = stack.enter_context(serve_rclone(folder / "rclone"))
             place = stack.enter_context(on_servers(folder, postgres, s3))
         account = rehearse(place, sending, reports=told.reports, kills=told.kills, tell=tell)
-    tell(f"{place.describe}: {account.acknowledged} objects, {account.store_objects} packs, "
-         f"{account.store_bytes} bytes, {account.reports} reports signed")  # fmt: skip
+    tell(f"{place.describe}: {account.acknowledged} objects, {account.store_objects} packs,")
+    tell(f"{account.store_bytes} bytes, {account.reports} reports, {account.replies} replies")
     tell(account.table())
     for fault in account.faults[:20]:
         tell(f"FAULT {fault}")

@@ -41,6 +41,7 @@ class Account:
     store_bytes: int = 0
     store_objects: int = 0
     reports: int = 0
+    replies: int = 0  # objects that the exchange made of signed reports, in packs as others
     kills: int = 0
     faults: list[str] = field(default_factory=list)
 

@@ -11,6 +11,7 @@ from sqlalchemy import Table, func, inspect, select
 from storage.backup_tables import WHOLE
 from storage.database import Database
 from storage.tables import (
+    IN_PACK,
     IN_SPOOL,
     copies,
     custody,
@@ -39,8 +40,10 @@ def casebook(database: Database) -> dict[str, list[Any]]:
 
 
 def kept(database: Database) -> dict[tuple[str, str], str]:
-    """Return the hash of every object that counts, by site and UID."""
-    asked = select(instances.c.site, instances.c.sop_instance_uid, instances.c.sha256)
+    """Return the hash of every object that lies in a pack, by site and UID."""
+    asked = select(instances.c.site, instances.c.sop_instance_uid, instances.c.sha256).where(
+        instances.c.location == IN_PACK
+    )
     with database.read() as conn:
         return {(row[0], row[1]): row[2] for row in conn.execute(asked)}
 

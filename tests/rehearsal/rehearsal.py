@@ -69,7 +69,9 @@ def rehearse(
     with stage("back up", account, tell) as watch:
         watch(command(exchange, "backup"))
     with _opened(exchange) as database:
-        before = contents.casebook(database)
+        before, packed = contents.casebook(database), contents.kept(database)
+    account.faults += _missing(acknowledged.sha256, packed)
+    account.replies = len(packed) - account.acknowledged  # made here, of the signed reports
     _lose(exchange, place)
     exchange.environment["LYSBRO_DATABASE_URL"] = place.new_database()
     _rebuild(exchange, account, kills, tell)
@@ -77,10 +79,11 @@ def rehearse(
         verified = watch(command(exchange, "verify", "--json"))
     for name in ("missing", "corrupt", "orphaned"):
         account.faults += [f"verify: {name} {each}" for each in verified[name]]
-    if verified["checked"] != account.acknowledged:
-        account.faults.append(f"verify: {verified['checked']} of {account.acknowledged} checked")
+    if verified["checked"] != len(packed):
+        account.faults.append(f"verify: {verified['checked']} of {len(packed)} checked")
     with _opened(exchange) as database:
-        account.faults += _missing(acknowledged, contents.kept(database))
+        now = contents.kept(database)
+        account.faults += _missing(packed, now) + [f"{k} never was" for k in now.keys() - packed]
         account.faults += _changed(before, contents.casebook(database))
         broken = Ledger(database).verify()
         if broken is not None:
@@ -199,13 +202,14 @@ def _opened(exchange: Exchange) -> Iterator[Database]:
         database.close()
 
 
-def _missing(acknowledged: Acknowledged, kept: Mapping[tuple[str, str], str]) -> list[str]:
-    faults = [
-        f"{site} {uid} is {'missing' if (site, uid) not in kept else 'not what was acknowledged'}"
-        for (site, uid), sha256 in acknowledged.sha256.items()
+def _missing(
+    wanted: Mapping[tuple[str, str], str], kept: Mapping[tuple[str, str], str]
+) -> list[str]:
+    return [
+        f"{site} {uid} is {'missing' if (site, uid) not in kept else 'not what it was'}"
+        for (site, uid), sha256 in wanted.items()
         if kept.get((site, uid)) != sha256
     ]
-    return faults + [f"{key} never was" for key in kept.keys() - acknowledged.sha256.keys()]
 
 
 def _changed(before: Mapping[str, list[Any]], after: Mapping[str, list[Any]]) -> list[str]:
