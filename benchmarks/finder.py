@@ -122,10 +122,19 @@ class Web:
             self._headers["Authorization"] = f"Bearer {token}"
 
     def get(self, path: str, *, of: str = "") -> Took:
-        """Ask for an address; the answers are a list, or stand in a field of the answer."""
-        started = time.perf_counter()
-        self._connection.request("GET", path, headers=self._headers)
-        response = self._connection.getresponse()
+        """Ask for an address; the answers are a list, or stand in a field of the answer.
+
+        A connection that was closed while it lay idle is opened anew, and the time begins again.
+        """
+        try:
+            started = time.perf_counter()
+            self._connection.request("GET", path, headers=self._headers)
+            response = self._connection.getresponse()
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            self._connection.close()
+            started = time.perf_counter()
+            self._connection.request("GET", path, headers=self._headers)
+            response = self._connection.getresponse()
         body = response.read()
         took_s = time.perf_counter() - started
         if response.status not in (200, 204):

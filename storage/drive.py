@@ -76,13 +76,23 @@ def beginning(conn: Connection, query: Query) -> str:
     if not isinstance(name, Name):
         return ""
     (first, wanted), *others = _groups(name)
-    if first is not patients.c.name_fold or not isinstance(wanted, Like):
+    begins = _begins(wanted)
+    if first is not patients.c.name_fold or not begins:
         return ""
     for column, group in others:
         written = select(patients.c.pk).where(column != literal_column("''"), group.clause(column))
         if conn.execute(written.limit(1)).first() is not None:
             return ""
-    return wanted.beginning
+    return begins
+
+
+def _begins(group: Criterion) -> str:
+    if isinstance(group, AnyOf):  # `DOE^*` is DOE alone as well
+        each = [_begins(option) for option in group.options]
+        return min(each, key=len) if all(e.startswith(min(each, key=len)) for e in each) else ""
+    if isinstance(group, OneOf):
+        return group.values[0] if len(group.values) == 1 else ""
+    return group.beginning if isinstance(group, Like) else ""
 
 
 def plain(columns: Sequence[ColumnElement[Any]]) -> list[ColumnElement[Any]]:

@@ -75,7 +75,7 @@ def answers(
         if there is None:
             return
         passed = there
-        size = max(1, min(limit, _PAGE))
+        size = max(1, limit) if limit <= _PAGE else _PAGE // 2  # a long answer begins sooner
     while passed < wanted:
         with database.read() as conn:
             heads = walk.window(conn, size)

@@ -33,6 +33,7 @@ ASKED: list[tuple[str, dict[str, str]]] = [
     ("SERIES", {"Modality": "SR", "PatientSex": "F"}),
     ("IMAGE", {"Modality": "ES"}),
     ("PATIENT", {"PatientName": "H*"}),
+    ("PATIENT", {"PatientName": "HANSEN^*"}),
     ("PATIENT", {"PatientBirthDate": "19500101-19551231"}),
 ]
 
