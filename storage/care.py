@@ -14,7 +14,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy import select
 
-from storage import care_repair, quotas
+from storage import care_repair, quotas, tombstones
 from storage.archive import Archive
 from storage.belonging import is_ours
 from storage.care_packs import Compared, compare_packs
@@ -109,6 +109,9 @@ def verify(
     faulty = Counter(i.location.container for i, _ in bad)
     compared = compare_packs(archive, faulty, hashes=sample is None, study_uid=study_uid)
     done = _put_right(archive, bad, compared) if repair else Repaired()
+    if repair:  # a store that was lost must know again what was erased
+        with archive.database.read() as conn:
+            tombstones.bury_missing(archive.store, conn)
     miscounted = _miscounted(archive, repair=repair) if study_uid is None and not sample else []
     foreign = _foreign(archive) if study_uid is None else ()
     report = _report(checked, bad, compared, done, miscounted, foreign)

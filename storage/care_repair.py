@@ -20,7 +20,7 @@ from sqlalchemy import Connection, bindparam, delete, update
 
 from casework.custody import CustodyEvent
 from casework.errors import LysbroError, NotFound, Refused, Unavailable
-from storage import copies, custodian, pack_checks
+from storage import copies, custodian, mirror_rows, pack_checks
 from storage.archive import Archive
 from storage.backup import sha256_of_backup
 from storage.checked_reading import has_its_hash
@@ -159,10 +159,21 @@ class _Mending:
             return False
         finally:
             path.unlink(missing_ok=True)
+        if not self._is_wanted(key):  # it was erased, or merged, while it came back
+            for name in filter(None, (key, aside)):
+                self._archive.store.erase(name)
+            return False
         if aside:
             self._done.set_aside.append(aside)
         log.info("repaired", key=key, source=MIRROR)
         return True
+
+    def _is_wanted(self, key: str) -> bool:
+        mirror = self._archive.mirror
+        if mirror is not None and sha256_of_backup(key):
+            return mirror.exists(key)
+        with self._archive.database.read() as conn:
+            return mirror_rows.is_known(conn, key)
 
     def spooled(self, instance: InstanceRow) -> None:
         """Point an object of the spool at another whole record, else at its copy in the store."""

@@ -5,7 +5,7 @@ What the bytes still need is noted in the tables of the erasure first. Touches n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, delete, select, tuple_
 
@@ -50,7 +50,7 @@ def note_work(
     erasure_id: str,
     *,
     studies_gone: Sequence[StudyKey] = (),
-    objects: Sequence[Doomed] = (),
+    objects: Iterable[tuple[str, str, str]] = (),
     keys: Sequence[str] = (),
     nodes: Sequence[str] = (),
 ) -> None:
@@ -65,7 +65,7 @@ def note_work(
         erasure_objects,
         [
             {"erasure_id": erasure_id, "site": s, "sop_instance_uid": u, "sha256": h}
-            for s, u, h in (one.key for one in objects)
+            for s, u, h in objects
         ],
     )
     insert_if_absent(conn, erasure_packs, [{"erasure_id": erasure_id, "key": key} for key in keys])

@@ -1,4 +1,4 @@
-"""Carries erasures out to the last byte: data folders, packs, backups, the database's own file.
+"""Carries erasures out to the last byte: data folders, packs, backups, mirror, database file.
 
 Goes on where a process was stopped, since every step asks what is still there. What it cannot do
 now it says, waits, and tries again.
@@ -23,8 +23,11 @@ from storage.backup_erase import clear_backups
 from storage.copies import ObjectKey
 from storage.database import chunks
 from storage.erasing import Erasures
+from storage.erasing_rows import note_work
+from storage.erasure_aside import Sought, clear_aside
+from storage.erasure_mirror import bury_in_mirror, clear_mirror
 from storage.erasure_packs import clear_pack, intents_of, unknown_packs
-from storage.erasure_spool import Wanted, clear_folder
+from storage.erasure_spool import PREVIEWS, Wanted, clear_folder
 from storage.erasure_tables import (
     erasure_nodes,
     erasure_objects,
@@ -62,6 +65,7 @@ class Eraser:
         self._erasures = Erasures(archive.database, archive.clock, node=archive.spool.node)
         self._folder = packing_folder(archive.data)
         self._scratch = self._folder / "erasing"
+        self._cleaned: set[str] = set()
         self._watch = watch
 
     def run_once(self, now: datetime, *, at_once: bool = False) -> bool:
@@ -104,6 +108,7 @@ class Eraser:
         if swept is not stone:
             stone = swept
             tombstones.bury(archive.store, stone)
+        bury_in_mirror(archive, Sought([stone], (), ()))
         self._watch("folder")
         waits_for = clear_folder(archive, self._folder, self._wanted(stone))
         if waits_for:
@@ -158,12 +163,16 @@ class Eraser:
         for key in keys:
             self._watch("pack")
             clear_pack(self._archive, self._folder, key, [stone], is_known=are_known, now=now)
+            is_left = self._archive.store.exists(key)
             with self._database.begin() as conn:
-                conn.execute(
-                    delete(erasure_packs).where(
-                        erasure_packs.c.erasure_id == stone.id, erasure_packs.c.key == key
+                if is_left:  # there was nothing of it in there
+                    conn.execute(
+                        delete(erasure_packs).where(
+                            erasure_packs.c.erasure_id == stone.id, erasure_packs.c.key == key
+                        )
                     )
-                )
+                else:  # a mirror may have it yet, or a damaged copy that is kept aside
+                    note_work(conn, stone.id, keys=[key])
 
     def _put_meanwhile(self, stone: Tombstone, now: datetime) -> str:
         """Look at packs that were about to be put when it was decided; wait for what others put."""
@@ -203,10 +212,9 @@ class Eraser:
             return False
         stones = [erasure.stone for erasure in ready]
         try:
-            self._watch("backups")
-            # nobody else writes here: what is left in it is of one who was stopped
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            clear_backups(self._archive.store, self._scratch, stones, self._objects(stones))
+            self._clean_here(stones)
+            self._watch("mirror")
+            clear_mirror(self._archive, self._scratch, self._sought(stones), self._objects(stones))
             self._watch("forget")
             self._forget_work(stones)
             self._watch("wipe")
@@ -226,6 +234,40 @@ class Eraser:
                 )
         log.info("erasures_finished", count=len(stones))
         return True
+
+    def _clean_here(self, stones: Sequence[Tombstone]) -> None:
+        """Do all that no mirror is needed for; when that is away, it is not done each time."""
+        # nobody else writes here: what is left in it is of one who was stopped
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        left = [stone for stone in stones if stone.id not in self._cleaned]
+        if not left:
+            return
+        archive = self._archive
+        self._watch("aside")
+        shutil.rmtree(archive.data / PREVIEWS, ignore_errors=True)  # of who was reading meanwhile
+        clear_aside(archive.store, self._sought(left))
+        self._watch("backups")
+        clear_backups(archive.store, self._scratch, left, self._objects(left))
+        if archive.mirror is not None:
+            self._watch("wipe")
+            self._database.wipe_deleted()
+        self._cleaned |= {stone.id for stone in left}
+
+    def _sought(self, stones: Sequence[Tombstone]) -> Sought:
+        ids = [stone.id for stone in stones]
+        keys: set[str] = set()
+        uids = {uid for _, uid, _ in self._objects(stones)}
+        with self._database.read() as conn:
+            for some in chunks(ids):
+                asked = select(erasure_packs.c.key)
+                keys |= set(
+                    conn.execute(asked.where(erasure_packs.c.erasure_id.in_(some))).scalars()
+                )
+                named = select(erasure_studies.c.study_uid)
+                uids |= set(
+                    conn.execute(named.where(erasure_studies.c.erasure_id.in_(some))).scalars()
+                )
+        return Sought(stones, keys, uids)
 
     def _forget_work(self, stones: Sequence[Tombstone]) -> None:
         """Drop the names of what was looked for."""

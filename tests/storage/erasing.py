@@ -51,6 +51,7 @@ def opened(
     store: ObjectStore | None = None,
     durability: Durability = "disk",
     node: str = "here",
+    mirror: ObjectStore | None = None,
 ) -> Iterator[Archive]:
     """Open an archive over the folder, ready to take objects in."""
     archive = Archive(
@@ -61,6 +62,7 @@ def opened(
         clock=clock,
         durability=durability,
         node=node,
+        mirror=mirror,
     )
     archive.start()
     try:

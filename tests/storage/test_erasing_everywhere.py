@@ -1,0 +1,429 @@
+"""What is erased goes from the mirror, from what is kept aside, and in whatever form it is kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from casework.access import Scope
+from casework.errors import Unavailable
+from storage import belonging, care, mirror_rows, quotas, tombstones
+from storage.archive import Archive
+from storage.backup import back_up, backups
+from storage.casebook_tables import sites
+from storage.database import Database
+from storage.erasing import Erasures
+from storage.index import Index
+from storage.merge import MergeRule
+from storage.mirror_restore import restore_from_mirror
+from storage.mirroring import Mirrorer
+from storage.mover import Mover, packing_folder
+from storage.objects import FolderStore, ObjectInfo
+from storage.objects.aside import QUARANTINE
+from storage.packs import sha256_of_key
+from storage.rebuild import rebuild
+from storage.rows import InstanceRow
+from storage.testing import fresh_database
+from tests.databases import ON_SQLITE
+from tests.storage.erasing import (
+    Clock,
+    erase,
+    files_with,
+    finish,
+    opened,
+    receive,
+    receive_twin_in_other_study,
+)
+from tests.storage.pictures import Picture, dataset_in
+
+pytestmark = pytest.mark.slow
+
+NAME = b"ZEBED^MARK"
+STUDY, OTHERS = "1.2.7", "1.2.3"
+
+
+class World:
+    """An archive whose site has its images recompressed, with a mirror, and what works on both."""
+
+    def __init__(self, folder: Path, database: Database, clock: Clock, archive: Archive) -> None:
+        self.folder, self.clock, self.archive = folder, clock, archive
+        self.database = database
+        self.store, self.mirror = FolderStore(folder / "here" / "store"), archive.mirror
+        assert archive.mirror is not None
+        self.mirrorer = Mirrorer(archive, archive.mirror, backups_kept=5)
+        self.merger = Mover(
+            archive, quiet_s=60, copies_grace_s=0, grace_s=0, merge=MergeRule(packs=1, quiet_s=60)
+        )
+        self.payloads: set[bytes] = set()
+
+    def receive(self, *numbers: int, study: str = OTHERS) -> None:
+        for number in numbers:
+            picture = Picture(seed=number + len(study) * int(study[-1]), frames=2)
+            uid = f"{study}.1.{number}"
+            data = picture.dataset(uid, study=study, number=number)
+            if study == STUDY:
+                data = data.replace(b"NESS^KARI ", NAME).replace(b"12345 ", b"77777 ")
+                self.payloads.add(picture.pixels[100:140])
+            receive(self.archive, data, uid)
+
+    def pack(self) -> None:
+        self.archive.settle()
+        Mover(self.archive, quiet_s=60).run_once(self.clock.later(61))  # a new one: all its time
+        for row in self.rows(STUDY):  # what the pixels are in the form in which they are kept
+            if row.received is not None:
+                with self.archive.open_part10(row) as stream:
+                    self.payloads.add(stream.read()[-400:-300])
+
+    def merge(self) -> None:
+        for _ in range(4):
+            self.merger.run_once(self.clock.later(61))
+
+    def back_up(self) -> None:
+        back_up(
+            self.database, self.store, packing_folder(self.archive.data), now=self.clock.later(1)
+        )
+        self.clock.later(1)
+
+    def mirrored(self) -> None:
+        self.clock.later(301)
+        while self.mirrorer.run_once(self.clock()):
+            pass
+
+    def rows(self, study: str = OTHERS) -> list[InstanceRow]:
+        return Index(self.database).instances_of(
+            Scope(sites=None, specialties=None, own_site="centre"), study
+        )
+
+    def left(self, *more: bytes) -> list[str]:
+        """Return the files of all places in which something of the patient stands."""
+        assert self.payloads
+        return files_with(self.folder, NAME, *self.payloads, *more)
+
+    def spoil(self, key: str, *, at: int | None = None) -> None:
+        spoil(self.folder / "here" / "store" / key, at=at)
+
+    def others_read_back(self, count: int) -> None:
+        rows = self.rows()
+        assert len(rows) == count
+        for row in rows:
+            number = int(row.sop_instance_uid.rpartition(".")[2])
+            picture = Picture(seed=number + len(OTHERS) * int(OTHERS[-1]), frames=2)
+            whole = picture.dataset(row.sop_instance_uid, study=OTHERS, number=number)
+            with self.archive.open_as_received(row) as stream:
+                assert dataset_in(stream.read()) == whole
+        report = care.verify(self.archive)
+        assert (report.is_clean, report.orphaned, report.foreign) == (True, (), ())
+        with self.database.read() as conn:
+            assert quotas.differing(conn) == {}
+
+
+def spoil(path: Path, *, at: int | None = None) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 if at is None else at] ^= 1
+    path.write_bytes(data)
+
+
+class Away(FolderStore):
+    """A mirror that is away when it is told to be."""
+
+    is_away = False
+
+    def exists(self, key: str) -> bool:
+        self._be_there()
+        return super().exists(key)
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        self._be_there()
+        yield from super().list(prefix)
+
+    def _be_there(self) -> None:
+        if self.is_away:
+            raise Unavailable("It is away.", code="store-down")
+
+
+def let(database: Database) -> None:
+    with database.begin() as conn:
+        conn.execute(update(sites).where(sites.c.slug == "hammer").values(recompress="htj2k"))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def world(sited: Database, tmp_path: Path, clock: Clock) -> Iterator[World]:
+    let(sited)
+    mirror = FolderStore(tmp_path / "mirror")
+    with opened(tmp_path / "here", sited, clock, mirror=mirror) as archive:
+        yield World(tmp_path, sited, clock, archive)
+
+
+def fill(world: World) -> None:
+    """Take objects in, merged, recompressed, kept aside, mirrored; with two backups."""
+    world.receive(1, 2, study=STUDY)
+    world.receive(1, 2)
+    world.pack()
+    world.mirrored()
+    world.back_up()
+    world.receive(3, study=STUDY)
+    world.receive(3)
+    world.pack()
+    world.back_up()
+    world.mirrored()
+
+
+def test_no_byte_of_the_erased_is_left_in_store_mirror_or_aside(world: World) -> None:
+    fill(world)
+    assert all(row.received is not None for row in world.rows(STUDY))
+    keys = sorted({row.location.container for row in world.rows(STUDY)})
+    world.spoil(keys[0])  # in the store, and repaired from the mirror
+    assert care.verify(world.archive, repair=True).set_aside
+    spoil(world.folder / "mirror" / keys[1])
+    with world.database.begin() as conn:
+        mirror_rows.look_again(conn, now=world.clock())
+    world.mirrored()
+    assert len(list(world.archive.mirror.list(QUARANTINE))) == 1  # type: ignore[union-attr]
+    (kept, *_) = backups(world.store)
+    world.spoil(kept.key)
+    assert care.verify(world.archive, repair=True).set_aside
+    where = {name.partition("/")[0] for name in world.left()}
+    assert {"here", "mirror"} <= where
+
+    erasure = erase(world.archive, world.clock)
+    assert finish(world.archive, world.clock, erasure) == "done"
+
+    assert world.left() == []
+    assert len(backups(world.store)) == len(backups(world.archive.mirror)) == 2  # type: ignore[arg-type]
+    world.others_read_back(3)
+    world.mirrored()
+    assert {o.key for o in world.store.list() if not o.key.startswith(QUARANTINE)} == {
+        o.key
+        for o in world.archive.mirror.list()  # type: ignore[union-attr]
+    }
+    with world.database.read() as conn:
+        assert mirror_rows.behind(conn).objects == 0
+    assert world.archive.spool_status().mirroring_failure == ""
+
+
+def test_a_pack_with_others_in_it_leaves_the_mirror_once_the_new_one_is_there(
+    world: World,
+) -> None:
+    fill(world)
+    receive_twin_in_other_study(world.archive, 1)  # lies in a pack of the others
+    world.pack()
+    world.mirrored()
+    world.merge()
+    world.mirrored()
+    was = {row.sop_instance_uid: row for row in world.rows()}
+    erasure = erase(world.archive, world.clock)
+    told = finish(world.archive, world.clock, erasure)
+    if told != "done":
+        assert "mirror" in told
+        world.mirrored()
+        world.clock.later(60)
+        told = finish(world.archive, world.clock, erasure)
+    assert told == "done"
+    assert world.left(b"ZEBEDEUS^MARKER", b"PIXEL-MARKER-16!") == []
+    for row in world.rows():
+        before = was[row.sop_instance_uid]
+        assert (row.received, row.kept_sha256) == (before.received, before.kept_sha256)
+        with world.archive.database.read() as conn:
+            assert mirror_rows.is_kept(conn, row.location.container)
+    world.others_read_back(3)
+
+
+@ON_SQLITE
+def test_while_the_mirror_is_away_all_else_is_erased_and_the_rest_follows(
+    sited: Database, tmp_path: Path, clock: Clock
+) -> None:
+    let(sited)
+    mirror = Away(tmp_path / "mirror")
+    with opened(tmp_path / "here", sited, clock, mirror=mirror) as archive:
+        world = World(tmp_path, sited, clock, archive)
+        fill(world)
+        mirror.is_away = True
+        erasure = erase(archive, clock)
+        told = finish(archive, clock, erasure)
+        assert told.startswith("cleaning It is not out of the mirror")
+        assert "It is away" in told
+        assert {name.partition("/")[0] for name in world.left()} == {"mirror"}
+        mirror.is_away = False
+        assert finish(archive, clock, erasure) == told  # it is not asked again at once
+        clock.later(31)
+        assert finish(archive, clock, erasure) == "done"
+        assert world.left() == []
+        world.others_read_back(3)
+
+
+@ON_SQLITE
+def test_an_empty_place_is_not_taken_for_the_mirror(world: World) -> None:
+    fill(world)
+    (world.folder / "mirror").rename(world.folder / "unmounted")
+    (world.folder / "mirror").mkdir()
+    erasure = erase(world.archive, world.clock)
+    assert "Is it mounted" in finish(world.archive, world.clock, erasure)
+    assert list((world.folder / "mirror").rglob("*.json")) == []
+    shutil.rmtree(world.folder / "mirror")
+    (world.folder / "unmounted").rename(world.folder / "mirror")
+    world.clock.later(31)
+    assert finish(world.archive, world.clock, erasure) == "done"
+    assert world.left() == []
+
+
+@ON_SQLITE
+def test_a_copy_that_was_under_way_meanwhile_does_not_stay(world: World) -> None:
+    world.receive(1, study=STUDY)
+    world.pack()
+    world.back_up()
+    put, done = world.archive.mirror.put, []  # type: ignore[union-attr]
+
+    def erased_meanwhile(key: str, source: object, *, sha256: str) -> None:
+        if key.startswith(("v1/", "backup/")) and not done:
+            done.append(key)
+            erasure = erase(world.archive, world.clock)
+            assert finish(world.archive, world.clock, erasure) == "done"
+        put(key, source, sha256=sha256)  # type: ignore[arg-type]
+
+    world.archive.mirror.put = erased_meanwhile  # type: ignore[union-attr,method-assign]
+    world.mirrored()
+    assert done[0].startswith("backup/")
+    world.receive(2, study=STUDY)
+    world.clock.later(1)
+    world.pack()
+    done.clear()
+    world.mirrored()
+    assert done[0].startswith("v1/")
+    assert world.left() == []
+
+
+def rebuilt(world: World, folder: Path, store: FolderStore) -> tuple[int, int]:
+    """Rebuild an empty exchange from the mirror, finish its erasures; return what came, and not."""
+    mirror = world.archive.mirror
+    assert mirror is not None
+    restore_from_mirror(store, mirror, folder / "restoring")
+    with (
+        fresh_database(folder) as empty,
+        opened(folder / "here", empty, world.clock, store=store, mirror=mirror) as other,
+    ):
+        report = rebuild(other)
+        assert report.is_whole
+        for erasure in Erasures(empty, world.clock, node="here").listed():
+            assert finish(other, world.clock, erasure.stone.id) == "done"
+        rows = Index(empty).instances_of(
+            Scope(sites=None, specialties=None, own_site="centre"), OTHERS
+        )
+        before = {row.sop_instance_uid: row for row in world.rows()}
+        for row in rows:
+            was = before[row.sop_instance_uid]
+            assert (row.received, row.bytes_sha256) == (was.received, was.bytes_sha256)
+        report_of_all = care.verify(other)
+        assert (report_of_all.is_clean, report_of_all.orphaned) == (True, ())
+        return report.instances, report.erased
+
+
+@ON_SQLITE
+def test_a_rebuild_from_the_mirror_brings_nothing_back_and_keeps_the_form(world: World) -> None:
+    fill(world)
+    shutil.copytree(world.folder / "mirror", world.folder.parent / "old-mirror")
+    erasure = erase(world.archive, world.clock)
+    assert finish(world.archive, world.clock, erasure) == "done"
+    belonging.mark_as_ours(world.database, world.store)
+    world.mirrored()
+    marks = [o.key for o in world.store.list() if o.key.startswith(("erased/", "exchange/"))]
+    assert len(marks) == 2
+    first = world.folder / "first"
+    first.mkdir()
+    store = FolderStore(first / "store")
+    assert rebuilt(world, first, store) == (3, 0)
+    assert [o.key for o in store.list() if o.key.startswith(("erased/", "exchange/"))] == marks
+    assert world.left() == []
+
+    old = world.folder.parent / "old-mirror"
+    shutil.copytree(old, world.folder / "mirror", dirs_exist_ok=True)  # all comes back
+    shutil.rmtree(old)
+    second = world.folder / "second"
+    second.mkdir()
+    assert rebuilt(world, second, FolderStore(second / "store")) == (3, 3)
+    assert world.left() == []
+
+
+@ON_SQLITE
+def test_a_repair_of_a_lost_store_brings_the_tombstone_back_and_nothing_of_the_erased(
+    world: World,
+) -> None:
+    fill(world)
+    erasure = erase(world.archive, world.clock)
+    assert finish(world.archive, world.clock, erasure) == "done"
+    world.mirrored()
+    (stone,) = tombstones.in_store(world.store)
+    shutil.rmtree(world.folder / "here" / "store")
+    assert care.verify(world.archive, repair=True).left == ()
+    assert tombstones.in_store(world.store) == [stone]
+    world.others_read_back(3)
+    assert world.left() == []
+
+
+@ON_SQLITE
+def test_a_lost_pack_that_holds_others_is_repaired_before_the_erasure_goes_on(
+    world: World,
+) -> None:
+    world.receive(1, study=STUDY)
+    world.receive(1)
+    receive_twin_in_other_study(world.archive, 1)
+    world.pack()
+    world.mirrored()
+    (key,) = {row.location.container for row in world.rows()}
+    (world.folder / "here" / "store" / key).unlink()
+    erasure = erase(world.archive, world.clock)
+    assert "lysbro verify --repair" in finish(world.archive, world.clock, erasure)
+    assert care.verify(world.archive, repair=True).left == ()
+    world.clock.later(31)
+    finish(world.archive, world.clock, erasure)
+    world.mirrored()
+    world.clock.later(61)
+    assert finish(world.archive, world.clock, erasure) == "done"
+    assert world.left(b"ZEBEDEUS^MARKER", b"PIXEL-MARKER-16!") == []
+    world.others_read_back(1)
+
+
+@ON_SQLITE
+def test_what_a_killed_copy_to_the_mirror_left_on_the_disk_goes(world: World) -> None:
+    fill(world)
+    packing = packing_folder(world.archive.data)
+    for number, row in enumerate(world.rows(STUDY)):
+        name = (".mirror-cut", ".aside-cut", ".repair-cut")[number]
+        shutil.copy(world.folder / "here" / "store" / row.location.container, packing / name)
+    (kept, *_) = backups(world.store)
+    shutil.copy(world.folder / "here" / "store" / kept.key, packing / ".mirror-backup-cut")
+    erasure = erase(world.archive, world.clock)
+    assert "is in use" in finish(world.archive, world.clock, erasure)
+    for path in packing.glob(".*-cut"):
+        os.utime(path, (0, 0))
+    world.clock.later(31)
+    assert finish(world.archive, world.clock, erasure) == "done"
+    assert world.left() == []
+    assert list(packing.glob(".*-cut")) == []
+
+
+@ON_SQLITE
+def test_a_damaged_copy_of_which_nothing_can_be_read_but_the_study_goes(world: World) -> None:
+    world.receive(1, study=STUDY)
+    world.receive(1)
+    world.pack()
+    for rows in (world.rows(STUDY), world.rows()):
+        key = rows[0].location.container
+        data = (world.folder / "here" / "store" / key).read_bytes()
+        name = f"{QUARANTINE}v1/hammer/{'0' * 2}/{sha256_of_key(key)}.zip.0123456789abcdef"
+        path = world.folder / "here" / "store" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data[: len(data) // 2].replace(b"PK\x03\x04", b"PK\x00\x00"))
+    erasure = erase(world.archive, world.clock)
+    assert finish(world.archive, world.clock, erasure) == "done"
+    assert world.left() == []
+    assert len(list(world.store.list(QUARANTINE))) == 1
