@@ -161,6 +161,12 @@ def remove_cases(conn: Connection, ids: Sequence[str]) -> None:
         conn.execute(delete(cases).where(cases.c.id.in_(some)))
 
 
+def is_erased(conn: Connection, key: str) -> bool:
+    """Tell whether a pack holds, or held, something that is being erased."""
+    asked = select(erasure_packs.c.key).where(erasure_packs.c.key == key).limit(1)
+    return conn.execute(asked).first() is not None
+
+
 def reapply(conn: Connection, stone: Tombstone, *, is_older: bool) -> None:
     """Delete what an older backup has brought back of what was erased.
 

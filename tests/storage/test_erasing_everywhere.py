@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from casework.access import Scope
+from casework.errors import LysbroError
 from storage import belonging, care, mirror_rows, tombstones
 from storage.backup import backups
 from storage.database import Database
@@ -143,6 +144,31 @@ def test_while_the_mirror_is_away_all_else_is_erased_and_the_rest_follows(
         assert finish(archive, clock, erasure) == "done"
         assert world.left() == []
         world.others_read_back(3)
+
+
+@ON_SQLITE
+def test_who_has_begun_to_fetch_it_is_given_nothing_of_it_out_of_the_mirror(
+    sited: Database, tmp_path: Path, clock: Clock
+) -> None:
+    let(sited)
+    mirror = Away(tmp_path / "mirror")
+    with opened(tmp_path / "here", sited, clock, mirror=mirror) as archive:
+        world = World(tmp_path, sited, clock, archive)
+        fill(world)
+        begun = world.rows(STUDY)
+        mirror.is_away = True  # for an erasure; it can be read
+        finish(archive, clock, erase(archive, clock))
+        for row in begun:
+            for fetch in (
+                lambda row=row: archive.open_part10(row).read(),
+                lambda row=row: archive.open_as_received(row).read(),
+                lambda row=row: archive.read_frame(row, 1),
+            ):
+                with pytest.raises(LysbroError):
+                    fetch()
+        (tmp_path / "here" / "store" / world.rows()[0].location.container).unlink()
+        with archive.open_part10(world.rows()[0]) as stream:  # what stays is read from there
+            assert stream.read()
 
 
 @ON_SQLITE
