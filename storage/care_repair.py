@@ -117,6 +117,8 @@ class _Mending:
         if self.from_mirror(key, sha256):
             self._is_whole_again(key, members)
             return
+        if not self._is_wanted(key):
+            return
         found = [self._source(m) for m in members]
         sources = [source for source in found if source is not None]
         if len(sources) < len(members):  # of the others nothing better is known: they stay
@@ -173,7 +175,7 @@ class _Mending:
         if mirror is not None and sha256_of_backup(key):
             return mirror.exists(key)
         with self._archive.database.read() as conn:
-            return mirror_rows.is_known(conn, key)
+            return mirror_rows.is_known(conn, key) or bool(pack_checks.members(conn, key))
 
     def spooled(self, instance: InstanceRow) -> None:
         """Point an object of the spool at another whole record, else at its copy in the store."""

@@ -51,6 +51,13 @@ class World:
                 self.payloads.add(picture.pixels[100:140])
             receive(self.archive, data, uid)
 
+    def receive_twin(self, number: int) -> None:
+        """Take an image of the others' study in under a UID of the one that goes: quarantined."""
+        picture, uid = Picture(seed=70 + number, frames=2), f"{STUDY}.1.{number}"
+        data = picture.dataset(uid, study=OTHERS, number=50 + number)
+        receive(self.archive, data.replace(b"NESS^KARI ", NAME), uid)
+        self.payloads.add(picture.pixels[100:140])
+
     def pack(self) -> None:
         self.archive.settle()
         Mover(self.archive, quiet_s=60).run_once(self.clock.later(61))  # a new one: all its time

@@ -17,6 +17,7 @@ from storage.database import Database
 from storage.erasing import Erasures
 from storage.index import Index
 from storage.mirror_restore import restore_from_mirror
+from storage.mirroring import Mirrorer
 from storage.mover import packing_folder
 from storage.objects import FolderStore
 from storage.objects.aside import QUARANTINE
@@ -63,6 +64,35 @@ def fill(world: World) -> None:
     world.mirrored()
 
 
+def rebuilt(world: World, folder: Path, store: FolderStore) -> tuple[int, int]:
+    """Rebuild an empty exchange from the mirror, finish its erasures; return what came, and not."""
+    mirror = world.archive.mirror
+    assert mirror is not None
+    restore_from_mirror(store, mirror, folder / "restoring")
+    with (
+        fresh_database(folder) as empty,
+        opened(folder / "here", empty, world.clock, store=store, mirror=mirror) as other,
+    ):
+        report = rebuild(other)
+        assert report.is_whole
+        mirrorer = Mirrorer(other, mirror)
+        for erasure in Erasures(empty, world.clock, node="here").listed():
+            finish(other, world.clock, erasure.stone.id)
+            while mirrorer.run_once(world.clock.later(61)):
+                pass
+            assert finish(other, world.clock, erasure.stone.id) == "done"
+        rows = Index(empty).instances_of(
+            Scope(sites=None, specialties=None, own_site="centre"), OTHERS
+        )
+        before = {row.sop_instance_uid: row for row in world.rows()}
+        for row in rows:
+            was = before[row.sop_instance_uid]
+            assert (row.received, row.bytes_sha256) == (was.received, was.bytes_sha256)
+        report_of_all = care.verify(other)
+        assert (report_of_all.is_clean, report_of_all.orphaned) == (True, ())
+        return report.instances, report.erased
+
+
 def test_no_byte_of_the_erased_is_left_in_store_mirror_or_aside(world: World) -> None:
     fill(world)
     assert all(row.received is not None for row in world.rows(STUDY))
@@ -100,11 +130,13 @@ def test_a_pack_with_others_in_it_leaves_the_mirror_once_the_new_one_is_there(
     world: World,
 ) -> None:
     fill(world)
-    receive_twin_in_other_study(world.archive, 1)  # lies in a pack of the others
+    world.receive_twin(1)  # these two lie in a pack of the others
+    receive_twin_in_other_study(world.archive, 2)
     world.pack()
     world.mirrored()
     world.merge()
     world.mirrored()
+    shutil.copytree(world.folder / "mirror", world.folder.parent / "mirror-of-old")
     was = {row.sop_instance_uid: row for row in world.rows()}
     erasure = erase(world.archive, world.clock)
     told = finish(world.archive, world.clock, erasure)
@@ -121,6 +153,14 @@ def test_a_pack_with_others_in_it_leaves_the_mirror_once_the_new_one_is_there(
         with world.archive.database.read() as conn:
             assert mirror_rows.is_kept(conn, row.location.container)
     world.others_read_back(3)
+
+    old = world.folder.parent / "mirror-of-old"
+    shutil.copytree(old, world.folder / "mirror", dirs_exist_ok=True)  # all comes back
+    shutil.rmtree(old)
+    (world.folder / "again").mkdir()
+    store = FolderStore(world.folder / "again" / "store")
+    assert rebuilt(world, world.folder / "again", store) == (3, 5)
+    assert world.left(b"ZEBEDEUS^MARKER", b"PIXEL-MARKER-16!") == []
 
 
 @ON_SQLITE
@@ -212,31 +252,6 @@ def test_a_copy_that_was_under_way_meanwhile_does_not_stay(world: World, kind: s
     assert world.left() == []
 
 
-def rebuilt(world: World, folder: Path, store: FolderStore) -> tuple[int, int]:
-    """Rebuild an empty exchange from the mirror, finish its erasures; return what came, and not."""
-    mirror = world.archive.mirror
-    assert mirror is not None
-    restore_from_mirror(store, mirror, folder / "restoring")
-    with (
-        fresh_database(folder) as empty,
-        opened(folder / "here", empty, world.clock, store=store, mirror=mirror) as other,
-    ):
-        report = rebuild(other)
-        assert report.is_whole
-        for erasure in Erasures(empty, world.clock, node="here").listed():
-            assert finish(other, world.clock, erasure.stone.id) == "done"
-        rows = Index(empty).instances_of(
-            Scope(sites=None, specialties=None, own_site="centre"), OTHERS
-        )
-        before = {row.sop_instance_uid: row for row in world.rows()}
-        for row in rows:
-            was = before[row.sop_instance_uid]
-            assert (row.received, row.bytes_sha256) == (was.received, was.bytes_sha256)
-        report_of_all = care.verify(other)
-        assert (report_of_all.is_clean, report_of_all.orphaned) == (True, ())
-        return report.instances, report.erased
-
-
 @ON_SQLITE
 def test_a_rebuild_from_the_mirror_brings_nothing_back_and_keeps_the_form(world: World) -> None:
     fill(world)
@@ -301,6 +316,32 @@ def test_a_lost_pack_that_holds_others_is_repaired_before_the_erasure_goes_on(
     assert finish(world.archive, world.clock, erasure) == "done"
     assert world.left(b"ZEBEDEUS^MARKER", b"PIXEL-MARKER-16!") == []
     world.others_read_back(1)
+
+
+@ON_SQLITE
+def test_a_repair_that_was_under_way_meanwhile_brings_nothing_back(world: World) -> None:
+    fill(world)
+    for path in world.archive.spool.folder.glob("*.seg"):
+        path.unlink()
+    lost = world.folder / "here" / "store" / world.rows(STUDY)[0].location.container
+    lost.unlink()
+    put = world.archive.store.put
+    done: list[str] = []
+
+    def erased_meanwhile(key: str, source: Path | bytes, *, sha256: str) -> None:
+        if not done:
+            done.append(key)
+            erasure = erase(two, world.clock)
+            assert finish(two, world.clock, erasure) == "done"
+        put(key, source, sha256=sha256)
+
+    places = {"store": world.store, "mirror": world.archive.mirror}
+    folder = world.folder / "two"
+    with opened(folder, world.database, world.clock, node="two", **places) as two:  # type: ignore[arg-type]
+        world.archive.store.put = erased_meanwhile  # type: ignore[method-assign]
+        care.verify(world.archive, repair=True)
+    assert done
+    assert world.left() == []
 
 
 @ON_SQLITE
