@@ -1,11 +1,16 @@
 """Takes what is erased out of the mirror, once the store has nothing of it any more.
 
 What stays of a pack is in the mirror in another pack before the old one leaves it. While the
-mirror is away, or is not the one that was filled, the erasure waits and says so.
+mirror is away, or is not the one that was filled, the erasure waits and says so. Holds up no
+packing.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -26,7 +31,7 @@ log = structlog.get_logger()
 
 def bury_in_mirror(archive: Archive, sought: Sought) -> None:
     """Put the tombstones into the mirror; it is not waited for: that comes with its packs."""
-    if archive.mirror is None:
+    if archive.mirror is None or archive.spool_status().mirroring_failure:
         return
     try:
         require_filled(archive.database, archive.mirror)
@@ -36,7 +41,7 @@ def bury_in_mirror(archive: Archive, sought: Sought) -> None:
         log.warning("tombstone_not_mirrored", message=str(error))
 
 
-def clear_mirror(archive: Archive, folder: Path, sought: Sought, objects: set[ObjectKey]) -> None:
+def clear_mirror(archive: Archive, packing: Path, sought: Sought, objects: set[ObjectKey]) -> None:
     """Take what is erased out of the mirror, or raise Unavailable with what is waited for."""
     mirror = archive.mirror
     if mirror is None:
@@ -48,9 +53,10 @@ def clear_mirror(archive: Archive, folder: Path, sought: Sought, objects: set[Ob
         gone = _gone(archive, mirror, sought)
         waits = [_clear_pack(archive, mirror, key, sought) for key in gone]
         clear_aside(mirror, sought)
-        clear_backups(
-            mirror, folder, sought.stones, objects, before=lambda key: _forget(archive, key)
-        )
+        with _scratch(packing) as folder:
+            clear_backups(
+                mirror, folder, sought.stones, objects, before=lambda key: _forget(archive, key)
+            )
     except (LysbroError, OSError) as error:
         code = error.code if isinstance(error, LysbroError) else "mirror-failed"
         raise Unavailable(
@@ -60,6 +66,23 @@ def clear_mirror(archive: Archive, folder: Path, sought: Sought, objects: set[Ob
         raise Unavailable(
             f"It is not out of the mirror {mirror.describe()} yet: {reason}", code="mirror-behind"
         )
+
+
+@contextmanager
+def _scratch(packing: Path) -> Iterator[Path]:
+    """Give an empty folder that is ours alone; what is left in it is of one who was stopped."""
+    folder = packing / "erasing-mirror"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for left in folder.iterdir():
+            left.unlink(missing_ok=True)
+        yield folder
+    except BlockingIOError as error:
+        raise Unavailable("another process is at it", code="mirror-taken") from error
+    finally:
+        os.close(descriptor)
 
 
 def _gone(archive: Archive, mirror: ObjectStore, sought: Sought) -> list[str]:

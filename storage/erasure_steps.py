@@ -77,7 +77,10 @@ class Eraser:
         with packing_lock(self._archive.data, wait=at_once) as is_ours:
             if not is_ours:
                 return False
-            return self._erase_next(now) or self._clean(now, at_once=at_once)
+            if self._erase_next(now):
+                return True
+            ready = self._clean(now, at_once=at_once)
+        return bool(ready) and self._end(ready, now)
 
     def finish(self, erasure_id: str, now: datetime) -> Erasure | None:
         """Take all that is due as far as it comes now, and return how far one erasure is."""
@@ -200,8 +203,8 @@ class Eraser:
             "gone for good with `lysbro erase --without-node`"
         )
 
-    def _clean(self, now: datetime, *, at_once: bool) -> bool:
-        """Take what is erased out of backups and the database's file; for all that wait for it."""
+    def _clean(self, now: datetime, *, at_once: bool) -> list[Erasure]:
+        """Take what is erased out of all but the mirror; return those that have come so far."""
         with self._database.read() as conn:
             ready = tombstones.unfinished(conn, state=CLEANING, now=now)
         is_time = any(
@@ -209,20 +212,36 @@ class Eraser:
             for erasure in ready
         )
         if not ready or not (is_time or at_once):
-            return False
+            return []
+        try:
+            self._clean_here([erasure.stone for erasure in ready])
+        except LysbroError as error:
+            self._wait_because(error, ready, now)
+            return []
+        return ready
+
+    def _end(self, ready: Sequence[Erasure], now: datetime) -> bool:
+        """Take it out of the mirror, for which no packing waits, and end what is done then."""
         stones = [erasure.stone for erasure in ready]
         try:
-            self._clean_here(stones)
             self._watch("mirror")
-            clear_mirror(self._archive, self._scratch, self._sought(stones), self._objects(stones))
-            self._watch("forget")
-            self._forget_work(stones)
-            self._watch("wipe")
-            self._database.wipe_deleted()
+            clear_mirror(self._archive, self._folder, self._sought(stones), self._objects(stones))
+            with packing_lock(self._archive.data, wait=True):
+                return self._end_here(stones, now)
         except LysbroError as error:
-            log.warning("erasure_waits", reason=error.code, message=error.message)
-            self._wait(ready, error.message, now)
+            self._wait_because(error, ready, now)
             return False
+
+    def _end_here(self, stones: Sequence[Tombstone], now: datetime) -> bool:
+        with self._database.read() as conn:
+            open_ = {erasure.stone.id for erasure in tombstones.unfinished(conn, state=CLEANING)}
+        stones = [stone for stone in stones if stone.id in open_]  # another may have been here
+        if not stones:
+            return False
+        self._watch("forget")
+        self._forget_work(stones)
+        self._watch("wipe")
+        self._database.wipe_deleted()
         with self._database.begin() as conn:
             for stone in stones:
                 tombstones.change(
@@ -275,6 +294,10 @@ class Eraser:
             for ids in chunks([stone.id for stone in stones]):
                 for table in (erasure_objects, erasure_studies, erasure_packs):
                     conn.execute(delete(table).where(table.c.erasure_id.in_(ids)))
+
+    def _wait_because(self, error: LysbroError, erasures: Sequence[Erasure], now: datetime) -> None:
+        log.warning("erasure_waits", reason=error.code, message=error.message)
+        self._wait(erasures, error.message, now)
 
     def _wait(self, erasures: Sequence[Erasure], reason: str, now: datetime) -> None:
         with self._database.begin() as conn:

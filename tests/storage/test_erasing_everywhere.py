@@ -344,6 +344,44 @@ def test_a_repair_that_was_under_way_meanwhile_brings_nothing_back(world: World)
     assert world.left() == []
 
 
+class Versioned(FolderStore):
+    """A store that keeps what is deleted, until it is erased by its key."""
+
+    def delete(self, key: str) -> None:
+        hidden = self.folder / "versions" / key
+        hidden.parent.mkdir(parents=True, exist_ok=True)
+        if self.exists(key):
+            shutil.copy(self.folder / key, hidden)
+        super().delete(key)
+
+    def erase(self, key: str) -> None:
+        super().delete(key)
+        (self.folder / "versions" / key).unlink(missing_ok=True)
+
+
+@ON_SQLITE
+def test_hidden_versions_of_packs_that_had_left_the_mirror_before_go_as_well(
+    sited: Database, tmp_path: Path, clock: Clock
+) -> None:
+    let(sited)
+    store, mirror = Versioned(tmp_path / "here" / "store"), Versioned(tmp_path / "mirror")
+    with opened(tmp_path / "here", sited, clock, store=store, mirror=mirror) as archive:
+        world = World(tmp_path, sited, clock, archive)
+        for number in (1, 2):
+            world.receive(number, study=STUDY)
+            world.receive(number)
+            world.pack()
+            world.mirrored()
+        world.merge()
+        world.mirrored()
+        assert {name.split("/")[1] for name in world.left() if name.startswith("mirror")} == {
+            "v1",
+            "versions",
+        }
+        assert finish(archive, clock, erase(archive, clock)) == "done"
+        assert world.left() == []
+
+
 @ON_SQLITE
 def test_what_a_killed_copy_to_the_mirror_left_on_the_disk_goes(world: World) -> None:
     fill(world)
