@@ -45,6 +45,9 @@ def clear_mirror(archive: Archive, packing: Path, sought: Sought, objects: set[O
     """Take what is erased out of the mirror, or raise Unavailable with what is waited for."""
     mirror = archive.mirror
     if mirror is None:
+        with archive.database.read() as conn:
+            if mirror_rows.is_any(conn):
+                raise _not_set()
         return
     try:
         require_filled(archive.database, mirror)
@@ -127,6 +130,14 @@ def _clear_pack(archive: Archive, mirror: ObjectStore, key: str, sought: Sought)
     mirror.erase(key)
     log.info("erased_in_mirror", key=key)
     return ""
+
+
+def _not_set() -> Unavailable:
+    return Unavailable(
+        "It may be in a mirror, and none is set here. Set LYSBRO_MIRROR; if that mirror is gone "
+        "for good, say so: `lysbro mirror --forget`.",
+        code="mirror-not-set",
+    )
 
 
 def _forget(archive: Archive, key: str) -> None:

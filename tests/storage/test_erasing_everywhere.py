@@ -344,6 +344,22 @@ def test_a_repair_that_was_under_way_meanwhile_brings_nothing_back(world: World)
     assert world.left() == []
 
 
+@ON_SQLITE
+def test_a_mirror_that_is_not_set_any_more_is_waited_for_until_it_is_forgotten(
+    world: World,
+) -> None:
+    world.receive(1, study=STUDY)
+    world.pack()
+    world.mirrored()
+    world.archive.mirror = None
+    erasure = erase(world.archive, world.clock)
+    assert "`lysbro mirror --forget`" in finish(world.archive, world.clock, erasure)
+    with world.database.begin() as conn:
+        assert mirror_rows.forget_all(conn) == 1
+    world.clock.later(31)
+    assert finish(world.archive, world.clock, erasure) == "done"
+
+
 class Versioned(FolderStore):
     """A store that keeps what is deleted, until it is erased by its key."""
 
