@@ -24,7 +24,7 @@ from storage import copies, custodian, mirror_rows, pack_checks
 from storage.archive import Archive
 from storage.backup import sha256_of_backup
 from storage.checked_reading import has_its_hash
-from storage.custodian import Line, write
+from storage.custodian import Line, write_to_staying
 from storage.disk import open_stretch
 from storage.intents import SERIES, Intent, fulfilled, intend
 from storage.journal import Entry, payload_is_whole, scan
@@ -196,7 +196,7 @@ class _Mending:
                         **form_values(instance.as_received()),
                     )
                 )
-                write(conn, [_line(instance, SPOOL, now)])
+                write_to_staying(conn, [_line(instance, SPOOL, now)])
             self._done.instances[instance.pk] = SPOOL
             return
         copy = self._copy_of(instance)
@@ -205,7 +205,7 @@ class _Mending:
         with self._archive.database.begin() as conn:
             size = self._archive.store.size(copy.location.container)
             promote(conn, copy, size_bytes=size, now=now)
-            write(conn, [_line(instance, COPY, now)])
+            write_to_staying(conn, [_line(instance, COPY, now)])
         self._done.instances[instance.pk] = COPY
         log.info("repaired", sop=instance.sop_instance_uid, copy=copy.location.container)
 
@@ -217,7 +217,7 @@ class _Mending:
         with archive.database.begin() as conn:
             fault = pack_checks.CORRUPT if left else ""
             pack_checks.note_check(conn, key, fault=fault, faulty=left, now=now)
-            write(conn, [_line(m, MIRROR, now) for m in mended])
+            write_to_staying(conn, [_line(m, MIRROR, now) for m in mended])
         self._done.packs[key] = MIRROR
         self._done.instances |= {m.pk: MIRROR for m in mended}
 
@@ -247,7 +247,7 @@ class _Mending:
                         dataset_offset=where.dataset_offset,
                     )
                 )
-                write(conn, [_line(instance, PACK, now)])
+                write_to_staying(conn, [_line(instance, PACK, now)])
             self._done.instances[instance.pk] = PACK
 
     def _source(self, instance: InstanceRow) -> _Source | None:
@@ -387,7 +387,7 @@ def _relocate(
         pk = placed.instance.pk
         lines.append(Line(pk, CustodyEvent.PACKED, now, {"pack": pack.key}))
         lines.append(Line(pk, CustodyEvent.VERIFIED, pack.verified_at, detail))
-    write(conn, lines)
+    write_to_staying(conn, lines)
 
 
 def _of_lengths(instance: InstanceRow, length: int, dataset_offset: int) -> InstanceRow:
