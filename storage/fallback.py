@@ -58,7 +58,7 @@ class FallbackStore:
 
     def open_range(self, key: str, offset: int, length: int) -> BinaryIO:
         """Open a stretch of an object, of the mirror's where the store's cannot be had."""
-        if self._is_avoided(key):
+        if self._is_avoided(key) and not self._is_erased(key):
             found = self._of_mirror(key, offset, length)
             if found is not None:
                 self._note(self._faulty.get(key, UNREADABLE))
