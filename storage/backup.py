@@ -121,9 +121,8 @@ def backups(store: ObjectStore) -> list[Kept]:
     """Return the backups that are in the store, the newest first."""
     found = []
     for each in store.list(PREFIX):
-        match = _KEY.fullmatch(each.key)
-        if match:
-            at = datetime.strptime(match[1], "%Y%m%dt%H%M%Sz").replace(tzinfo=UTC)
+        at = made_at(each.key)
+        if at is not None:
             found.append(Kept(each.key, at, each.size_bytes))
     return sorted(found, key=lambda kept: (kept.at, kept.key), reverse=True)
 
@@ -132,6 +131,12 @@ def sha256_of_backup(key: str) -> str | None:
     """Return the hash that the key of a backup promises, or None when it is not one."""
     match = _KEY.fullmatch(key)
     return match[2] if match else None
+
+
+def made_at(key: str) -> datetime | None:
+    """Return the time that the key of a backup tells, or None when it is not one."""
+    match = _KEY.fullmatch(key)
+    return datetime.strptime(match[1], "%Y%m%dt%H%M%Sz").replace(tzinfo=UTC) if match else None
 
 
 def remove_older(store: ObjectStore, *, keep: int) -> list[str]:

@@ -34,13 +34,18 @@ def clear_backups(
     folder: Path,
     stones: Sequence[Tombstone],
     objects: Collection[ObjectKey],
+    *,
+    before: Callable[[str], None] = lambda _key: None,
 ) -> int:
-    """Take what is erased out of every backup that is older; return how many were written anew."""
+    """Take what is erased out of every backup that is older; return how many were written anew.
+
+    `before` hears the key of each before it goes.
+    """
     newest = max((stone.at for stone in stones), default=None)
     count = 0
     for kept in keeping.backups(store):
         if newest is not None and kept.at <= newest:
-            count += _clear(store, folder, kept.key, stones, objects)
+            count += _clear(store, folder, kept.key, stones, objects, before)
     return count
 
 
@@ -50,6 +55,7 @@ def _clear(
     key: str,
     stones: Sequence[Tombstone],
     objects: Collection[ObjectKey],
+    before: Callable[[str], None],
 ) -> bool:
     path = folder / (_TEMPORARY + secrets.token_hex(8))
     try:
@@ -71,7 +77,7 @@ def _clear(
         with suppress(NotFound):
             store.size(key)
             if error.code == "backup-unreadable":
-                raise _unreadable(key) from error
+                raise _unreadable(key, store) from error
             raise
         return False  # another worker has been here
     except OSError as error:
@@ -82,6 +88,7 @@ def _clear(
         ) from error
     finally:
         path.unlink(missing_ok=True)
+    before(key)
     store.erase(key)
     log.info("backup_written_anew", key=new, instead_of=key)
     return True
@@ -161,9 +168,10 @@ class _Filter:
         )
 
 
-def _unreadable(key: str) -> Unavailable:
+def _unreadable(key: str, store: ObjectStore) -> Unavailable:
     return Unavailable(
-        f"The backup {key} cannot be read, so that nobody can take out of it what is erased. "
-        "Remove that object from the store: it is of no use to a rebuild either.",
+        f"The backup {key} in {store.describe()} cannot be read, so that nobody can take out of it "
+        "what is erased. Run `lysbro verify --repair`, or remove that object there: it is of no "
+        "use to a rebuild either.",
         code="backup-unreadable",
     )

@@ -69,8 +69,9 @@ class BackupWriter:
                 for p in self._parts.values()
             ],
         }
-        with self._archive as archive:
-            archive.writestr(MANIFEST, _json(told))
+        # without the time of writing, so that the same rows are the same file wherever it is made
+        with self._archive as archive, archive.open(MANIFEST, "w") as stream:
+            stream.write(_json(told))
         return sum(part.rows for part in self._parts.values())
 
 

@@ -14,7 +14,8 @@ from typing import Protocol
 import structlog
 from sqlalchemy import select
 
-from storage import care_repair, quotas
+from casework.errors import LysbroError
+from storage import care_repair, quotas, tombstones
 from storage.archive import Archive
 from storage.belonging import is_ours
 from storage.care_packs import Compared, compare_packs
@@ -109,6 +110,8 @@ def verify(
     faulty = Counter(i.location.container for i, _ in bad)
     compared = compare_packs(archive, faulty, hashes=sample is None, study_uid=study_uid)
     done = _put_right(archive, bad, compared) if repair else Repaired()
+    if repair:
+        _bury_again(archive)
     miscounted = _miscounted(archive, repair=repair) if study_uid is None and not sample else []
     foreign = _foreign(archive) if study_uid is None else ()
     report = _report(checked, bad, compared, done, miscounted, foreign)
@@ -135,6 +138,15 @@ def _put_right(
         bad_packs=compared.faults,
         bad_backups=compared.backups,
     )
+
+
+def _bury_again(archive: Archive) -> None:
+    """Let a store that was lost know again what was erased; a rebuild asks it, not the database."""
+    try:
+        with archive.database.read() as conn:
+            tombstones.bury_missing(archive.store, conn)
+    except LysbroError as error:
+        log.error("tombstones_not_put_back", reason=error.code, message=error.message)
 
 
 def _miscounted(archive: Archive, *, repair: bool) -> list[str]:

@@ -20,11 +20,11 @@ from sqlalchemy import Connection, bindparam, delete, update
 
 from casework.custody import CustodyEvent
 from casework.errors import LysbroError, NotFound, Refused, Unavailable
-from storage import copies, custodian, pack_checks
+from storage import copies, custodian, mirror_rows, pack_checks
 from storage.archive import Archive
 from storage.backup import sha256_of_backup
 from storage.checked_reading import has_its_hash
-from storage.custodian import Line, write
+from storage.custodian import Line, write_to_staying
 from storage.disk import open_stretch
 from storage.intents import SERIES, Intent, fulfilled, intend
 from storage.journal import Entry, payload_is_whole, scan
@@ -118,6 +118,8 @@ class _Mending:
         if self.from_mirror(key, sha256):
             self._is_whole_again(key, members)
             return
+        if not self._is_wanted(key):
+            return
         found = [self._source(m) for m in members]
         sources = [source for source in found if source is not None]
         if len(sources) < len(members):  # of the others nothing better is known: they stay
@@ -164,10 +166,21 @@ class _Mending:
             return False
         finally:
             path.unlink(missing_ok=True)
+        if not self._is_wanted(key):  # it was erased, or merged, while it came back
+            for name in filter(None, (key, aside)):
+                self._archive.store.erase(name)
+            return False
         if aside:
             self._done.set_aside.append(aside)
         log.info("repaired", key=key, source=MIRROR)
         return True
+
+    def _is_wanted(self, key: str) -> bool:
+        mirror = self._archive.mirror
+        if mirror is not None and sha256_of_backup(key):
+            return mirror.exists(key)
+        with self._archive.database.read() as conn:
+            return mirror_rows.is_known(conn, key) or bool(pack_checks.members(conn, key))
 
     def spooled(self, instance: InstanceRow) -> None:
         """Point an object of the spool at another whole record, else at its copy in the store."""
@@ -188,7 +201,7 @@ class _Mending:
                         **form_values(instance.as_received()),
                     )
                 )
-                write(conn, [_line(instance, SPOOL, now)])
+                write_to_staying(conn, [_line(instance, SPOOL, now)])
             self._done.instances[instance.pk] = SPOOL
             return
         copy = self._copy_of(instance)
@@ -197,7 +210,7 @@ class _Mending:
         with self._archive.database.begin() as conn:
             size = self._archive.store.size(copy.location.container)
             promote(conn, copy, size_bytes=size, now=now)
-            write(conn, [_line(instance, COPY, now)])
+            write_to_staying(conn, [_line(instance, COPY, now)])
         self._done.instances[instance.pk] = COPY
         log.info("repaired", sop=instance.sop_instance_uid, copy=copy.location.container)
 
@@ -209,7 +222,7 @@ class _Mending:
         with archive.database.begin() as conn:
             fault = pack_checks.CORRUPT if left else ""
             pack_checks.note_check(conn, key, fault=fault, faulty=left, now=now)
-            write(conn, [_line(m, MIRROR, now) for m in mended])
+            write_to_staying(conn, [_line(m, MIRROR, now) for m in mended])
         self._done.packs[key] = MIRROR
         self._done.instances |= {m.pk: MIRROR for m in mended}
 
@@ -239,7 +252,7 @@ class _Mending:
                         dataset_offset=where.dataset_offset,
                     )
                 )
-                write(conn, [_line(instance, PACK, now)])
+                write_to_staying(conn, [_line(instance, PACK, now)])
             self._done.instances[instance.pk] = PACK
 
     def _source(self, instance: InstanceRow) -> _Source | None:
@@ -379,7 +392,7 @@ def _relocate(
         pk = placed.instance.pk
         lines.append(Line(pk, CustodyEvent.PACKED, now, {"pack": pack.key}))
         lines.append(Line(pk, CustodyEvent.VERIFIED, pack.verified_at, detail))
-    write(conn, lines)
+    write_to_staying(conn, lines)
 
 
 def _of_lengths(instance: InstanceRow, length: int, dataset_offset: int) -> InstanceRow:

@@ -45,6 +45,22 @@ def write(conn: Connection, lines: Sequence[Line]) -> None:
     )
 
 
+def write_to_staying(conn: Connection, lines: Sequence[Line]) -> None:
+    """Add lines about instances that were seen a while ago; what was erased since has no ledger."""
+    there = staying(conn, [line.instance_pk for line in lines])
+    write(conn, [line for line in lines if line.instance_pk in there])
+
+
+def staying(conn: Connection, instance_pks: Sequence[int]) -> set[int]:
+    """Return those instances that are there, and stay until the transaction ends."""
+    found: set[int] = set()
+    for some in chunks(sorted(set(instance_pks))):
+        asked = select(instances.c.pk).where(instances.c.pk.in_(some)).order_by(instances.c.pk)
+        held = asked.with_for_update(read=True, key_share=True)
+        found |= set(conn.execute(held).scalars())
+    return found
+
+
 def lines_of(conn: Connection, instance_pk: int) -> list[CustodyRow]:
     """Return the ledger of an instance, oldest line first."""
     found = conn.execute(
@@ -133,7 +149,7 @@ def write_first(
     key: str = "",
 ) -> None:
     """Add the line of a first time; of two who were first at once, one line stays."""
-    write(conn, [Line(pk, event, at, detail, _first(pk, key)) for pk in instance_pks])
+    write_to_staying(conn, [Line(pk, event, at, detail, _first(pk, key)) for pk in instance_pks])
 
 
 def _first(instance_pk: int, key: str) -> str:

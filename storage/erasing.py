@@ -89,7 +89,7 @@ class Erasures:
                     conn,
                     stone.id,
                     studies_gone=found.studies,
-                    objects=found.objects,
+                    objects=[one.key for one in found.objects],
                     keys=found.packs,
                     nodes=self._nodes(conn),
                 )
@@ -123,7 +123,7 @@ class Erasures:
                 conn,
                 stone.id,
                 studies_gone=keys,
-                objects=late,
+                objects=[one.key for one in late],
                 keys=packs_of(conn, late),
                 nodes=self._nodes(conn),
             )

@@ -5,7 +5,7 @@ What the bytes still need is noted in the tables of the erasure first. Touches n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, delete, select, tuple_
 
@@ -50,7 +50,7 @@ def note_work(
     erasure_id: str,
     *,
     studies_gone: Sequence[StudyKey] = (),
-    objects: Sequence[Doomed] = (),
+    objects: Iterable[tuple[str, str, str]] = (),
     keys: Sequence[str] = (),
     nodes: Sequence[str] = (),
 ) -> None:
@@ -65,7 +65,7 @@ def note_work(
         erasure_objects,
         [
             {"erasure_id": erasure_id, "site": s, "sop_instance_uid": u, "sha256": h}
-            for s, u, h in (one.key for one in objects)
+            for s, u, h in objects
         ],
     )
     insert_if_absent(conn, erasure_packs, [{"erasure_id": erasure_id, "key": key} for key in keys])
@@ -159,6 +159,12 @@ def remove_cases(conn: Connection, ids: Sequence[str]) -> None:
         for table in (messages, reports, captures, case_studies):
             conn.execute(delete(table).where(table.c.case_id.in_(some)))
         conn.execute(delete(cases).where(cases.c.id.in_(some)))
+
+
+def is_erased(conn: Connection, key: str) -> bool:
+    """Tell whether a pack holds, or held, something that is being erased."""
+    asked = select(erasure_packs.c.key).where(erasure_packs.c.key == key).limit(1)
+    return conn.execute(asked).first() is not None
 
 
 def reapply(conn: Connection, stone: Tombstone, *, is_older: bool) -> None:

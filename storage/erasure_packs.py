@@ -51,8 +51,16 @@ def clear_pack(
     except NotFound:
         archive.store.erase(key)  # versions of it may be hidden
         with archive.database.begin() as conn:
-            if not _is_used(conn, key):
+            is_used = _is_used(conn, key)
+            if not is_used:
                 _forget(conn, key)
+        if is_used and archive.mirror is not None and archive.mirror.exists(key):
+            raise Unavailable(
+                f"The pack {key} is missing in the store; the mirror has it, with something that "
+                "is erased and something that stays. Run `lysbro verify --repair`; the erasure "
+                "goes on then.",
+                code="pack-missing",
+            ) from None
         return False
     try:
         notes = PackReader(archive.store, key, size).directory().notes

@@ -32,6 +32,10 @@ PREVIEWS = Path("cache", "previews")
 _ABANDONED_S = 900.0
 """A file that nobody has written for so long is nobody's."""
 
+_OF_PACKS = (".mirror-", ".aside-", ".repair-", ".restore-")
+_OF_BACKUPS = (".backup-", ".mirror-backup-")  # compressed: nobody sees what is in them
+"""How names of files begin that mirror, repair and backup leave behind when they are killed."""
+
 _ZEROS = bytes(1 << 20)
 
 
@@ -138,9 +142,9 @@ def _clear_aside(folder: Path, wanted: Wanted) -> None:
 
 def _clear_leftovers(data: Path, packing: Path, wanted: Wanted) -> str:
     """Remove temporary files of processes that died; young ones may be in use: wait for them."""
-    express = data / "express"
-    mine = [p for p in _files(express) if _names(p, wanted.needles)]
-    backups = list(packing.glob(".backup-*"))  # compressed: nobody sees what is in them
+    whole = [p for name in _OF_PACKS for p in packing.glob(name + "*")]
+    mine = [p for p in [*_files(data / "express"), *whole] if _names(p, wanted.needles)]
+    backups = [p for name in _OF_BACKUPS for p in packing.glob(name + "*")]
     for path in [*mine, *backups]:
         if _age_s(path) <= _ABANDONED_S:
             return f"{path.name} is in use, or was left by a process that died just now"

@@ -1,4 +1,4 @@
-"""Carries erasures out to the last byte: data folders, packs, backups, the database's own file.
+"""Carries erasures out to the last byte: data folders, packs, backups, mirror, database file.
 
 Goes on where a process was stopped, since every step asks what is still there. What it cannot do
 now it says, waits, and tries again.
@@ -23,8 +23,11 @@ from storage.backup_erase import clear_backups
 from storage.copies import ObjectKey
 from storage.database import chunks
 from storage.erasing import Erasures
+from storage.erasing_rows import note_work
+from storage.erasure_aside import Sought, clear_aside
+from storage.erasure_mirror import bury_in_mirror, clear_mirror
 from storage.erasure_packs import clear_pack, intents_of, unknown_packs
-from storage.erasure_spool import Wanted, clear_folder
+from storage.erasure_spool import PREVIEWS, Wanted, clear_folder
 from storage.erasure_tables import (
     erasure_nodes,
     erasure_objects,
@@ -62,6 +65,7 @@ class Eraser:
         self._erasures = Erasures(archive.database, archive.clock, node=archive.spool.node)
         self._folder = packing_folder(archive.data)
         self._scratch = self._folder / "erasing"
+        self._cleaned: set[str] = set()
         self._watch = watch
 
     def run_once(self, now: datetime, *, at_once: bool = False) -> bool:
@@ -73,7 +77,10 @@ class Eraser:
         with packing_lock(self._archive.data, wait=at_once) as is_ours:
             if not is_ours:
                 return False
-            return self._erase_next(now) or self._clean(now, at_once=at_once)
+            if self._erase_next(now):
+                return True
+            ready = self._clean(now, at_once=at_once)
+        return bool(ready) and self._end(ready, now)
 
     def finish(self, erasure_id: str, now: datetime) -> Erasure | None:
         """Take all that is due as far as it comes now, and return how far one erasure is."""
@@ -104,6 +111,7 @@ class Eraser:
         if swept is not stone:
             stone = swept
             tombstones.bury(archive.store, stone)
+        bury_in_mirror(archive, Sought([stone], (), ()))
         self._watch("folder")
         waits_for = clear_folder(archive, self._folder, self._wanted(stone))
         if waits_for:
@@ -158,12 +166,16 @@ class Eraser:
         for key in keys:
             self._watch("pack")
             clear_pack(self._archive, self._folder, key, [stone], is_known=are_known, now=now)
+            is_left = self._archive.store.exists(key)
             with self._database.begin() as conn:
-                conn.execute(
-                    delete(erasure_packs).where(
-                        erasure_packs.c.erasure_id == stone.id, erasure_packs.c.key == key
+                if is_left:  # there was nothing of it in there
+                    conn.execute(
+                        delete(erasure_packs).where(
+                            erasure_packs.c.erasure_id == stone.id, erasure_packs.c.key == key
+                        )
                     )
-                )
+                else:  # a mirror may have it yet, or a damaged copy that is kept aside
+                    note_work(conn, stone.id, keys=[key])
 
     def _put_meanwhile(self, stone: Tombstone, now: datetime) -> str:
         """Look at packs that were about to be put when it was decided; wait for what others put."""
@@ -191,8 +203,8 @@ class Eraser:
             "gone for good with `lysbro erase --without-node`"
         )
 
-    def _clean(self, now: datetime, *, at_once: bool) -> bool:
-        """Take what is erased out of backups and the database's file; for all that wait for it."""
+    def _clean(self, now: datetime, *, at_once: bool) -> list[Erasure]:
+        """Take what is erased out of all but the mirror; return those that have come so far."""
         with self._database.read() as conn:
             ready = tombstones.unfinished(conn, state=CLEANING, now=now)
         is_time = any(
@@ -200,21 +212,36 @@ class Eraser:
             for erasure in ready
         )
         if not ready or not (is_time or at_once):
-            return False
+            return []
+        try:
+            self._clean_here([erasure.stone for erasure in ready])
+        except LysbroError as error:
+            self._wait_because(error, ready, now)
+            return []
+        return ready
+
+    def _end(self, ready: Sequence[Erasure], now: datetime) -> bool:
+        """Take it out of the mirror, for which no packing waits, and end what is done then."""
         stones = [erasure.stone for erasure in ready]
         try:
-            self._watch("backups")
-            # nobody else writes here: what is left in it is of one who was stopped
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            clear_backups(self._archive.store, self._scratch, stones, self._objects(stones))
-            self._watch("forget")
-            self._forget_work(stones)
-            self._watch("wipe")
-            self._database.wipe_deleted()
+            self._watch("mirror")
+            clear_mirror(self._archive, self._folder, self._sought(stones), self._objects(stones))
+            with packing_lock(self._archive.data, wait=True):
+                return self._end_here(stones, now)
         except LysbroError as error:
-            log.warning("erasure_waits", reason=error.code, message=error.message)
-            self._wait(ready, error.message, now)
+            self._wait_because(error, ready, now)
             return False
+
+    def _end_here(self, stones: Sequence[Tombstone], now: datetime) -> bool:
+        with self._database.read() as conn:
+            open_ = {erasure.stone.id for erasure in tombstones.unfinished(conn, state=CLEANING)}
+        stones = [stone for stone in stones if stone.id in open_]  # another may have been here
+        if not stones:
+            return False
+        self._watch("forget")
+        self._forget_work(stones)
+        self._watch("wipe")
+        self._database.wipe_deleted()
         with self._database.begin() as conn:
             for stone in stones:
                 tombstones.change(
@@ -227,12 +254,50 @@ class Eraser:
         log.info("erasures_finished", count=len(stones))
         return True
 
+    def _clean_here(self, stones: Sequence[Tombstone]) -> None:
+        """Do all that no mirror is needed for; when that is away, it is not done each time."""
+        # nobody else writes here: what is left in it is of one who was stopped
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        left = [stone for stone in stones if stone.id not in self._cleaned]
+        if not left:
+            return
+        archive = self._archive
+        self._watch("aside")
+        shutil.rmtree(archive.data / PREVIEWS, ignore_errors=True)  # of who was reading meanwhile
+        clear_aside(archive.store, self._sought(left))
+        self._watch("backups")
+        clear_backups(archive.store, self._scratch, left, self._objects(left))
+        if archive.mirror is not None:
+            self._watch("wipe")
+            self._database.wipe_deleted()
+        self._cleaned |= {stone.id for stone in left}
+
+    def _sought(self, stones: Sequence[Tombstone]) -> Sought:
+        ids = [stone.id for stone in stones]
+        keys: set[str] = set()
+        uids = {uid for _, uid, _ in self._objects(stones)}
+        with self._database.read() as conn:
+            for some in chunks(ids):
+                asked = select(erasure_packs.c.key)
+                keys |= set(
+                    conn.execute(asked.where(erasure_packs.c.erasure_id.in_(some))).scalars()
+                )
+                named = select(erasure_studies.c.study_uid)
+                uids |= set(
+                    conn.execute(named.where(erasure_studies.c.erasure_id.in_(some))).scalars()
+                )
+        return Sought(stones, keys, uids)
+
     def _forget_work(self, stones: Sequence[Tombstone]) -> None:
         """Drop the names of what was looked for."""
         with self._database.begin() as conn:
             for ids in chunks([stone.id for stone in stones]):
                 for table in (erasure_objects, erasure_studies, erasure_packs):
                     conn.execute(delete(table).where(table.c.erasure_id.in_(ids)))
+
+    def _wait_because(self, error: LysbroError, erasures: Sequence[Erasure], now: datetime) -> None:
+        log.warning("erasure_waits", reason=error.code, message=error.message)
+        self._wait(erasures, error.message, now)
 
     def _wait(self, erasures: Sequence[Erasure], reason: str, now: datetime) -> None:
         with self._database.begin() as conn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, cast
 
 from casework.errors import Unavailable
@@ -11,9 +11,14 @@ from casework.errors import Unavailable
 CHUNK_BYTES = 1 << 20
 
 
-def exactly(stream: BinaryIO, length: int, name: str) -> BinaryIO:
-    """Return a stream over the same bytes that raises Unavailable where some are missing."""
-    return cast(BinaryIO, _Exact(stream, length, name))
+def exactly(
+    stream: BinaryIO, length: int, name: str, *, at_end: Callable[[], None] | None = None
+) -> BinaryIO:
+    """Return a stream over the same bytes that raises Unavailable where some are missing.
+
+    `at_end` is called before the last of them are given out, and may raise.
+    """
+    return cast(BinaryIO, _Exact(stream, length, name, at_end=at_end))
 
 
 def parts_of(stream: BinaryIO, parts: Iterable[tuple[int, int, str]]) -> Iterator[BinaryIO]:
@@ -50,8 +55,17 @@ def read_fully(stream: BinaryIO, length: int, name: str) -> bytes:
 
 
 class _Exact(io.RawIOBase):
-    def __init__(self, inner: BinaryIO, length: int, name: str, *, is_shared: bool = False) -> None:
+    def __init__(
+        self,
+        inner: BinaryIO,
+        length: int,
+        name: str,
+        *,
+        is_shared: bool = False,
+        at_end: Callable[[], None] | None = None,
+    ) -> None:
         super().__init__()
+        self._at_end = at_end
         self._inner = inner
         self._is_shared = is_shared
         self.left = length
@@ -70,6 +84,8 @@ class _Exact(io.RawIOBase):
         self.left -= len(data)
         if len(data) != wanted:
             raise _short(self._name, self.left)
+        if self._at_end is not None and not self.left:
+            self._at_end()
         return data
 
     def readall(self) -> bytes:

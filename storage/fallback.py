@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from casework.errors import LysbroError, NotFound, Unavailable
 from storage import mirror_rows, pack_checks
 from storage.database import Database
+from storage.erasing_rows import is_erased
 from storage.objects import ObjectInfo, ObjectStore
 
 log = structlog.get_logger()
@@ -57,7 +58,7 @@ class FallbackStore:
 
     def open_range(self, key: str, offset: int, length: int) -> BinaryIO:
         """Open a stretch of an object, of the mirror's where the store's cannot be had."""
-        if self._is_avoided(key):
+        if self._is_avoided(key) and not self._is_erased(key):
             found = self._of_mirror(key, offset, length)
             if found is not None:
                 self._note(self._faulty.get(key, UNREADABLE))
@@ -75,6 +76,8 @@ class FallbackStore:
 
     def of_mirror(self, key: str, offset: int, length: int, *, fault: str) -> BinaryIO | None:
         """Open the mirror's object because the store's is at fault; None: the mirror cannot."""
+        if self._is_erased(key):
+            return None
         found = self._of_mirror(key, offset, length)
         self.at_fault(key, fault)
         if found is not None:
@@ -134,6 +137,8 @@ class FallbackStore:
         return now < self._avoided_until or key in self._faulty
 
     def _instead(self, key: str, error: Exception, offset: int, length: int) -> BinaryIO | None:
+        if isinstance(error, NotFound) and self._is_erased(key):
+            return None
         found = self._of_mirror(key, offset, length)
         fault = MISSING if isinstance(error, NotFound) else UNREADABLE
         if isinstance(error, EOFError):
@@ -153,6 +158,15 @@ class FallbackStore:
         except (LysbroError, OSError) as error:
             log.warning("mirror_not_read", key=key, message=str(error))
             return None
+
+    def _is_erased(self, key: str) -> bool:
+        """Tell whether a pack went with an erasure that has not come to the mirror yet."""
+        try:
+            with self._database.read() as conn:
+                return is_erased(conn, key) and not mirror_rows.is_known(conn, key)
+        except (SQLAlchemyError, LysbroError) as error:
+            log.warning("erasures_not_read", reason=type(error).__name__)
+            return True  # better not read than read after it was erased
 
     def at_fault(self, key: str, fault: str) -> None:
         """Flag a pack for repair; that this fails must not fail the read."""

@@ -249,7 +249,8 @@ class Index:
     ) -> None:
         """Add a line to an instance's custody ledger."""
         with self._database.begin() as conn:
-            custodian.write(conn, [custodian.Line(instance_pk, event, at, detail or {})])
+            line = custodian.Line(instance_pk, event, at, detail or {})
+            custodian.write_to_staying(conn, [line])
 
     def note_each(
         self,
@@ -261,7 +262,7 @@ class Index:
         """Add the same line to the custody ledger of several instances."""
         lines = [custodian.Line(pk, event, at, detail or {}) for pk in instance_pks]
         with self._database.begin() as conn:
-            custodian.write(conn, lines)
+            custodian.write_to_staying(conn, lines)
 
     def conflicts(self) -> list[ConflictRow]:
         """Return the conflicts that wait for a person, the oldest first."""

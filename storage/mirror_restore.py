@@ -6,6 +6,7 @@ what is there by then is passed over by its size, and hashed by `lysbro verify` 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Protocol
 import structlog
 
 from casework.errors import NotFound
+from storage import belonging, tombstones
 from storage.backup import PREFIX, sha256_of_backup
-from storage.objects import ObjectInfo, ObjectStore
+from storage.objects import ObjectInfo, ObjectStore, read_range
 from storage.objects.aside import fetch, put_right, temporary
 from storage.packs import sha256_of_key
 
@@ -46,12 +48,13 @@ class Progress(Protocol):
 def restore_from_mirror(
     store: ObjectStore, mirror: ObjectStore, folder: Path, *, progress: Progress | None = None
 ) -> Restored:
-    """Fill the store from the mirror: backups, then packs."""
+    """Fill the store from the mirror: tombstones and marks, then backups, then packs."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for stale in folder.glob(_TEMPORARY + "*"):
         stale.unlink(missing_ok=True)
-    listed = list(_ours(mirror))
     done = Restored()
+    _restore_small(store, mirror, done)
+    listed = list(_ours(mirror))
     for number, (found, sha256) in enumerate(listed, 1):
         _restore(store, mirror, folder, found, sha256, done)
         if progress is not None:
@@ -60,6 +63,22 @@ def restore_from_mirror(
         "restored_from_mirror", objects=done.objects, there=done.there, damaged=len(done.damaged)
     )
     return done
+
+
+def _restore_small(store: ObjectStore, mirror: ObjectStore, done: Restored) -> None:
+    """Put back what says what was erased, before anything of it could be; and whose store it is."""
+    for prefix in (tombstones.PREFIX, belonging.PREFIX):
+        for found in mirror.list(prefix):
+            if store.exists(found.key):
+                continue
+            data = read_range(mirror, found.key, 0, found.size_bytes)
+            sha256 = hashlib.sha256(data).hexdigest()
+            promised = tombstones.sha256_of_stone(found.key)
+            if promised is not None and not sha256.startswith(promised):
+                done.damaged.append(found.key)
+                log.error("mirror_damaged", key=found.key)
+                continue
+            store.put(found.key, data, sha256=sha256)
 
 
 def _ours(mirror: ObjectStore) -> Iterator[tuple[ObjectInfo, str]]:

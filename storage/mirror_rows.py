@@ -165,6 +165,16 @@ def forget(conn: Connection, key: str) -> None:
     conn.execute(delete(mirror_objects).where(mirror_objects.c.key == key))
 
 
+def is_any(conn: Connection) -> bool:
+    """Tell whether a mirror has, or was to have, anything."""
+    return conn.execute(select(mirror_objects.c.key).limit(1)).first() is not None
+
+
+def forget_all(conn: Connection) -> int:
+    """Drop all rows, since the mirror is gone for good; return how many there were."""
+    return conn.execute(delete(mirror_objects)).rowcount
+
+
 def look_again(conn: Connection, *, now: datetime) -> int:
     """Let every object be compared anew, as if nothing were known of the mirror."""
     return conn.execute(

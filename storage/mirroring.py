@@ -8,6 +8,7 @@ all that is kept of its members lies in other packs that the mirror has.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,11 +16,12 @@ from pathlib import Path
 import structlog
 
 from casework.errors import LysbroError, NotFound, Unavailable
-from storage import backup, mirror_rows, pack_checks
+from storage import backup, belonging, mirror_rows, pack_checks, tombstones
 from storage.archive import Archive
+from storage.database import Database
 from storage.mirror_rows import Due
 from storage.mover import packing_folder
-from storage.objects import ObjectStore, sha256_of_object
+from storage.objects import ObjectStore, read_range, sha256_of_object
 from storage.objects.aside import fetch, put_right, remove_stale, temporary
 from storage.pack_reader import BrokenPack, PackReader
 from storage.packs import sha256_of_key
@@ -27,6 +29,7 @@ from storage.packs import sha256_of_key
 log = structlog.get_logger()
 
 _TEMPORARY = ".mirror-"
+OF_BACKUP = ".mirror-backup-"
 _LEASE = timedelta(hours=1)
 _FIRST_PAUSE = timedelta(seconds=5)
 _LONGEST_PAUSE = timedelta(minutes=5)
@@ -48,7 +51,7 @@ class Mirrorer:
         self._mirror = mirror
         self._backups_kept = backups_kept
         self._folder = packing_folder(archive.data)
-        self._is_begun = self._is_tidy = False
+        self._is_begun = self._is_tidy = self._is_marked = False
         self._noticed_all_at: datetime | None = None
         self._noticed_at: datetime | None = None
         self._backups_at: datetime | None = None
@@ -66,6 +69,7 @@ class Mirrorer:
             self._notice(now)
             self._tidy()
             self._prove(now)
+            self._mark()
             due = self._lease(now)
             done = self._copy(due, now) if due is not None else self._follow(now)
         except (Unavailable, OSError) as error:
@@ -104,6 +108,7 @@ class Mirrorer:
         if self._backups_at is None or now - self._backups_at >= _BACKUPS_EVERY:
             self._notice_backups()
             self._backups_at = now
+            self._is_marked = False
 
     def _unnoticed(self, since: datetime | None, after: str) -> list[tuple[str, int, datetime]]:
         with self._database.read() as conn:
@@ -144,33 +149,39 @@ class Mirrorer:
             self._is_tidy = True
 
     def _prove(self, now: datetime) -> None:
-        """Raise Unavailable when the mirror has nothing of what was put there last.
-
-        A disk that is not mounted leaves an empty folder behind, which is not the mirror.
-        """
+        """Look now and then whether it is the mirror that was filled."""
         if self._proven_at is not None and now - self._proven_at < _PROVEN_FOR:
             return
-        with self._database.read() as conn:
-            proofs = mirror_rows.newest(conn, _PROOFS)
-        if proofs and not any(self._mirror.exists(key) for key in proofs):
-            raise Unavailable(
-                f"The mirror {self._mirror.describe()} has not what was put there. Is it mounted, "
-                "and the right one? If it is a new one, say so: `lysbro mirror --again`.",
-                code="mirror-differs",
-            )
+        require_filled(self._database, self._mirror)
         self._proven_at = now
+
+    def _mark(self) -> None:
+        """Copy tombstones and marks: they are few and small, and so before all else."""
+        if self._is_marked:
+            return
+        store = self._archive.store
+        for prefix in (tombstones.PREFIX, belonging.PREFIX):
+            there = {each.key for each in self._mirror.list(prefix)}
+            for each in store.list(prefix):
+                if each.key not in there:
+                    data = read_range(store, each.key, 0, each.size_bytes)
+                    self._mirror.put(each.key, data, sha256=hashlib.sha256(data).hexdigest())
+        self._is_marked = True
 
     def _copy(self, due: Due, now: datetime) -> bool:
         started = time.perf_counter()
         sha256 = sha256_of_key(due.key) or backup.sha256_of_backup(due.key)
-        path = temporary(self._folder, _TEMPORARY)
+        path = temporary(self._folder, _TEMPORARY if sha256_of_key(due.key) else OF_BACKUP)
         try:
             if sha256 is None:
                 raise NotFound(f"{due.key} is no object of ours.", code="no-such-object")
             if not self._has(due.key, sha256):
                 if not self._fetched(due, path, sha256, now):
                     return True
-                put_right(self._mirror, due.key, path, sha256=sha256)
+                aside = put_right(self._mirror, due.key, path, sha256=sha256)
+                if not self._is_wanted(due.key):
+                    self._take_back(due.key, aside)
+                    return True
             size = self._mirror.size(due.key)
             with self._database.begin() as conn:
                 mirror_rows.kept(
@@ -219,6 +230,14 @@ class Mirrorer:
             )
         log.error("not_mirrored", key=due.key, fault=fault)
         return False
+
+    def _take_back(self, key: str, aside: str) -> None:
+        """Erase what was put while it was erased or merged: nothing of it is to be here."""
+        with self._database.begin() as conn:
+            mirror_rows.forget(conn, key)
+        for name in filter(None, (key, aside)):
+            self._mirror.erase(name)
+        log.info("not_mirrored", key=key, fault="gone meanwhile")
 
     def _is_wanted(self, key: str) -> bool:
         if not sha256_of_key(key):
@@ -302,6 +321,21 @@ class Mirrorer:
         self._proven_at = None
         log.warning("mirroring_failed", reason=getattr(error, "code", ""), message=str(error))
         self._archive.spool.notices.put_up("mirroring", str(error), at=now)
+
+
+def require_filled(database: Database, mirror: ObjectStore) -> None:
+    """Raise Unavailable when a mirror has nothing of what was put there last.
+
+    A disk that is not mounted leaves an empty folder behind, which is not the mirror.
+    """
+    with database.read() as conn:
+        proofs = mirror_rows.newest(conn, _PROOFS)
+    if proofs and not any(mirror.exists(key) for key in proofs):
+        raise Unavailable(
+            f"The mirror {mirror.describe()} has not what was put there. Is it mounted, and the "
+            "right one? If it is a new one, say so: `lysbro mirror --again`.",
+            code="mirror-differs",
+        )
 
 
 def _as_unavailable(error: Exception) -> Unavailable:

@@ -19,7 +19,7 @@ from casework.delivery import MAX_ATTEMPTS, next_attempt
 from casework.errors import NotFound
 from casework.model import Delivery
 from storage.casebook_tables import jobs, sent_instances
-from storage.custodian import Line, write
+from storage.custodian import Line, write_to_staying
 from storage.database import Database, insert_if_absent
 
 DELIVERY = "delivery"
@@ -144,7 +144,8 @@ class Outbox:
             insert_if_absent(conn, sent_instances, [row])
             if instance_pk is not None:
                 detail = {"to": to, "job": job_id}
-                write(conn, [Line(instance_pk, CustodyEvent.SENT, now, detail)])
+                line = Line(instance_pk, CustodyEvent.SENT, now, detail)
+                write_to_staying(conn, [line])
 
     def send_done(self, job_id: int) -> None:
         """Note that a whole study has arrived."""

@@ -6,9 +6,10 @@ What lies in the spool of another node is read from that node, through a port.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import BinaryIO, Protocol, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from casework.errors import NotFound, Unavailable
 from storage import copies
@@ -21,6 +22,7 @@ from storage.spool import Spool
 from storage.tables import IN_SPOOL, instances, segments
 
 _T = TypeVar("_T")
+_EDGE = 8  # bytes at either end, by which zeros are suspected
 _GAP_BYTES = 64 << 10  # read along rather than asked for anew
 
 
@@ -76,7 +78,8 @@ class Reader:
             stored=lambda at: self._store.open_range(at.container, at.offset, at.length),
             copies_too=copies_too,
         )
-        return exactly(stream, ref.location.length, ref.sop_instance_uid)
+        at_end = partial(self._require_kept, ref) if ref.location.where == IN_SPOOL else None
+        return exactly(stream, ref.location.length, ref.sop_instance_uid, at_end=at_end)
 
     def open_each(self, refs: Sequence[InstanceRow]) -> Iterator[BinaryIO]:
         """Open Part 10 files one after the other; each is closed before the next is asked for.
@@ -97,12 +100,15 @@ class Reader:
         """Return a stretch of the Part 10 file of an instance."""
         if offset < 0 or length < 0 or offset + length > ref.location.length:
             raise ValueError(f"{length} bytes at {offset} are not within the object")
-        return self._wherever(
+        data = self._wherever(
             ref,
             here=lambda at: self._spool.read(at.container, at.offset + offset, length),
             there=lambda others, at: others.read(at.container, at.offset + offset, length),
             stored=lambda at: read_range(self._store, at.container, at.offset + offset, length),
         )
+        if ref.location.where == IN_SPOOL and not (any(data[:_EDGE]) and any(data[-_EDGE:])):
+            self._require_kept(ref)
+        return data
 
     def read_part10(self, ref: InstanceRow) -> bytes:
         """Return the Part 10 file of an instance."""
@@ -137,6 +143,16 @@ class Reader:
                 raise _missing(ref, f"in the spool of {node}")
         return stored(where)
 
+    def _require_kept(self, ref: InstanceRow) -> None:
+        """Raise NotFound when an instance was erased: in a spool zeros lie in its place then.
+
+        Its row goes before its bytes do, so that what was read while there is one is what it was.
+        """
+        asked = select(instances.c.pk).where(*_is(ref))
+        with self._database.read() as conn:
+            if conn.execute(asked).first() is None:
+                raise _missing(ref, "in the index")
+
     def _others_with(self, ref: InstanceRow, node: str) -> OtherSpools:
         if self._others is None:
             raise Unavailable(
@@ -160,7 +176,7 @@ class Reader:
                     instances.c.length,
                     instances.c.dataset_offset,
                     instances.c.kept_sha256,
-                ).where(instances.c.pk == ref.pk)
+                ).where(*_is(ref))
             ).one_or_none()
             if row is None:
                 raise _missing(ref, "in the index")
@@ -184,6 +200,15 @@ class Reader:
         if node is None or node == self._spool.node:
             raise _missing(ref, "in the spool")
         return where, node
+
+
+def _is(ref: InstanceRow) -> tuple[ColumnElement[bool], ...]:
+    """Return what an instance is found by: its number may be another's once it was erased."""
+    return (
+        instances.c.pk == ref.pk,
+        instances.c.sha256 == ref.sha256,
+        instances.c.sop_instance_uid == ref.sop_instance_uid,
+    )
 
 
 def side_by_side(refs: Sequence[InstanceRow]) -> Iterator[list[InstanceRow]]:

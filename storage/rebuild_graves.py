@@ -59,7 +59,7 @@ class Graves:
                     c for c in read.places[pack] if (c.site, c.sop_instance_uid, c.sha256) != key
                 ]
             with self._database.begin() as conn:
-                note_work(conn, stone.id, keys=held, nodes=[self._node])
+                note_work(conn, stone.id, objects=[key], keys=held, nodes=[self._node])
                 tombstones.change(conn, stone.id, state=ERASING, finished_at=None, not_before=None)
 
     def _of(self, found: FoundInstance) -> Tombstone | None:

@@ -122,7 +122,13 @@ class Restorer:
 
     def _fresh(self, ref: InstanceRow) -> InstanceRow:
         with self._database.read() as conn:
-            row = conn.execute(select(instances).where(instances.c.pk == ref.pk)).one_or_none()
+            row = conn.execute(
+                select(instances).where(
+                    instances.c.pk == ref.pk,  # whose number may be another's, when it was erased
+                    instances.c.sha256 == ref.sha256,
+                    instances.c.sop_instance_uid == ref.sop_instance_uid,
+                )
+            ).one_or_none()
         if row is None:
             raise NotFound(f"{ref.sop_instance_uid} is not in the index.", code="bytes-missing")
         return instance_row(row)

@@ -20,7 +20,7 @@ from casework.custody import CustodyEvent
 from storage.archive import Archive
 from storage.casebook_tables import commitment_items
 from storage.commitments import Commitment, Commitments
-from storage.custodian import Line, write
+from storage.custodian import Line, staying, write
 from storage.rows import InstanceRow, instance_row
 from storage.soundness import CORRUPT, MISSING, UNREADABLE, fault_of
 from storage.tables import CURRENT, instances
@@ -129,7 +129,11 @@ def _write(commitments: Commitments, commitment: Commitment, decided: Sequence[_
     now: datetime = commitments.clock()
     detail = {"transaction": commitment.transaction_uid, "ae": commitment.ae_title}
     with commitments.database.begin() as conn:
+        seen = {version.pk for one in changed for version in one.item.versions}
+        gone = seen - staying(conn, sorted(seen))
         for one in changed:
+            if not gone.isdisjoint(version.pk for version in one.item.versions):
+                continue  # erased since it was looked at: the next look finds nothing to promise
             done = conn.execute(
                 update(commitment_items)
                 .where(

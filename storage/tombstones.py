@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,6 +22,7 @@ from storage.erasure_tables import erased_cases, erasures
 from storage.objects import ObjectStore, read_range
 
 PREFIX = "erased/"
+_KEY = re.compile(rf"{PREFIX}[a-z0-9-]+-([0-9a-f]{{16}})\.json")
 ERASING, CLEANING, DONE = "erasing", "cleaning", "done"
 
 
@@ -41,6 +43,22 @@ def bury(store: ObjectStore, stone: Tombstone) -> None:
     key = f"{PREFIX}{stone.id}-{sha256[:16]}.json"
     if not store.exists(key):
         store.put(key, data, sha256=sha256)
+
+
+def bury_missing(store: ObjectStore, conn: Connection) -> int:
+    """Put every tombstone that the database knows and a store lacks there; return how many."""
+    there = {each.key.removeprefix(PREFIX).rpartition("-")[0] for each in store.list(PREFIX)}
+    rows = conn.execute(select(erasures.c.id, erasures.c.tombstone)).all()
+    lacking = [from_plain(row.tombstone) for row in rows if row.id not in there]
+    for stone in lacking:
+        bury(store, stone)
+    return len(lacking)
+
+
+def sha256_of_stone(key: str) -> str | None:
+    """Return how the hash begins that the key of a tombstone promises; None: it is not one."""
+    match = _KEY.fullmatch(key)
+    return match[1] if match else None
 
 
 def in_store(store: ObjectStore) -> list[Tombstone]:

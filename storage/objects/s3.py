@@ -153,13 +153,15 @@ class S3Store:
     def erase(self, key: str) -> None:
         """Remove an object with all its versions; see `ObjectStore.erase`. Goes round no lock."""
         require_key(key)
-        if self.capabilities().versioning != "off" and (found := self._versions(key)) is not None:
-            for version in found:
-                self._erase_version(key, version)
-            if self._versions(key):
-                raise version_stays(self.place, key)
+        versioning = self.capabilities().versioning
+        found = self._versions(key) if versioning != "off" else None
+        if found is None or (not found and versioning == "unknown"):
+            self.delete(key)  # a server that knows of no versions may list none all the same
             return
-        self.delete(key)
+        for version in found:
+            self._erase_version(key, version)
+        if self._versions(key):
+            raise version_stays(self.place, key)
 
     def tidy(self) -> int:
         """End multipart uploads that nobody has gone on with for long; see `ObjectStore.tidy`.

@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from storage.erasing import Erasures
 from storage.erasure_steps import Eraser
 from storage.journal import Entry, encode_erased
 from storage.ledger import Ledger
+from storage.mirroring import Mirrorer
 from storage.objects import FolderStore
 from tests.storage.erasing import ADMIN, NAME, PIXELS, REASON, STUDY, files_with
 
@@ -79,6 +81,7 @@ def archive_over(data: Path) -> Iterator[Archive]:
             database=database,
             store=FolderStore(data / "store"),
             limits=SpoolLimits(spool_bytes=1 << 30, reserve_bytes=0),
+            mirror=FolderStore(data / "mirror"),
         )
     finally:
         database.close()
@@ -92,7 +95,13 @@ def erase_and_finish(archive: Archive) -> None:
     erasures = Erasures(archive.database, utc_now, node=archive.spool.node)
     if not erasures.listed():
         erasures.erase(Target(study_uid=STUDY), actor=ADMIN, reason=REASON)
-    Eraser(archive, actor=ADMIN).finish("", utc_now())
+    eraser, now = Eraser(archive, actor=ADMIN), utc_now()
+    eraser.finish("", now)
+    assert archive.mirror is not None
+    mirrorer = Mirrorer(archive, archive.mirror)
+    while mirrorer.run_once(now):  # what stays of a pack must be there before the old one goes
+        pass
+    eraser.finish("", now + timedelta(hours=2))
 
 
 def found(archive: Archive) -> str:

@@ -11,7 +11,9 @@ import pytest
 from casework.model import Site, SiteKind
 from storage.backup import back_up
 from storage.database import open_database
+from storage.mirroring import Mirrorer
 from storage.mover import packing_folder
+from storage.objects import FolderStore
 from storage.people import People
 from storage.testing import fresh_url
 from tests.crash.eraser import HEADER_FIRST, SOUND
@@ -34,20 +36,24 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def filled(tmp_path: Path) -> Path:
-    """Give a data folder with a mixed pack, one that is to go, a spool and an older backup."""
+    """Give a data folder with a mixed pack, one that is to go, a spool, a backup and a mirror."""
     data, clock = tmp_path / "filled", Clock()
     data.mkdir()
     clock.later(-3600)  # it is put on here, and the erasure must come after
     with fresh_url(data) as url:
         database = open_database(url, data=data)
     People(database, clock).add_site(Site("hammer", "Hammer", SiteKind("hospital")))
-    with opened(data, database, clock) as archive:
+    mirror = FolderStore(data / "mirror")
+    with opened(data, database, clock, mirror=mirror) as archive:
         receive_others(archive, 1, 2, 3)
         receive_doomed(archive, 1, 2)
         receive_twin_in_other_study(archive, 2)
         assert pack(archive, clock) == 2
         receive_doomed(archive, 3)
         back_up(database, archive.store, packing_folder(data), now=clock())
+        mirrorer = Mirrorer(archive, mirror)
+        while mirrorer.run_once(clock()):
+            pass
     database.close()
     assert files_with(data, NAME, PIXELS)
     return data

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from casework.errors import Invalid
+from lysbro.backing_up import WORKER
 from lysbro.settings import load
+from lysbro.wiring import Parts, open_parts
+from storage.erasure_steps import Eraser
+from storage.tombstones import Erasure
 from tests.flows.waiting import until
 from tests.lysbro.calling import Desk
 from tests.lysbro.test_cli_calls import worker
@@ -96,6 +102,62 @@ def test_a_mirror_that_was_away_catches_up_and_brings_a_lost_exchange_back(
     mirrored.must("verify")
     again = mirrored.must("mirror", "--again", "--json")
     assert again.json["objects"] == 0  # a new database knows of none yet
+
+
+def finished(opening: AbstractContextManager[Parts], erasure: str, *, after_s: int = 60) -> Erasure:
+    """Carry an erasure on as far as it comes so long after now, and return it."""
+    with opening as parts:
+        later = parts.clock() + timedelta(seconds=after_s)
+        done = Eraser(parts.archive, actor=WORKER).finish(erasure, later)
+    assert done is not None
+    return done
+
+
+@peers
+@slow
+def test_an_erasure_waits_for_a_mirror_that_is_away_and_empties_it_then(
+    mirrored: Desk, slices: Path, proxy: FaultProxy, rclone: Server
+) -> None:
+    bucket = mirrored.variables["LYSBRO_MIRROR"].removeprefix("s3://")
+
+    def packs_there() -> list[str]:
+        listed = rclone.client().list_objects(bucket, prefix="v1/", recursive=True)
+        return [str(each.object_name) for each in listed]
+
+    with worker(mirrored):
+        mirrored.must("import", slices, "--site", "hammer")
+        until(
+            lambda: packs_there() and mirror_of(mirrored)["behind_objects"] == 0,
+            "the mirror to have the pack",
+            timeout_s=60,
+        )
+    proxy.tell("refuse")
+    call = ("erase", "--study", "1.2.1", "--yes", "--reason", "asked for", "--json")
+    told = mirrored(*call).json
+    assert told["state"] == "cleaning"
+    assert "It is not out of the mirror" in mirrored.must("status").out
+    assert list((mirrored.data / "store" / "v1").rglob("*.zip")) == []
+    assert len(packs_there()) == 1
+    proxy.heal()
+    done = finished(mirrored.parts(), told["id"])
+    assert done.state == "cleaning"
+    assert "`lysbro mirror --forget`" in done.waits_for  # these parts know of no mirror
+    done = finished(open_parts(load(environment=mirrored.environment())), told["id"], after_s=240)
+    assert (done.state, done.waits_for) == ("done", "")
+    assert packs_there() == []
+    listed = rclone.client().list_objects(bucket, prefix="erased/", recursive=True)
+    assert len(list(listed)) == 1
+
+
+def test_a_mirror_that_is_gone_for_good_is_forgotten_and_one_that_is_set_is_not(
+    desk: Desk, tmp_path: Path
+) -> None:
+    assert desk.must("mirror", "--forget", "--json").json == {"objects": 0}
+    assert [e.action for e in desk.audit("mirror-forgotten")] == ["mirror-forgotten"]
+    with_one = replace(desk, variables={"LYSBRO_MIRROR": str(tmp_path / "mirror")})
+    refused = with_one("mirror", "--forget")
+    assert refused.status == 1
+    assert "is the mirror" in refused.err
 
 
 def test_without_a_mirror_it_is_said_so(desk: Desk) -> None:

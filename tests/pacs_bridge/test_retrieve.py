@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
+from pynetdicom import evt
 from pynetdicom.sop_class import _STORAGE_CLASSES
 from sqlalchemy import update
 
 from casework.access import Scope
 from casework.custody import CustodyEvent
+from casework.erasure import Target
 from casework.model import AePermission
 from pacs_bridge.syntaxes import (
     EXPLICIT_LE,
@@ -26,6 +28,9 @@ from pacs_bridge.syntaxes import (
     STUDY_ROOT_FIND,
     STUDY_ROOT_MOVE,
 )
+from storage.archive import utc_now
+from storage.erasing import Erasures
+from storage.erasure_steps import Eraser
 from storage.tables import instances
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.making import CT, ORIGIN, SC, ct
@@ -45,6 +50,7 @@ from tests.pacs_bridge.retrieving import (
     slices,
     told,
 )
+from tests.storage.erasing import ADMIN
 
 ALL = Scope(sites=None, specialties=None, own_site="")
 UTSIRA = replace(ORIGIN, site="utsira")
@@ -417,6 +423,41 @@ def test_object_whose_bytes_are_lost_fails_alone(tmp_path: Path) -> None:
     for last in answers:
         assert (last.status, last.counts, last.failed) == (0xB000, (None, 2, 1, 0), ["1.2.2.2"])
     assert set(of(node.arrived)) == set(of(taker.arrived)) == {"1.2.2.1", "1.2.2.3"}
+
+
+def test_what_is_erased_in_the_middle_goes_no_further_and_the_rest_is_told_in_its_custody(
+    tmp_path: Path,
+) -> None:
+    with open_house(tmp_path) as house:
+        know(house, RETRIEVER, "hammer", 0)
+        fill(house, *slices(3))
+        fill(house, *slices(2, study="1.2.7", series="1.2.77"))
+        erasures = Erasures(house.database, utc_now, node=house.archive.spool.node)
+        taker, both = Node(), identifier("STUDY", StudyInstanceUID=["1.2.1", "1.2.7"])
+
+        def erase_first(event: evt.Event) -> int:
+            if not gone:
+                target = Target(study_uid=str(event.dataset.StudyInstanceUID))
+                stone = erasures.erase(target, actor=ADMIN, reason="asked for")
+                gone.append(target.study_uid)
+                assert Eraser(house.archive, actor=ADMIN).finish(stone.id, utc_now())
+            return taker.take(event)
+
+        gone: list[str] = []
+        with associated(house, take=erase_first) as association:
+            (*_, last) = get(association, both)
+            assert all(each.dataset.strip(b"\0") for each in taker.arrived)
+            taker.arrived.clear()
+            (*_, again) = get(association, both)
+        settled(house)
+        stays = {"1.2.1", "1.2.7"} - set(gone)
+        left = [row for uid in stays for row in house.index.instances_of(ALL, uid)]
+        assert (last.status, last.counts[0]) in {(0xB000, None), (0x0000, None)}
+        assert again.counts == (None, len(left), 0, 0)
+        assert set(of(taker.arrived)) == {row.sop_instance_uid for row in left}
+        for row in left:
+            events = [e.event for e in house.index.custody(ALL, row.sop_instance_uid, row.site)]
+            assert events.count("exported") == 2
 
 
 def test_more_classes_than_an_association_holds_go_over_several(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def opened(
     store: ObjectStore | None = None,
     durability: Durability = "disk",
     node: str = "here",
+    mirror: ObjectStore | None = None,
 ) -> Iterator[Archive]:
     """Open an archive over the folder, ready to take objects in."""
     archive = Archive(
@@ -62,6 +63,7 @@ def opened(
         clock=clock,
         durability=durability,
         node=node,
+        mirror=mirror,
     )
     archive.start()
     try:

@@ -29,9 +29,13 @@ class Bucket:
         self.versions = versions
         self.locked = locked
         self.mute = mute
+        self.deleted: list[str] = []
 
     def call(self, method: str, key: str = "", *, query: Mapping[str, str] | None = None) -> Any:
         asked = dict(query or {})
+        if method == "DELETE" and "versionId" not in asked:
+            self.deleted.append(key)
+            return SimpleNamespace(data=b"")
         if method == "DELETE":
             if asked.get("versionId") == self.locked and self.locked:
                 raise Fault(403, "AccessDenied", "locked")
@@ -69,6 +73,14 @@ def test_every_version_and_every_mark_of_deletion_goes(versioning: str) -> None:
     bucket = Bucket([("a", "1"), ("a", "d2"), ("a", "3"), ("ab", "4")])
     store_over(bucket, versioning).erase("a")
     assert bucket.versions == [("ab", "4")]
+
+
+def test_an_object_goes_where_a_server_that_knows_no_versions_lists_none() -> None:
+    bucket = Bucket([("ab", "4")])
+    store_over(bucket, "unknown").erase("a")
+    assert bucket.deleted == ["a"]
+    store_over(bucket, "on").erase("a")  # a mark of deletion would be all that comes of it
+    assert bucket.deleted == ["a"]
 
 
 def test_a_version_that_is_locked_is_said_to_stay() -> None:
