@@ -19,21 +19,21 @@ import structlog
 from sqlalchemy import Connection, bindparam, delete, update
 
 from casework.custody import CustodyEvent
-from casework.errors import LysbroError, NotFound, Refused, Unavailable
+from casework.errors import LysbroError, NotFound, Refused
 from storage import copies, custodian, mirror_rows, pack_checks
 from storage.archive import Archive
 from storage.backup import sha256_of_backup
 from storage.checked_reading import has_its_hash
 from storage.custodian import Line, write_to_staying
 from storage.disk import open_stretch
-from storage.intents import SERIES, Intent, fulfilled, intend
+from storage.intents import fulfilled
 from storage.journal import Entry, payload_is_whole, scan
 from storage.locate import Pack, form_values, keep_pack, promote
 from storage.mover import packing_folder, packing_lock
-from storage.objects import sha256_of_object
 from storage.objects.aside import fetch, put_right, remove_stale, set_aside, temporary
 from storage.pack_reader import BrokenPack, PackReader
 from storage.packs import BuiltPack, Member, build_pack, sha256_of_key
+from storage.putting import put_pack
 from storage.rows import InstanceRow, Location
 from storage.segments import read_segment_header, segment_paths
 from storage.soundness import fault_of, fault_of_pack
@@ -330,24 +330,14 @@ class _Mending:
 
     def _keep(self, first: InstanceRow, built: BuiltPack, names: Mapping[int, str]) -> None:
         archive, now = self._archive, self._archive.clock()
-        intent = Intent(built.key, SERIES, first.site, first.study_uid, first.series_uid)
-        with archive.database.begin() as conn:
-            intend(conn, [intent], node=archive.spool.node, now=now)
-        archive.store.put(built.key, built.path, sha256=built.sha256)
-        if sha256_of_object(archive.store, built.key) != built.sha256:
-            raise Unavailable(
-                f"The store gives other bytes back for {built.key} than were put. "
-                "Nothing was changed; look at the store.",
-                code="store-differs",
-            )
-        pack = Pack(
-            key=built.key,
+        pack = put_pack(
+            archive,
+            built,
             site=first.site,
             study_uid=first.study_uid,
             series_uid=first.series_uid,
-            sha256=built.sha256,
-            size_bytes=built.size_bytes,
-            verified_at=archive.clock(),
+            undone="Nothing was changed",
+            now=now,
         )
         with archive.database.begin() as conn:
             keep_pack(conn, pack, count=len(built.placed), now=now)

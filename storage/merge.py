@@ -21,10 +21,10 @@ from storage import copies, custodian
 from storage.archive import Archive
 from storage.database import chunks
 from storage.disk import free_bytes
-from storage.intents import SERIES, Intent, fulfilled, intend
+from storage.intents import fulfilled
 from storage.locate import Pack, keep_pack
-from storage.objects import sha256_of_object
 from storage.packs import BuiltPack, Member, build_pack
+from storage.putting import put_pack
 from storage.rows import InstanceRow, instance_row
 from storage.tables import IN_SPOOL, instances, packs
 from storage.tables import copies as copy_rows
@@ -117,24 +117,14 @@ def _keep(
             "their objects cannot be read back whole. Run `lysbro verify --repair`.",
             code="merge-unsound",
         )
-    intent = Intent(built.key, SERIES, series.site, series.study_uid, series.series_uid)
-    with archive.database.begin() as conn:
-        intend(conn, [intent], node=archive.spool.node, now=now)
-    archive.store.put(built.key, built.path, sha256=built.sha256)
-    if sha256_of_object(archive.store, built.key) != built.sha256:
-        raise Unavailable(
-            f"The store gives other bytes back for {built.key} than were put. "
-            "Nothing was merged; look at the store.",
-            code="store-differs",
-        )
-    pack = Pack(
-        key=built.key,
+    pack = put_pack(
+        archive,
+        built,
         site=series.site,
         study_uid=series.study_uid,
         series_uid=series.series_uid,
-        sha256=built.sha256,
-        size_bytes=built.size_bytes,
-        verified_at=archive.clock(),
+        undone="Nothing was merged",
+        now=now,
     )
     with archive.database.begin() as conn:
         _relocate(conn, pack, series.keys, members, built, now=now)

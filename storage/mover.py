@@ -23,10 +23,9 @@ from storage.archive import Archive
 from storage.codec import Codec
 from storage.custodian import lines_of
 from storage.disk import free_bytes
-from storage.intents import SERIES, Intent, fulfilled, intend
+from storage.intents import fulfilled
 from storage.leftovers import retire_copies, settle_intents, take_in_again
 from storage.locate import (
-    Pack,
     Packed,
     ReadySeries,
     are_there,
@@ -37,10 +36,10 @@ from storage.locate import (
     series_ready_to_pack,
 )
 from storage.merge import MergeRule, merge_next
-from storage.objects import sha256_of_object
 from storage.pace import Pace, Trip
 from storage.packs import BuiltPack, Member, build_pack, remove_temporaries
 from storage.positions import forget, positions
+from storage.putting import put_pack
 from storage.recompression_counts import count
 from storage.recompressor import (
     Outcome,
@@ -264,26 +263,14 @@ class Mover:
         self, series: ReadySeries, built: BuiltPack, now: datetime, outcomes: Sequence[Outcome]
     ) -> int:
         """Put the pack, read it back, and only then say that its instances lie in it."""
-        store = self._archive.store
-        intent = Intent(built.key, SERIES, series.site, series.study_uid, series.series_uid)
-        with self._archive.database.begin() as conn:
-            intend(conn, [intent], node=self._archive.spool.node, now=now)
-        store.put(built.key, built.path, sha256=built.sha256)
-        found = sha256_of_object(store, built.key)
-        if found != built.sha256:
-            raise Unavailable(
-                f"The store gives other bytes back for {built.key} than were put. "
-                "Nothing was released; look at the store.",
-                code="store-differs",
-            )
-        pack = Pack(
-            key=built.key,
+        pack = put_pack(
+            self._archive,
+            built,
             site=series.site,
             study_uid=series.study_uid,
             series_uid=series.series_uid,
-            sha256=built.sha256,
-            size_bytes=built.size_bytes,
-            verified_at=self._archive.clock(),
+            undone="Nothing was released",
+            now=now,
         )
         members = [
             Packed(p.instance.pk, p.offset, p.length, form_of(p.instance)) for p in built.placed

@@ -13,7 +13,7 @@ from pathlib import Path
 from storage.archive import Archive, SpoolLimits, utc_now
 from storage.belonging import Belonging
 from storage.database import Database
-from storage.objects import ObjectStore
+from storage.objects import MemoryStore, ObjectStore
 from storage.spool import Durability
 
 OpenArchive = Callable[..., Archive]
@@ -29,9 +29,24 @@ class Clock:
     def __call__(self) -> datetime:
         return self.now
 
-    def later(self, seconds: float) -> datetime:
+    def later(self, seconds: float = 60.0) -> datetime:
         self.now += timedelta(seconds=seconds)
         return self.now
+
+
+class LooseStore(MemoryStore):
+    """A store whose objects can be looked at, rot and vanish without a word."""
+
+    def keys(self) -> set[str]:
+        return set(self._objects)
+
+    def flip(self, key: str, at: int) -> None:
+        data = bytearray(self._objects[key])
+        data[at] ^= 1
+        self._objects[key] = bytes(data)
+
+    def lose(self, key: str) -> None:
+        del self._objects[key]
 
 
 @contextmanager

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
-from pathlib import Path
-
 import pytest
 from sqlalchemy import select
 
 from casework.access import Scope
 from casework.custody import CustodyEvent
 from storage import care
-from storage.archive import Archive, SpoolLimits, utc_now
+from storage.archive import Archive
 from storage.database import Database
 from storage.index import Index
 from storage.merge import MergeRule
 from storage.mover import Mover
-from storage.objects import MemoryStore
 from storage.part10 import EXPLICIT_LE
 from storage.tables import copies, packs
+from tests.storage.archives import Clock, LooseStore, OpenArchive
 from tests.storage.building import CT, ORIGIN, dataset
 
 pytestmark = pytest.mark.slow
@@ -28,52 +24,14 @@ QUIET_S = 60.0
 RULE = MergeRule(packs=3, quiet_s=3600)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = utc_now()
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def later(self, seconds: float) -> datetime:
-        self.now += timedelta(seconds=seconds)
-        return self.now
-
-
-class Store(MemoryStore):
-    """A store whose objects can rot, and whose put can go wrong without telling."""
-
-    def flip(self, key: str, at: int) -> None:
-        data = bytearray(self._objects[key])
-        data[at] ^= 1
-        self._objects[key] = bytes(data)
-
-    def keys(self) -> set[str]:
-        return set(self._objects)
+@pytest.fixture
+def store() -> LooseStore:
+    return LooseStore()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store() -> Store:
-    return Store()
-
-
-@pytest.fixture
-def archive(sited: Database, tmp_path: Path, clock: Clock, store: Store) -> Iterator[Archive]:
-    archive = Archive(
-        data=tmp_path,
-        database=sited,
-        store=store,
-        limits=SpoolLimits(spool_bytes=1 << 30, reserve_bytes=0),
-        clock=clock,
-    )
-    archive.start()
-    yield archive
-    archive.close()
+def archive(open_archive: OpenArchive) -> Archive:
+    return open_archive()
 
 
 def receive(archive: Archive, *numbers: int) -> None:
@@ -115,7 +73,7 @@ def places(archive: Archive, everything: Scope) -> set[str]:
 
 
 def test_many_small_packs_of_a_quiet_series_become_one_and_the_old_ones_go_after_the_grace(
-    late: Archive, store: Store, clock: Clock, everything: Scope
+    late: Archive, store: LooseStore, clock: Clock, everything: Scope
 ) -> None:
     old = pack_keys(late.database)
     worker = mover(late)
@@ -172,7 +130,7 @@ def test_packs_that_do_not_fit_into_one_are_merged_as_far_as_they_do(
 
 
 def test_an_object_that_lost_its_hash_stops_the_merge_and_nothing_is_changed(
-    late: Archive, store: Store, clock: Clock, everything: Scope
+    late: Archive, store: LooseStore, clock: Clock, everything: Scope
 ) -> None:
     row = Index(late.database).instance(everything, "1.2.3.4")
     where = row.location
@@ -184,7 +142,7 @@ def test_an_object_that_lost_its_hash_stops_the_merge_and_nothing_is_changed(
 
 
 def test_an_old_pack_stays_when_the_new_one_is_not_there_any_more(
-    late: Archive, store: Store, clock: Clock
+    late: Archive, store: LooseStore, clock: Clock
 ) -> None:
     old = pack_keys(late.database)
     worker = mover(late)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,16 +13,14 @@ from sqlalchemy import select, update
 from casework.access import Scope
 from casework.custody import CustodyEvent, Door, Origin
 from storage import care
-from storage.archive import Archive, SpoolLimits, utc_now
+from storage.archive import Archive, SpoolLimits
 from storage.casebook_tables import sites
 from storage.codec import SYNTAX_OF, Codec, encode
-from storage.database import Database
 from storage.filemeta import EXPLICIT_LE, IMPLICIT_LE
 from storage.forms import FrameShape
 from storage.index import Index
 from storage.merge import MergeRule
 from storage.mover import Mover
-from storage.objects import MemoryStore
 from storage.rebuild import rebuild
 from storage.recompression_counts import tallies
 from storage.recompressor import RecompressionRule, Recompressor
@@ -32,6 +28,7 @@ from storage.rows import InstanceRow
 from storage.segments import segment_paths
 from storage.tables import instances
 from storage.testing import fresh_database
+from tests.storage.archives import Clock, LooseStore, OpenArchive
 from tests.storage.building import CT, ORIGIN
 from tests.storage.pictures import RLE, Picture, dataset_in
 
@@ -42,50 +39,14 @@ OTHER = Origin(site="vardo", door=Door.DICOM, calling_ae="VARDO_CT")
 PICTURE = Picture(frames=3)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = utc_now()
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def later(self, seconds: float = QUIET_S) -> datetime:
-        self.now += timedelta(seconds=seconds)
-        return self.now
-
-
-class Store(MemoryStore):
-    """A store whose objects can be looked at."""
-
-    def keys(self) -> set[str]:
-        return set(self._objects)
-
-    def lose(self, key: str) -> None:
-        del self._objects[key]
+@pytest.fixture
+def store() -> LooseStore:
+    return LooseStore()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store() -> Store:
-    return Store()
-
-
-@pytest.fixture
-def archive(sited: Database, tmp_path: Path, clock: Clock, store: Store) -> Iterator[Archive]:
-    archive = Archive(
-        data=tmp_path,
-        database=sited,
-        store=store,
-        limits=SpoolLimits(spool_bytes=1 << 30, reserve_bytes=0),
-        clock=clock,
-    )
-    archive.start()
-    yield archive
-    archive.close()
+def archive(open_archive: OpenArchive) -> Archive:
+    return open_archive()
 
 
 def let(archive: Archive, codec: str = "htj2k", site: str = "hammer") -> None:
@@ -236,7 +197,7 @@ def test_a_row_from_before_still_gives_the_bytes_that_it_describes(
 
 
 def test_a_rebuild_from_the_store_alone_knows_both_forms(
-    archive: Archive, clock: Clock, store: Store, everything: Scope, tmp_path: Path
+    archive: Archive, clock: Clock, store: LooseStore, everything: Scope, tmp_path: Path
 ) -> None:
     let(archive)
     content = receive(archive, "1.2.3.1.1", syntax=IMPLICIT_LE)
@@ -262,7 +223,7 @@ def test_a_rebuild_from_the_store_alone_knows_both_forms(
 
 
 def test_a_repair_from_the_spool_takes_the_object_back_as_it_was_received(
-    archive: Archive, clock: Clock, store: Store, everything: Scope
+    archive: Archive, clock: Clock, store: LooseStore, everything: Scope
 ) -> None:
     let(archive)
     content = receive(archive, "1.2.3.1.1")
@@ -375,7 +336,7 @@ def test_verify_restores_what_is_kept_and_hashes_that_as_well(
 
 
 def test_small_packs_with_images_in_another_form_are_merged_as_they_are(
-    archive: Archive, clock: Clock, store: Store, everything: Scope
+    archive: Archive, clock: Clock, store: LooseStore, everything: Scope
 ) -> None:
     let(archive)
     worker = Mover(
@@ -398,7 +359,7 @@ def test_small_packs_with_images_in_another_form_are_merged_as_they_are(
 
 
 def test_a_repair_from_a_copy_takes_the_form_that_lies_there(
-    archive: Archive, clock: Clock, store: Store, everything: Scope
+    archive: Archive, clock: Clock, store: LooseStore, everything: Scope
 ) -> None:
     let(archive)
     worker = Mover(archive, quiet_s=QUIET_S, copies_grace_s=1e6, grace_s=0)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from casework.access import Scope
 from storage import care, pack_checks
-from storage.archive import Archive, SpoolLimits
-from storage.database import Database
+from storage.archive import Archive
 from storage.index import Index
 from storage.mover import Mover
 from storage.pack_checks import Standing
 from storage.part10 import EXPLICIT_LE
 from storage.scrub import Scrubber
+from tests.storage.archives import Clock, LooseStore, OpenArchive
 from tests.storage.building import CT, ORIGIN, dataset
-from tests.storage.test_merge import Clock, Store
 
 pytestmark = pytest.mark.slow
 
@@ -26,26 +23,14 @@ PLENTY = 1 << 30
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def store() -> LooseStore:
+    return LooseStore()
 
 
 @pytest.fixture
-def store() -> Store:
-    return Store()
-
-
-@pytest.fixture
-def archive(sited: Database, tmp_path: Path, clock: Clock, store: Store) -> Iterator[Archive]:
+def archive(open_archive: OpenArchive, clock: Clock) -> Archive:
     """Give an archive with three packs of two instances, put at the same moment."""
-    archive = Archive(
-        data=tmp_path,
-        database=sited,
-        store=store,
-        limits=SpoolLimits(spool_bytes=1 << 30, reserve_bytes=0),
-        clock=clock,
-    )
-    archive.start()
+    archive = open_archive()
     for i in range(6):
         archive.receive(
             dataset(f"1.2.3.{i}", series=f"1.2.3.{i // 2}", number=i),
@@ -56,8 +41,7 @@ def archive(sited: Database, tmp_path: Path, clock: Clock, store: Store) -> Iter
         )
     archive.settle()
     assert Mover(archive, quiet_s=0).run_once(clock.later(1)).packs == 3
-    yield archive
-    archive.close()
+    return archive
 
 
 def standing(archive: Archive) -> Standing:
@@ -103,7 +87,7 @@ def test_without_a_budget_nothing_is_read(archive: Archive, clock: Clock) -> Non
 
 
 def test_a_flipped_bit_and_a_lost_pack_are_counted_until_they_are_mended(
-    archive: Archive, clock: Clock, store: Store, everything: Scope
+    archive: Archive, clock: Clock, store: LooseStore, everything: Scope
 ) -> None:
     rows = Index(archive.database).instances_of(everything, "1.2.3")
     flipped, lost = rows[0].location, rows[2].location
@@ -121,7 +105,7 @@ def test_a_flipped_bit_and_a_lost_pack_are_counted_until_they_are_mended(
 
 
 def test_a_whole_verification_counts_as_well(
-    archive: Archive, clock: Clock, store: Store, everything: Scope
+    archive: Archive, clock: Clock, store: LooseStore, everything: Scope
 ) -> None:
     clock.later(86400)
     where = Index(archive.database).instance(everything, "1.2.3.1").location
@@ -131,7 +115,7 @@ def test_a_whole_verification_counts_as_well(
 
 
 def test_a_sample_hashes_so_many_and_names_every_pack_that_is_not_listed(
-    archive: Archive, store: Store
+    archive: Archive, store: LooseStore
 ) -> None:
     assert care.verify(archive, sample=2).checked == 2
     assert care.verify(archive, sample=100).checked == 6
