@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, literal, select, tuple_
 
 from casework.access import Scope
+from storage import postgres
 from storage.criteria import Criterion
 from storage.database import chunks
 from storage.drive import Candidates, beginning, candidates, plain
@@ -48,7 +49,9 @@ class Walk:
         if self._few is not None:
             page, self._few = self._few[:size], self._few[size:]
             return page
-        rows = conn.execute(self._onward().limit(size)).all()
+        onward = self._onward().limit(size)
+        with postgres.in_order_of_an_index(conn):
+            rows = conn.execute(onward).all()
         if rows:
             self.cursor = tuple(rows[-1])
         return rows
@@ -59,7 +62,9 @@ class Walk:
             self._begin(conn)
         if self._few is not None:
             return len(self.window(conn, count))
-        last = conn.execute(self._onward().limit(1).offset(count - 1)).one_or_none()
+        onward = self._onward().limit(1).offset(count - 1)
+        with postgres.in_order_of_an_index(conn):
+            last = conn.execute(onward).one_or_none()
         if last is None:
             return 0
         self.cursor = tuple(last)

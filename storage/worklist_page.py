@@ -8,6 +8,7 @@ looks for numbers and names among all of them, and for descriptions among the ne
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ from sqlalchemy import (
 from casework.access import Scope
 from casework.lifecycle import WAITS_FOR_SPECIALIST
 from casework.model import CaseState, Priority, Specialty
-from storage import trigrams
+from storage import postgres, trigrams
 from storage.casebook_tables import cases, sites
 from storage.criteria import Words, escaped
 from storage.drive import FEW, plain
@@ -144,7 +145,9 @@ def _newest(
     found = union_all(*parts).subquery()
     page = select(found.c.id).distinct().add_columns(found.c.at)
     page = page.order_by(found.c.at.desc(), found.c.id.desc()).limit(count).offset(offset)
-    return list(conn.execute(page).scalars())
+    walking = postgres.in_order_of_an_index(conn) if among is None else nullcontext()
+    with walking:
+        return list(conn.execute(page).scalars())
 
 
 def _sources(filters: Filters) -> list[list[_Clause]]:
