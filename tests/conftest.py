@@ -16,7 +16,7 @@ from tests.storage.s3 import servers
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ("storescu", "dciodvfy", "openssl")
-ALONE = ("crash", "flows", "hostile")  # they measure time, or start many processes at once
+ALONE = ("crash", "hostile")  # they measure time, or start many processes at once
 
 
 def _collection() -> Path | None:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs all tests: first, two at a time, those that bear company; then those that need the machine
-# for themselves (crash rounds, flows, hostile network). Fails when either does.
+# for themselves (crash rounds, hostile network). Fails when either does.
 #   tools/tests.sh PYTHON [pytest's arguments]
 set -uo pipefail
 python=$1

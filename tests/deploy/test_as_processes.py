@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 import urllib.request
@@ -25,6 +24,7 @@ from storage.testing import empty_url
 from tests.deploy.composed import HOST, ROOT, Machine
 from tests.flows.waiting import until
 from tests.pacs_bridge.making import ct
+from tests.ports import free_port
 from tests.postgres import Server
 from tests.storage.s3 import servers
 
@@ -33,12 +33,6 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow]
 VERIFICATION = "1.2.840.10008.1.1"
 HAPROXY = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
 CT = "1.2.840.10008.5.1.4.1.1.2"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

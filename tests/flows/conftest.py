@@ -23,6 +23,7 @@ from casework.model import AePermission, Role, Site, SiteKind
 from lysbro.settings import load
 from lysbro.wiring import open_parts
 from tests.flows.waiting import until
+from tests.ports import free_port
 from viewer import passwords
 
 PASSWORD = "nordlys over fjorden"
@@ -45,13 +46,6 @@ SITES = (
     Site("fjordgata", "Fjordgata legekontor", SiteKind.GP),
 )
 NODES = (("HAMMER_CT", "hammer"), ("UTSIRA_CT", "utsira"), ("NORDLYS_PACS", "nordlys"))
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

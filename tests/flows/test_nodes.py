@@ -20,9 +20,10 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import CTImageStorage
 
 from storage.testing import empty_url
-from tests.flows.conftest import Exchange, free_port, make_exchange
+from tests.flows.conftest import Exchange, make_exchange
 from tests.flows.test_study_in import SERIES, dcmtk
 from tests.flows.waiting import until
+from tests.ports import free_port
 from tests.postgres import Server
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]

@@ -15,8 +15,9 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from tests.flows.conftest import Exchange, can_connect, free_port
+from tests.flows.conftest import Exchange, can_connect
 from tests.flows.waiting import until
+from tests.ports import free_port
 
 SAMPLE = Path(__file__).resolve().parents[2] / "lysbro" / "samples" / "ct" / "01.dcm"
 RADIOLOGIST, WARD = "radiologist@nordlys.example", "ward@utsira.example"

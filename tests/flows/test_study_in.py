@@ -12,8 +12,9 @@ import pytest
 from pydicom import dcmread
 
 from storage.part10 import BytesSource, read_file_meta
-from tests.flows.conftest import Exchange, can_connect, free_port
+from tests.flows.conftest import Exchange, can_connect
 from tests.flows.waiting import until
+from tests.ports import free_port
 
 SERIES = Path(__file__).resolve().parents[2] / "lysbro" / "samples" / "ct"
 RADIOLOGIST = "radiologist@nordlys.example"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import Exchange, can_connect, free_port, make_exchange
+from tests.flows.conftest import Exchange, can_connect, make_exchange
 from tests.flows.waiting import until
 from tests.pacs_bridge.certificates import Paper, wallet
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 

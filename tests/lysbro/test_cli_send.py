@@ -19,14 +19,9 @@ from lysbro.wiring import Parts, utc_now
 from storage.outbox import Outbox
 from tests.flows.waiting import until
 from tests.lysbro.calling import Desk
+from tests.ports import free_port
 
 ALL = Scope(sites=None, specialties=None, own_site="")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from storage.commitments import Commitments
 from tests.flows.waiting import until
 from tests.lysbro.calling import Desk
 from tests.pacs_bridge.making import CT, ct
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -80,12 +80,6 @@ def exchange(registered: Path, tmp_path: Path) -> Exchange:
                 frozenset({AePermission.STORE, AePermission.COMMIT}),
             )  # fmt: skip
     return made
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def send_and_ask(

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import free_port
 from tests.flows.waiting import until
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +36,11 @@ def lysbro(environment: dict[str, str], *words: str) -> subprocess.CompletedProc
         text=True,
         timeout=150,
     )
+
+
+def runs(demo: subprocess.Popen[bytes], said: Path) -> bool:
+    assert demo.poll() is None, said.read_text("utf-8")
+    return True
 
 
 def test_the_samples_come_in_once_and_are_found_again(tmp_path: Path) -> None:
@@ -64,7 +69,7 @@ def test_a_first_run_that_was_stopped_half_way_is_finished_by_the_next(tmp_path:
             lambda: "CT images over DICOM" in said.read_text("utf-8"),
             "the first sample to be in",
             timeout_s=120,
-            alive=lambda: demo.poll() is None,
+            alive=lambda: runs(demo, said),
         )
         demo.terminate()
         demo.wait(60)
@@ -85,7 +90,7 @@ def test_ctrl_c_stops_every_process(tmp_path: Path) -> None:
             lambda: "Ctrl-C stops it" in said.read_text("utf-8"),
             "the demonstration to say how it is stopped",
             timeout_s=120,
-            alive=lambda: demo.poll() is None,
+            alive=lambda: runs(demo, said),
         )
         demo.send_signal(signal.SIGINT)
         assert demo.wait(60) == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +17,7 @@ from pacs_bridge.asking import instances_at
 from pacs_bridge.scu import Wait
 from tests.pacs_bridge.conftest import House
 from tests.pacs_bridge.making import ORIGIN, ct, part10
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -100,8 +100,6 @@ def test_a_node_that_fails_or_says_nothing_of_use_is_asked_again_later() -> None
 
 
 def test_a_node_that_is_not_there_is_asked_again_later() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with pytest.raises(Unavailable):
         ask(port, title="PEER")

@@ -21,6 +21,7 @@ from storage.part10 import BytesSource, read_file_meta
 from tests.flows.waiting import until
 from tests.pacs_bridge.collection import Sample, identity, rounds, samples
 from tests.pacs_bridge.conftest import House, open_house
+from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.fixtures,
@@ -194,9 +195,7 @@ def dcmsend(batch: list[Sample], title: str, port: int, report: Path) -> dict[st
 def received_by_storescp(batch: list[Sample], folder: Path) -> dict[str, bytes]:
     """Return the data sets by UID that DCMTK's receiver writes when it changes no bit."""
     folder.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     with subprocess.Popen(
         ["storescp", "+B", "+xa", "+uf", "-od", str(folder), str(port)],
         stdout=subprocess.DEVNULL,

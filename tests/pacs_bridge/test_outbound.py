@@ -46,6 +46,7 @@ from storage.outbox import Outbox
 from tests.flows.waiting import until
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.making import ORIGIN, ct, part10
+from tests.ports import free_port
 from tests.storage.pictures import Picture
 
 pytestmark = pytest.mark.slow
@@ -234,9 +235,7 @@ def dcmtk_node(tmp_path: Path) -> Iterator[Listen]:
 
     def listening(folder: Path, *options: str) -> int:
         folder.mkdir()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
+        port = free_port()
         storescp = shutil.which("storescp")
         assert storescp is not None
         running.append(

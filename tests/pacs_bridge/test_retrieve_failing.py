@@ -29,6 +29,7 @@ from tests.pacs_bridge.retrieving import (
     settled,
     slices,
 )
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -179,11 +180,9 @@ def test_destination_that_fails_is_told_in_time_with_the_whole_list(
 
 
 def test_destination_that_is_not_there_is_told_at_once(house: House) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        know(house, "PACS", "hammer", probe.getsockname()[1])
+    know(house, "PACS", "hammer", free_port())
 
-        last, took_s = moved(house)
+    last, took_s = moved(house)
 
     assert (last.status, set(last.failed)) == (0xA702, UIDS)
     assert took_s < 3

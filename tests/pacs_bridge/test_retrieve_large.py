@@ -31,6 +31,7 @@ from tests.pacs_bridge.retrieving import (
     slices,
 )
 from tests.pacs_bridge.test_mutual_tls import bind, on_tls
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -67,9 +68,7 @@ def watched() -> Iterator[list[int]]:
 @contextmanager
 def storescp(house: House, *options: str) -> Iterator[None]:
     """Run DCMTK's storescp in a process of its own, which keeps nothing."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     know(house, "PACS", "hammer", port)
     with subprocess.Popen(
         ["storescp", "--ignore", "--max-pdu", "131072", *options, "-aet", "PACS", str(port)]

@@ -29,6 +29,7 @@ from tests.pacs_bridge.collection import samples
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.making import ORIGIN
 from tests.pacs_bridge.retrieving import RETRIEVER, fill, know, slices
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
@@ -42,12 +43,6 @@ DECODERS = {  # DCMTK's own, as a second opinion
 }
 ORTHANC = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin:/usr/local/sbin")
 needs_orthanc = pytest.mark.skipif(ORTHANC is None, reason="Orthanc is not on this machine")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def can_connect(port: int) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from minio import Minio
 
 from storage.objects.s3_place import S3Place
 from tests.flows.waiting import until
+from tests.ports import free_port
 
 _BUCKETS = count(1)
 _START_S = 40.0
@@ -88,7 +88,7 @@ def serve_moto(folder: Path) -> Iterator[Server]:
     """Run moto; it keeps its objects in memory."""
     program = moto()
     assert program is not None
-    server = Server("moto", _free_port(), "lysbro-key", "lysbro-secret")
+    server = Server("moto", free_port(), "lysbro-key", "lysbro-secret")
     folder.mkdir(exist_ok=True)
     command = [str(program), "-H", "127.0.0.1", "-p", str(server.port)]
     with _running(command, folder / "moto.log"):
@@ -107,7 +107,7 @@ def serve_rclone(
     """Run `rclone serve s3` over a folder; `tls` is its certificate and key."""
     program = rclone()
     assert program is not None
-    server = Server("rclone", _free_port(), "lysbro-key", secret_key, ca)
+    server = Server("rclone", free_port(), "lysbro-key", secret_key, ca)
     (folder / "objects").mkdir(parents=True)
     tls_options = ["--cert", str(tls[0]), "--key", str(tls[1])] if tls else []
     command = [
@@ -125,7 +125,7 @@ def serve_swift(folder: Path) -> Iterator[Server]:
     """Run Swift's four servers over a folder, its S3 layer (s3api) in front."""
     programs = swift()
     assert programs is not None
-    server = Server("swift", _free_port(), "test:tester", "testing")
+    server = Server("swift", free_port(), "test:tester", "testing")
     etc = folder / "etc"
     etc.mkdir(parents=True)
     (folder / "devices" / "d1").mkdir(parents=True)
@@ -133,7 +133,7 @@ def serve_swift(folder: Path) -> Iterator[Server]:
     user = f"user={os.environ.get('USER') or 'root'}" if os.geteuid() == 0 else ""
     with ExitStack() as running:
         for kind in ("account", "container", "object"):
-            port = _free_port()
+            port = free_port()
             _make_ring(programs / "swift-ring-builder", etc / f"{kind}.builder", port)
             conf = _STORAGE_CONF.format(kind=kind, port=port, folder=folder, user=user)
             (etc / f"{kind}.conf").write_text(conf)
@@ -157,12 +157,6 @@ def _program(path: Path, name: str) -> Path | None:
         return path
     found = shutil.which(name)
     return Path(found) if found else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
