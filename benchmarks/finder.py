@@ -59,7 +59,7 @@ class Finder:
         while True:
             status = self._status()
             if status not in _PENDING:
-                if status not in (0x0000, 0xFE00):
+                if status not in (0x0000, 0xFE00, 0xB001):  # ended, cancelled, at the most answers
                     raise SystemExit(f"C-FIND ended with {status:04X}.")
                 return Took(1e3 * (took_s or time.perf_counter() - started), answers)
             if took_s:

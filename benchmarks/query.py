@@ -311,10 +311,10 @@ def main(words: Sequence[str]) -> None:
             )
             results[ORTHANC] = Measured(rows={"studies": given.orthanc})
         makers = stack.enter_context(databases(given.databases.split(","), folder))
-        for kind, make in makers.items():
-            for count in sizes:
+        for count in sizes:
+            for kind, make in makers.items():
                 name, place = f"{kind} {count:,}", folder / str(count)
-                beside = connect if count == max(sizes) else None
+                beside = connect if count in (given.orthanc, max(sizes)) else None
                 found, theirs = measure(
                     name, make(count), count, place, rounds=given.rounds, peer=beside
                 )
@@ -322,12 +322,15 @@ def main(words: Sequence[str]) -> None:
                 for key, times in theirs.times_ms.items():
                     results[ORTHANC].times_ms[key] += times
                 shutil.rmtree(place)
+                _write(given.output, results, words=words, rounds=given.rounds)  # so far
+    print(given.output.read_text("utf-8"))
+
+
+def _write(path: Path, results: Results, *, words: Sequence[str], rounds: int) -> None:
     goals = next(one.goals_ms for side, one in results.items() if side != ORTHANC)
-    text = document(results, goals, words=words, rounds=given.rounds)
-    given.output.parent.mkdir(parents=True, exist_ok=True)
-    given.output.write_text(text, "utf-8")
-    given.output.with_suffix(".svg").write_text(chart(results, list(goals)), "utf-8")
-    print(text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(document(results, goals, words=words, rounds=rounds), "utf-8")
+    path.with_suffix(".svg").write_text(chart(results, list(goals)), "utf-8")
 
 
 if __name__ == "__main__":
