@@ -16,6 +16,7 @@ from casework.erasure import Tombstone
 from casework.errors import NotFound
 from storage.backup import PREFIX as BACKUPS
 from storage.backup import made_at
+from storage.erasure_packs import is_erased
 from storage.objects import ObjectStore
 from storage.objects.aside import QUARANTINE
 from storage.pack_reader import BrokenPack, Note, PackReader
@@ -41,16 +42,7 @@ class Sought:
 
     def goes(self, note: Note) -> bool:
         """Tell whether a member of a pack is erased."""
-        return any(
-            stone.covers(
-                site=note.site,
-                study_uid=note.study_uid,
-                sop_instance_uid=note.sop_instance_uid,
-                sha256=note.sha256,
-                received_at=note.received_at,
-            )
-            for stone in self.stones
-        )
+        return is_erased(note, self.stones)
 
 
 def clear_aside(store: ObjectStore, sought: Sought) -> int:

@@ -77,7 +77,7 @@ def clear_pack(
             log.warning("pack_broken", key=key, reason=str(error))
             return False
         notes = ()
-    staying = [note for note in notes if not _goes(note, stones)]
+    staying = [note for note in notes if not is_erased(note, stones)]
     if notes and len(staying) == len(notes):
         return False
     if staying:
@@ -124,7 +124,8 @@ def intents_of(conn: Connection, stones: Sequence[Tombstone]) -> list[tuple[Inte
     ]
 
 
-def _goes(note: Note, stones: Sequence[Tombstone]) -> bool:
+def is_erased(note: Note, stones: Sequence[Tombstone]) -> bool:
+    """Tell whether a member of a pack is erased."""
     return any(
         stone.covers(
             site=note.site,

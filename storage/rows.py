@@ -217,16 +217,28 @@ def series_row(row: Row[Any]) -> SeriesRow:
 def instance_row(row: Row[Any]) -> InstanceRow:
     """Return the instance of a row of instances."""
     found = row._mapping
-    pixel, received = found["pixel"], found["received"]
+    pixel = found["pixel"]
     return InstanceRow(
         **{name: found[name] for name in _PLAIN},
         pixel=None if pixel is None else PixelLayout.from_json(pixel),
-        location=Location(
-            where=found["location"],
-            container=found["container"],
-            offset=found["offset"],
-            length=found["length"],
-            dataset_offset=found["dataset_offset"],
-        ),
-        received=None if received is None else Received.from_json(received),
+        location=location_of(row),
+        received=received_of(row),
     )
+
+
+def location_of(row: Row[Any]) -> Location:
+    """Return where the instance of a row lies."""
+    found = row._mapping
+    return Location(
+        where=found["location"],
+        container=found["container"],
+        offset=found["offset"],
+        length=found["length"],
+        dataset_offset=found["dataset_offset"],
+    )
+
+
+def received_of(row: Row[Any]) -> Received | None:
+    """Return how the instance of a row came, when it is kept in another form."""
+    received = row._mapping["received"]
+    return None if received is None else Received.from_json(received)

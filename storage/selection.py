@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
 from casework.access import Scope
 from casework.errors import Invalid
 from storage.database import Database, chunks
-from storage.forms import Received
-from storage.rows import InstanceRow, Location
+from storage.rows import InstanceRow, location_of, received_of
 from storage.tables import instances, patients, series, studies
 from storage.visibility import seen_copy_clause, study_clause
 
@@ -141,18 +139,11 @@ def _of_patient(wanted: Selection) -> list[ColumnElement[bool]]:
 
 def _selected(row: Row[tuple[object, ...]]) -> Selected:
     found = row._mapping
-    received: Any = found["received"]
     instance = InstanceRow(
         **{name: found[name] for name in _PLAIN},
         attributes={},
         pixel=None,
-        location=Location(
-            where=found["location"],
-            container=found["container"],
-            offset=found["offset"],
-            length=found["length"],
-            dataset_offset=found["dataset_offset"],
-        ),
-        received=None if received is None else Received.from_json(received),
+        location=location_of(row),
+        received=received_of(row),
     )
     return Selected(instance, found["case_id"] or "")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 
 from casework.custody import Origin
 from casework.erasure import Target
 from casework.model import Actor, Role, SiteKind
-from storage.archive import Archive, SpoolLimits, utc_now
+from storage.archive import Archive, SpoolLimits
 from storage.database import Database
 from storage.erasing import Erasures
 from storage.erasure_steps import Eraser
@@ -19,6 +18,7 @@ from storage.mover import Mover
 from storage.objects import FolderStore, ObjectStore
 from storage.part10 import EXPLICIT_LE
 from storage.spool import Durability
+from tests.storage.archives import Clock
 from tests.storage.building import CT, ORIGIN, dataset
 
 NAME, PIXELS = b"ZEBEDEUS^MARKER", b"PIXEL-MARKER-16!"
@@ -27,20 +27,6 @@ PATIENT = b"67890"
 ADMIN = Actor("user:1", "Admin", "centre", SiteKind.CENTRE, Role.ADMIN)
 STUDY, SERIES = "1.2.7", "1.2.7.1"
 REASON = "asked for by the patient, journal 17/25"
-
-
-class Clock:
-    """A clock that is put on by hand."""
-
-    def __init__(self) -> None:
-        self.now = utc_now()
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def later(self, seconds: float) -> datetime:
-        self.now += timedelta(seconds=seconds)
-        return self.now
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from storage.rebuild import rebuild
 from storage.tables import copies, custody, instances, metadata, packs, patients, studies
 from storage.testing import fresh_database
 from tests.databases import ON_SQLITE
+from tests.storage.archives import Clock
 from tests.storage.erasing import (
     ADMIN,
     NAME,
@@ -39,7 +40,6 @@ from tests.storage.erasing import (
     PIXELS,
     SERIES,
     STUDY,
-    Clock,
     doomed,
     erase,
     files_with,
@@ -54,11 +54,6 @@ from tests.storage.erasing import (
 from tests.storage.s3.servers import Server
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

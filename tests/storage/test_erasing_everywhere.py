@@ -25,8 +25,8 @@ from storage.packs import sha256_of_key
 from storage.rebuild import rebuild
 from storage.testing import fresh_database
 from tests.databases import ON_SQLITE
+from tests.storage.archives import Clock
 from tests.storage.erasing import (
-    Clock,
     erase,
     finish,
     opened,
@@ -35,11 +35,6 @@ from tests.storage.erasing import (
 from tests.storage.everywhere import OTHERS, STUDY, Away, World, let, spoil
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import subprocess
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import pytest
 from casework.access import Scope
 from casework.errors import Unavailable
 from storage import care
-from storage.archive import Archive, SpoolLimits, utc_now
+from storage.archive import Archive, SpoolLimits
 from storage.database import Database
 from storage.index import Index
 from storage.mover import Mover, packing_folder, packing_lock
@@ -27,24 +26,11 @@ from storage.objects import FolderStore, MemoryStore, ObjectStore
 from storage.packs import sha256_of_key
 from storage.part10 import EXPLICIT_LE
 from storage.segments import segment_paths
+from tests.storage.archives import Clock
 from tests.storage.building import CT, ORIGIN, dataset, element, encapsulated
 
 JPEG = "1.2.840.10008.1.2.4.50"
 QUIET_S = 60.0
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = utc_now()
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def later(self, seconds: float) -> datetime:
-        self.now += timedelta(seconds=seconds)
-        return self.now
 
 
 class ForgetfulStore(MemoryStore):
@@ -63,11 +49,6 @@ class ForgetfulStore(MemoryStore):
             data = data[:-1] + bytes([data[-1] ^ 1])
             sha256 = hashlib.sha256(data).hexdigest()
         super().put(key, data, sha256=sha256)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
