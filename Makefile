@@ -4,12 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip --disable-pip-version-check
 
-.PHONY: demo test quick lint bench clean peers s3_servers
+.PHONY: demo test quick lint bench clean peers s3_servers ohif
 
 demo: $(VENV)/.run
 	@$(BIN)/lysbro demo $(DEMO_ARGS)
 
-test: $(VENV)/.test peers s3_servers
+test: $(VENV)/.test peers s3_servers ohif
 	@tools/tests.sh $(BIN)/python $(PYTEST_ARGS)
 
 quick: $(VENV)/.test
@@ -29,6 +29,9 @@ peers:
 
 s3_servers: $(VENV)/bin/python
 	@tools/s3_servers.sh $(VENV)/bin/python $(VENV)
+
+ohif: $(VENV)/.test
+	@tools/ohif.sh $(VENV)
 
 $(VENV)/bin/python:
 	@tools/venv.sh $(PYTHON) $(VENV)
