@@ -4,13 +4,16 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip --disable-pip-version-check
 
-.PHONY: demo test quick lint bench clean peers s3_servers ohif
+.PHONY: demo test quick lint bench clean peers s3_servers ohif coverage
 
 demo: $(VENV)/.run
 	@$(BIN)/lysbro demo $(DEMO_ARGS)
 
 test: $(VENV)/.test peers s3_servers ohif
 	@tools/tests.sh $(BIN)/python $(PYTEST_ARGS)
+
+coverage:
+	@COVERAGE=1 $(MAKE) --no-print-directory test
 
 quick: $(VENV)/.test
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not peers and not browser and not fixtures and not slow" $(PYTEST_ARGS)
