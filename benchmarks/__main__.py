@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import quality, query, read, receive, recompress, retrieve
+from benchmarks import quality, query, read, receive, recompress, retrieve, wrap
 
 ALONE = {
     "quality": quality.main,
@@ -19,6 +19,7 @@ ALONE = {
     "receive": receive.main,
     "recompress": recompress.main,
     "retrieve": retrieve.main,
+    "wrap": wrap.main,
 }
 
 words = sys.argv[1:]
@@ -32,6 +33,7 @@ with tempfile.TemporaryDirectory() as name:  # the results of record are those o
     retrieve.main(["--slices", "100", "--rounds", "3", "-o", str(folder / "retrieve.md")])
     small = ["--sizes", "1000,30000", "--rounds", "3", "--orthanc", "3000"]
     query.main([*small, "-o", str(folder / "query.md")])
+    wrap.main(["--photos", "10", "--rounds", "3", "-o", str(folder / "wrap.md")])
 if all((quality.COLLECTION / name).is_dir() for name in quality.FOLDERS):
     print("# Quality checks of photographs\n")
     quality.main([])

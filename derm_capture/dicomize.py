@@ -5,10 +5,12 @@ A.32.11).
 from __future__ import annotations
 
 import hashlib
+import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
@@ -25,20 +27,39 @@ __all__ = ["CaptureContext", "Wrapped", "wrap"]
 VL_PHOTOGRAPHIC = "1.2.840.10008.5.1.4.1.1.77.1.4"
 DERMOSCOPIC_PHOTOGRAPHY = "1.2.840.10008.5.1.4.1.1.77.1.7"
 
+_PIXEL_DATA = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF)
+_NO_OFFSETS = struct.pack("<HHI", 0xFFFE, 0xE000, 0)
+_END_OF_ITEMS = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+
 
 @dataclass(frozen=True)
 class Wrapped:
-    """A photograph as a DICOM object; `dataset` is explicit VR little endian with encapsulated
-    pixel data.
+    """A photograph as a DICOM object: its data set in explicit VR little endian with encapsulated
+    pixel data, and what stands before that in a file (PS3.10 section 7.1).
     """
 
-    dataset: bytes
-    part10: bytes
+    file_meta: bytes
+    pieces: Sequence[bytes | memoryview]  # of the data set, in their order
     sop_class_uid: str
     sop_instance_uid: str
     study_uid: str
     series_uid: str
     transfer_syntax_uid: str
+
+    @property
+    def dataset(self) -> bytes:
+        """Return the data set whole."""
+        return b"".join(self.pieces)
+
+    @property
+    def part10(self) -> bytes:
+        """Return the object as a file."""
+        return b"".join((self.file_meta, *self.pieces))
+
+    def write(self, path: Path) -> None:
+        """Write the object as a file."""
+        with path.open("wb") as file:
+            file.writelines((self.file_meta, *self.pieces))
 
 
 def wrap(photo: Photo, context: CaptureContext) -> Wrapped:
@@ -58,13 +79,9 @@ def wrap(photo: Photo, context: CaptureContext) -> Wrapped:
     attributes.put_context(ds, context)
     if context.kind is Kind.DERMOSCOPIC:
         attributes.put_dermoscopy(ds, context, names)
-    ds.PixelData = encapsulate([kept.data], has_bot=False)
-    ds["PixelData"].VR = "OB"
-    ds["PixelData"].is_undefined_length = True
-    dataset = _bytes_of(ds)
     return Wrapped(
-        dataset=dataset,
-        part10=_file_meta(names, kept.transfer_syntax_uid) + dataset,
+        file_meta=_file_meta(names, kept.transfer_syntax_uid),
+        pieces=(_bytes_of(ds), *_encapsulated(kept.pieces)),
         sop_class_uid=names.sop_class_uid,
         sop_instance_uid=names.sop_instance_uid,
         study_uid=names.study_uid,
@@ -97,6 +114,14 @@ def _bytes_of(ds: Dataset) -> bytes:
     buffer.is_little_endian, buffer.is_implicit_VR = True, False
     write_dataset(buffer, ds)
     return bytes(buffer.getvalue())
+
+
+def _encapsulated(frame: Sequence[bytes | memoryview]) -> tuple[bytes | memoryview, ...]:
+    """Return the pixel data element of one frame in one fragment, the offset table empty (A.4)."""
+    size_bytes = sum(map(len, frame))
+    padding = b"\0" * (size_bytes % 2)
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, size_bytes + len(padding))
+    return _PIXEL_DATA + _NO_OFFSETS + item, *frame, padding + _END_OF_ITEMS
 
 
 def _file_meta(names: Names, transfer_syntax_uid: str) -> bytes:

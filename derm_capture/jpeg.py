@@ -6,10 +6,12 @@ Never touches a coded sample.
 from __future__ import annotations
 
 import hashlib
-import re
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
 
 from casework.errors import Invalid
 
@@ -19,12 +21,17 @@ SOF_BASELINE, SOF_EXTENDED, SOF_PROGRESSIVE = 0xC0, 0xC1, 0xC2
 FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, 0xCC}
 
 _STANDALONE = frozenset({0x01, SOI, EOI, *range(0xD0, 0xD8)})
-_NEXT_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]", re.DOTALL)
+_NO_MARKER = np.zeros(
+    256, dtype=bool
+)  # what may follow 0xFF among coded samples (B.1.1.2, B.1.1.5)
+_NO_MARKER[[0x00, 0xFF, *range(0xD0, 0xD8)]] = True
 _ICC = b"ICC_PROFILE\x00"
 _EXIF = b"Exif\x00"
 _XMP = b"http://ns.adobe.com/xap/1.0/\x00"
 _JFIF = b"JFIF\x00"
 _PLAIN_JFIF = b"JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
+_USUAL_LUMA = frozenset({(1, 1), (2, 1), (1, 2), (2, 2), (4, 1)})
+_STRETCH = 1 << 17
 _MAX_SCANS = 200  # a progressive file of a camera has about ten
 _ICC_CHUNK = 65519  # ITU-T T.872 annex: 65533 less the 14 bytes that name and number a chunk
 
@@ -156,17 +163,32 @@ def read_jpeg(data: bytes) -> Jpeg:
     )
 
 
+def is_usual(stream: Jpeg) -> bool:
+    """Tell whether all decoders read this colour layout the same way."""
+    if stream.colour is Colour.GREY:
+        return stream.precision == 8
+    if stream.colour is not Colour.YCC or stream.precision != 8:
+        return False
+    luma, *chroma = ((c.horizontal, c.vertical) for c in stream.components)
+    return luma in _USUAL_LUMA and all(factors == (1, 1) for factors in chroma)
+
+
 def clean(stream: Jpeg, *, icc: bytes = b"") -> bytes:
-    """Return the stream with its coding segments untouched and every other one gone.
+    """Return the stream with its coding segments untouched and every other one gone."""
+    return b"".join(clean_pieces(stream, icc=icc))
+
+
+def clean_pieces(stream: Jpeg, *, icc: bytes = b"") -> list[bytes | memoryview]:
+    """Return what `clean` does in pieces, those of the stream not copied.
 
     What stays beside them is a JFIF header without thumbnail and, when given, the colour profile.
     Exif, XMP, IPTC, maker notes, comments, multi-picture tables and all that follows EOI are left
     out.
     """
-    parts = [b"\xff\xd8", _segment(APP0, _PLAIN_JFIF)]
+    parts: list[bytes | memoryview] = [b"\xff\xd8", _segment(APP0, _PLAIN_JFIF)]
     chunks = [icc[at : at + _ICC_CHUNK] for at in range(0, len(icc), _ICC_CHUNK)]
     parts += [_segment(APP2, _ICC + bytes((at, len(chunks))) + c) for at, c in enumerate(chunks, 1)]
-    return b"".join([*parts, *_coding(stream)])
+    return [*parts, *_coding(stream)]
 
 
 def without_metadata(stream: Jpeg) -> bytes:
@@ -199,9 +221,10 @@ def foreign_segments(stream: Jpeg) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _coding(stream: Jpeg) -> list[bytes]:
+def _coding(stream: Jpeg) -> list[memoryview]:
+    data = memoryview(stream.data)
     return [
-        stream.data[s.start : s.end]
+        data[s.start : s.end]
         for s in stream.segments
         if not (APP0 <= s.marker <= APP15 or s.marker in (COM, SOI))
     ]
@@ -210,14 +233,17 @@ def _coding(stream: Jpeg) -> list[bytes]:
 def _walk(data: bytes) -> tuple[Segment, ...]:
     segments = [Segment(SOI, 0, 2, 2)]
     position, scans = 2, 0
+    starts = _marker_starts(data)
     while True:
-        found = _NEXT_MARKER.search(data, position)
-        if found is None:
+        at = int(np.searchsorted(starts, position))
+        if at == len(starts):
             raise _cut_off()
+        start = int(starts[at])
         if segments[-1].marker == SOS:  # the entropy-coded data belong to their scan
             last = segments[-1]
-            segments[-1] = Segment(SOS, last.start, last.payload, found.start())
-        start = found.end() - 2  # fill bytes before a marker are legal (B.1.1.2) and left out
+            segments[-1] = Segment(
+                SOS, last.start, last.payload, _before_fill(data, start, position)
+            )
         marker = data[start + 1]
         if marker == EOI:
             segments.append(Segment(EOI, start, start + 2, start + 2))
@@ -238,6 +264,24 @@ def _walk(data: bytes) -> tuple[Segment, ...]:
         scans += marker == SOS
         if scans > _MAX_SCANS:
             raise _broken()
+
+
+def _marker_starts(data: bytes) -> NDArray[np.intp]:
+    """Return where 0xFF stands before a byte that makes it a marker, in coded samples too."""
+    octets = np.frombuffer(data, dtype=np.uint8)
+    found = []
+    for first in range(0, len(octets) - 1, _STRETCH):  # no larger than a processor's cache
+        here = np.flatnonzero(octets[first : min(first + _STRETCH, len(octets) - 1)] == 0xFF)
+        here += first
+        found.append(here[~_NO_MARKER[octets[here + 1]]])
+    return np.concatenate(found)
+
+
+def _before_fill(data: bytes, start: int, first: int) -> int:
+    """Return where the fill bytes before a marker begin: they are legal (B.1.1.2) and left out."""
+    while start > first and data[start - 1] == 0xFF:
+        start -= 1
+    return start
 
 
 def _colour(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -50,9 +51,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A photograph that opens: what came in, what the camera said, and a small upright picture to
-    judge it on.
-    """
+    """A photograph that opens: what came in, and what its camera and its file say of it."""
 
     data: bytes
     format: Format
@@ -60,11 +59,17 @@ class Photo:
     columns: int
     camera: Camera
     icc: bytes  # of the RGB pixels; empty when the file brings none that is right
-    working: Pixels  # upright, long side WORKING_SIDE at most
     changes: tuple[str, ...] = ()  # what decoding changed in the pixels
     lossy_method: str = ""
     stream: Jpeg | None = None  # JPEG only
     _decoded: Pixels | None = None
+
+    @cached_property
+    def working(self) -> Pixels:
+        """Return the upright picture, its long side WORKING_SIDE at most; Invalid when damaged."""
+        if self._decoded is not None or self.stream is None:
+            return _small(self.pixels())
+        return raster.turn(_small(_look(self.stream).pixels), self.camera.orientation)
 
     def pixels(self) -> Pixels:
         """Return all pixels, upright, 8-bit RGB."""
@@ -85,8 +90,12 @@ _SCALES = (1, 2, 4, 8)  # by which a JPEG decoder reduces
 _SVG = re.compile(rb"<svg[\s>]", re.IGNORECASE)
 
 
-def open_photo(data: bytes, *, limits: PhotoLimits | None = None) -> Photo:
-    """Return the photograph, or raise Invalid (TooLarge) with a code and what to do."""
+def open_photo(data: bytes, *, limits: PhotoLimits | None = None, look: bool = True) -> Photo:
+    """Return the photograph, or raise Invalid (TooLarge) with a code and what to do.
+
+    Without a look at it, a JPEG that is kept as it is is read by its markers alone: much faster,
+    and damage within its coded samples is not found.
+    """
     limits = limits or PhotoLimits()
     if len(data) > limits.max_bytes:
         raise TooLarge(
@@ -96,7 +105,7 @@ def open_photo(data: bytes, *, limits: PhotoLimits | None = None) -> Photo:
         )
     kind = sniff(data)
     if kind is Format.JPEG:
-        return _open_jpeg(data, limits)
+        return _open_jpeg(data, limits, look=look)
     try:
         _check_container(data, kind, limits)
         decoded = (
@@ -156,28 +165,36 @@ def _refused(data: bytes) -> Invalid:
     return _not_an_image()
 
 
-def _open_jpeg(data: bytes, limits: PhotoLimits) -> Photo:
+def _open_jpeg(data: bytes, limits: PhotoLimits, *, look: bool) -> Photo:
     stream = jpeg.read_jpeg(data)
     _check_pixels(stream.columns, stream.rows, limits)
     camera = read_exif(stream.exif, xmp=stream.xmp)
-    decoded = raster.decode_jpeg(jpeg.without_metadata(stream), stream.icc, at_least=WORKING_SIDE)
-    rows, columns = decoded.pixels.shape[:2]
-    if not any((-(-stream.rows // n), -(-stream.columns // n)) == (rows, columns) for n in _SCALES):
-        raise _damaged()  # a decoder made something else of a spoiled stream
-    working = raster.turn(_small(decoded.pixels), camera.orientation)
     turned = camera.orientation in (5, 6, 7, 8)
-    return Photo(
+    photo = Photo(
         data=data,
         format=Format.JPEG,
         rows=stream.columns if turned else stream.rows,
         columns=stream.rows if turned else stream.columns,
         camera=camera,
-        icc=decoded.icc,
-        working=working,
-        changes=decoded.changes,
-        lossy_method=decoded.lossy_method,
+        icc=raster.usable_profile(stream.icc),
+        lossy_method=raster.JPEG_METHOD,
         stream=stream,
     )
+    if jpeg.is_usual(stream) and not look:
+        return photo
+    seen = _look(stream)
+    seen_as = replace(photo, icc=seen.icc, changes=seen.changes, lossy_method=seen.lossy_method)
+    seen_as.__dict__["working"] = raster.turn(_small(seen.pixels), camera.orientation)
+    return seen_as
+
+
+def _look(stream: Jpeg) -> Raster:
+    """Return the picture reduced, or raise Invalid when its samples are not what it says."""
+    seen = raster.decode_jpeg(jpeg.without_metadata(stream), stream.icc, at_least=WORKING_SIDE)
+    size = seen.pixels.shape[:2]
+    if not any((-(-stream.rows // n), -(-stream.columns // n)) == size for n in _SCALES):
+        raise _damaged()  # a decoder made something else of a spoiled stream
+    return seen
 
 
 def _photo(data: bytes, kind: Format, camera: Camera, decoded: Raster) -> Photo:
@@ -189,7 +206,6 @@ def _photo(data: bytes, kind: Format, camera: Camera, decoded: Raster) -> Photo:
         columns=columns,
         camera=camera,
         icc=decoded.icc,
-        working=_small(decoded.pixels),
         changes=decoded.changes,
         lossy_method=decoded.lossy_method,
         _decoded=decoded.pixels,

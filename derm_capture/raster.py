@@ -28,6 +28,9 @@ DECODER_ERRORS = (
 )  # fmt: skip
 """What Pillow and libheif raise on foreign bytes."""
 
+JPEG_METHOD = "ISO_10918_1"
+"""Lossy Image Compression Method (0028,2114) of JPEG (PS3.3 C.7.6.1.1.5.1)."""
+
 _SIXTEEN_BITS = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
 _PILLOW_NAMES = {"png": "PNG", "webp": "WEBP", "tiff": "TIFF", "bmp": "BMP", "avif": "AVIF"}
 
@@ -77,13 +80,13 @@ def decode_jpeg(data: bytes, icc: bytes, *, at_least: int | None = None) -> Rast
                 scale = at_least / max(image.size)
                 image.draft(None, tuple(max(1, int(side * scale)) for side in image.size))  # type: ignore[arg-type]
             image.load()
-            return _raster(image, icc, changes, "ISO_10918_1")
+            return _raster(image, icc, changes, JPEG_METHOD)
     except DECODER_ERRORS:
         samples = _decode_unusual(data)
     if samples.dtype != np.uint8:
         changes.append("12 bits a sample reduced to 8")
         samples = (samples >> 4).astype(np.uint8)
-    return _raster(Image.fromarray(samples), icc, changes, "ISO_10918_1")
+    return _raster(Image.fromarray(samples), icc, changes, JPEG_METHOD)
 
 
 def _decode_unusual(data: bytes) -> NDArray[Any]:
@@ -159,7 +162,7 @@ def _lossy_method(image: Image.Image, name: str, data: bytes) -> str:
         return "" if b"VP8L" in data[12:64] or _has_lossless_chunk(data) else "WEBP"
     if name == "avif":
         return "AVIF"
-    return "ISO_10918_1" if image.info.get("compression") in ("jpeg", "tiff_jpeg") else ""
+    return JPEG_METHOD if image.info.get("compression") in ("jpeg", "tiff_jpeg") else ""
 
 
 def _has_lossless_chunk(data: bytes) -> bool:

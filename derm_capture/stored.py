@@ -4,6 +4,7 @@ labelled.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import imagecodecs
@@ -12,6 +13,7 @@ from casework.errors import Invalid
 from derm_capture import jpeg, jpeg_dct
 from derm_capture.jpeg import Colour, Jpeg
 from derm_capture.photo import Photo
+from derm_capture.raster import JPEG_METHOD
 from derm_capture.srgb import SRGB
 
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
@@ -26,14 +28,13 @@ _TURNED = {
     7: "mirrored and turned by 90 degrees",
     8: "turned by 270 degrees",
 }
-_USUAL_LUMA = frozenset({(1, 1), (2, 1), (1, 2), (2, 2), (4, 1)})
 
 
 @dataclass(frozen=True)
 class Stored:
     """The pixel data of an object with the attributes that must agree with them."""
 
-    data: bytes
+    pieces: Sequence[bytes | memoryview]  # of the pixel data, in their order
     transfer_syntax_uid: str
     photometric: str
     samples: int
@@ -44,6 +45,11 @@ class Stored:
     ratio: float | None  # of the lossy compression, wherever it was done
     changes: tuple[str, ...]  # what differs from the pixels that came in
     steps: tuple[str, ...]  # what was done without a change of any pixel
+
+    @property
+    def data(self) -> bytes:
+        """Return the pixel data whole."""
+        return b"".join(self.pieces)
 
 
 def store(photo: Photo) -> Stored:
@@ -60,7 +66,7 @@ def store(photo: Photo) -> Stored:
 
 def _kept(stream: Jpeg, orientation: int) -> tuple[Jpeg, tuple[str, ...]] | None:
     """Return the stream to keep and what was done to it, or None when it must be decoded."""
-    if not _is_usual(stream):
+    if not jpeg.is_usual(stream):
         return None
     if stream.process == jpeg.SOF_BASELINE and not stream.wide_tables and orientation == 1:
         return stream, ()
@@ -77,33 +83,23 @@ def _kept(stream: Jpeg, orientation: int) -> tuple[Jpeg, tuple[str, ...]] | None
         return None  # a stream that the transformer does not take is decoded instead, as any other
 
 
-def _is_usual(stream: Jpeg) -> bool:
-    """Tell whether all decoders read this colour layout the same way."""
-    if stream.colour is Colour.GREY:
-        return stream.precision == 8
-    if stream.colour is not Colour.YCC or stream.precision != 8:
-        return False
-    luma, *chroma = ((c.horizontal, c.vertical) for c in stream.components)
-    return luma in _USUAL_LUMA and all(factors == (1, 1) for factors in chroma)
-
-
 def _as_jpeg(photo: Photo, source: Jpeg, stream: Jpeg, steps: tuple[str, ...]) -> Stored:
     grey = stream.colour is Colour.GREY
-    data = jpeg.clean(stream, icc=b"" if grey else photo.icc)
+    pieces = jpeg.clean_pieces(stream, icc=b"" if grey else photo.icc)
     steps += ("Exif, XMP, comments and thumbnails removed",) if _says_more(source) else ()
     if source.trailing_bytes:
         steps += (f"{source.trailing_bytes} bytes behind the picture removed",)
     samples = 1 if grey else 3
     return Stored(
-        data=data,
+        pieces=pieces,
         transfer_syntax_uid=JPEG_BASELINE,
         photometric="MONOCHROME2" if grey else "YBR_FULL_422",
         samples=samples,
         rows=stream.rows,
         columns=stream.columns,
         icc=b"" if grey else photo.icc or SRGB,
-        lossy_method="ISO_10918_1",
-        ratio=stream.rows * stream.columns * samples / len(data),
+        lossy_method=JPEG_METHOD,
+        ratio=stream.rows * stream.columns * samples / sum(map(len, pieces)),
         changes=(),
         steps=steps,
     )
@@ -116,7 +112,7 @@ def _as_jpeg_ls(photo: Photo) -> Stored:
     turned = photo.camera.orientation != 1 and photo.stream is not None
     steps = ("decoded and stored as lossless JPEG-LS",)
     return Stored(
-        data=bytes(imagecodecs.jpegls_encode(pixels, level=0)),
+        pieces=(bytes(imagecodecs.jpegls_encode(pixels, level=0)),),
         transfer_syntax_uid=JPEG_LS_LOSSLESS,
         photometric="RGB",
         samples=3,

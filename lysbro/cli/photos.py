@@ -37,7 +37,7 @@ def wrap(source: Path, meta_path: Path, output: Path, as_json: bool) -> None:
     opened = photo.open_photo(source.read_bytes(), limits=photo.PhotoLimits())
     wrapped = wrap_photo(opened, meta.read_meta(described))
     try:
-        output.write_bytes(wrapped.part10)
+        wrapped.write(output)
     except OSError as error:
         raise Unavailable(
             f"{output} cannot be written ({error.strerror}). Choose another place with --output."

@@ -1,4 +1,4 @@
-"""OHIF opens a study of a running exchange in Chromium: a viewer that is not ours, over DICOMweb."""
+"""OHIF opens a study of a running exchange in Chromium: a viewer that is not ours."""
 
 from __future__ import annotations
 
@@ -84,7 +84,6 @@ def test_ohif_lists_a_study_and_shows_every_image_of_it(
             ".filter(each => each.name.includes('/frames/')).length >= count",
             arg=len(SAMPLES),
         )
-
 
     assert {answer.status for answer in answers} == {200}
     assert len({a.url for a in answers if "/frames/" in a.url}) == len(SAMPLES)

@@ -1,4 +1,4 @@
-"""Orthanc as a peer over DICOMweb: it asks, fetches and stores, and the bytes stay what they are."""
+"""Orthanc as a peer over DICOMweb: it asks, fetches and stores, and no byte is changed."""
 
 from __future__ import annotations
 
