@@ -15,6 +15,7 @@ from derm_capture import VERSION, anatomy
 from derm_capture.anatomy import BodySite, Code
 from derm_capture.context import CaptureContext, Kind
 from derm_capture.exif import Camera
+from derm_capture.scale import MARKER_MM, Scale
 from derm_capture.srgb import SRGB
 from derm_capture.stored import Stored
 from derm_capture.text import long_text, person, short_string
@@ -204,6 +205,15 @@ def put_image(ds: Dataset, context: CaptureContext, kept: Stored) -> None:
         ds.ICCProfile = kept.icc + b"\x00" * (len(kept.icc) % 2)
         if kept.icc == SRGB:
             ds.ColorSpace = "SRGB"
+
+
+def put_scale(ds: Dataset, scale: Scale | None) -> None:
+    """Say how large a pixel is and by what that is known (PS3.3 section 10.7), or nothing."""
+    if scale is None or not scale.can_measure:
+        return
+    ds.PixelSpacing = [f"{scale.mm_per_pixel:.5g}"] * 2
+    ds.PixelSpacingCalibrationType = "FIDUCIAL"
+    ds.PixelSpacingCalibrationDescription = f"Marker of {MARKER_MM:g} mm in the plane of the skin"
 
 
 def put_context(ds: Dataset, context: CaptureContext) -> None:

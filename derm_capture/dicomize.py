@@ -19,6 +19,7 @@ from derm_capture import anatomy, attributes, stored
 from derm_capture.attributes import Names
 from derm_capture.context import CaptureContext, Kind
 from derm_capture.photo import Photo
+from derm_capture.scale import Scale
 from derm_capture.times import times_of
 from storage.part10 import build_file_meta
 
@@ -62,8 +63,10 @@ class Wrapped:
             file.writelines((self.file_meta, *self.pieces))
 
 
-def wrap(photo: Photo, context: CaptureContext) -> Wrapped:
-    """Return the object that always belongs to this photograph in this context."""
+def wrap(photo: Photo, context: CaptureContext, *, scale: Scale | None = None) -> Wrapped:
+    """Return the object that always belongs to this photograph in this context; with a scale, the
+    object says how large a pixel is.
+    """
     site = anatomy.site_of(context.site_code)
     names = _names(photo, context)
     times = times_of(photo.camera, context)
@@ -76,6 +79,7 @@ def wrap(photo: Photo, context: CaptureContext) -> Wrapped:
     attributes.put_equipment(ds, context, photo.camera, kept)
     attributes.put_exposure(ds, photo.camera)
     attributes.put_image(ds, context, kept)
+    attributes.put_scale(ds, scale)
     attributes.put_context(ds, context)
     if context.kind is Kind.DERMOSCOPIC:
         attributes.put_dermoscopy(ds, context, names)

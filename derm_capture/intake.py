@@ -42,7 +42,7 @@ def take_photo(
     """
     photo = open_photo(data, limits=limits)
     advice = quality.assess(photo, kind=context.kind)
-    wrapped = wrap(photo, context)
+    wrapped = wrap(photo, context, scale=photo.scale)
     problems = validate.check(wrapped.part10)
     if problems:
         raise RuntimeError(

@@ -22,6 +22,7 @@ from derm_capture import jpeg, raster
 from derm_capture.exif import Camera, read_exif
 from derm_capture.jpeg import Jpeg
 from derm_capture.raster import Pixels, Raster
+from derm_capture.scale import Scale, find_scale
 
 WORKING_SIDE = 1024
 """Long side in pixels of the picture that quality is judged on: a threshold means nothing without
@@ -70,6 +71,13 @@ class Photo:
         if self._decoded is not None or self.stream is None:
             return _small(self.pixels())
         return raster.turn(_small(_look(self.stream).pixels), self.camera.orientation)
+
+    @cached_property
+    def scale(self) -> Scale | None:
+        """Return the size of a pixel where the scale card is in the picture."""
+        found = find_scale(self.working)
+        factor = max(self.rows, self.columns) / max(self.working.shape[:2])
+        return None if found is None else found.at(factor)
 
     def pixels(self) -> Pixels:
         """Return all pixels, upright, 8-bit RGB."""

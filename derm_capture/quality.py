@@ -14,6 +14,7 @@ from derm_capture import measures
 from derm_capture.context import Kind
 from derm_capture.photo import Photo
 from derm_capture.raster import Pixels
+from derm_capture.scale import Scale
 
 
 class Verdict(StrEnum):
@@ -152,7 +153,8 @@ def assess(photo: Photo, *, kind: Kind | str = Kind.CLOSEUP) -> tuple[Advice, ..
     """Return the advice on a photograph, the checks in a fixed order; the same picture gives the
     same advice.
     """
-    return _judge(photo.working, min(photo.rows, photo.columns), Kind(kind))
+    judged = _judge(photo.working, min(photo.rows, photo.columns), Kind(kind))
+    return (*judged, _of_scale(photo.scale))
 
 
 def worst(advice: Iterable[Advice]) -> Verdict:
@@ -173,6 +175,24 @@ def _judge(working: Pixels, short_side: int, kind: Kind) -> tuple[Advice, ...]:
         _advise(_COLOUR, _COLOUR.measure(seen)),
         _advise(_RESOLUTION, float(short_side)),
     )
+
+
+def _of_scale(scale: Scale | None) -> Advice:
+    """Return the advice on the scale card; a picture without one is as good as any."""
+    if scale is None:
+        words = ("No scale card in the picture.", "Ikke noe målekort i bildet.")
+        return Advice("scale", Verdict.GOOD, 0.0, 0.0, *words)
+    size = float(f"{scale.mm_per_pixel:.3g}")
+    if not scale.can_measure:
+        words = (
+            "The scale card is too small or seen from the side. Hold the camera closer, straight "
+            "above it, if the size matters.",
+            "Målekortet er for lite eller sett fra siden. Hold kameraet nærmere, rett over det, "
+            "hvis størrelsen betyr noe.",
+        )
+        return Advice("scale", Verdict.DOUBTFUL, size, 0.0, *words)
+    words = (f"Scale found: {size:g} mm a pixel.", f"Målestokk funnet: {size:g} mm per bildepunkt.")
+    return Advice("scale", Verdict.GOOD, size, 0.0, *words)
 
 
 def _advise(check: _Check, value: float) -> Advice:

@@ -11,6 +11,7 @@ from casework.identifiers import derived_uid
 from casework.model import Actor, Case
 from derm_capture import acquisition, anatomy, intake, photo, quality
 from derm_capture.context import CaptureContext, Kind, Lesion
+from derm_capture.scale_card import scale_card
 from lysbro.wiring import Parts
 
 _REGION_NAMES = {region.key: {"en": region.en, "nb": region.nb} for region in anatomy.REGIONS}
@@ -87,6 +88,10 @@ class PhotoIntake:
             }
             for site in anatomy.SITES
         ]
+
+    def scale_card(self) -> bytes:
+        """Return the scale card as a page to print (PDF)."""
+        return scale_card()
 
     def _lesion(self, case: Case, label: str) -> Lesion | None:
         return Lesion(label, self._parts.casebook.lesion_uid(case, label)) if label else None

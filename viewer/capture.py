@@ -35,6 +35,13 @@ def begin() -> Response | str:
     return _page(None, ())
 
 
+@bp.get("/capture/scale-card.pdf")
+def scale_card() -> Response:
+    """Give the scale card to print."""
+    _require_may_refer()
+    return Response(required_photos().scale_card(), mimetype="application/pdf")
+
+
 @bp.get("/capture/<case_id>")
 def go_on(case_id: str) -> Response | str:
     """Show the form with a draft in it, or its pictures alone when more were asked for."""

@@ -70,6 +70,9 @@ class PhotoDoor(Protocol):
     def sites(self) -> list[dict[str, Any]]:
         """Return the sites on the body that a photograph may be of."""
 
+    def scale_card(self) -> bytes:
+        """Return the scale card as a page to print (PDF)."""
+
 
 @dataclass(frozen=True)
 class Erasing:

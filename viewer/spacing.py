@@ -45,7 +45,10 @@ def spacing_of(attributes: Mapping[str, Any]) -> Spacing:
     in_patient = _pair(attributes.get("PixelSpacing"))
     at_detector = _pair(attributes.get("ImagerPixelSpacing"))
     if attributes.get("Modality") not in _PROJECTIONS:
-        return Spacing(*in_patient, "patient") if in_patient else UNKNOWN
+        if in_patient is None:
+            return UNKNOWN
+        by_marker = attributes.get("PixelSpacingCalibrationType") == "FIDUCIAL"
+        return Spacing(*in_patient, "calibrated" if by_marker else "patient")
     if in_patient is None:
         return Spacing(*at_detector, "detector") if at_detector else UNKNOWN
     if attributes.get("PixelSpacingCalibrationType") in {"GEOMETRY", "FIDUCIAL"}:

@@ -12,6 +12,7 @@ import click
 from casework.errors import Invalid, Unavailable
 from derm_capture import meta, photo, quality
 from derm_capture.dicomize import wrap as wrap_photo
+from derm_capture.scale_card import scale_card as draw_scale_card
 from lysbro.cli.context import json_option
 from lysbro.cli.output import show
 
@@ -35,7 +36,7 @@ def wrap(source: Path, meta_path: Path, output: Path, as_json: bool) -> None:
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise Invalid(f"{meta_path} is not JSON: {error}") from error
     opened = photo.open_photo(source.read_bytes(), limits=photo.PhotoLimits())
-    wrapped = wrap_photo(opened, meta.read_meta(described))
+    wrapped = wrap_photo(opened, meta.read_meta(described), scale=opened.scale)
     try:
         wrapped.write(output)
     except OSError as error:
@@ -49,6 +50,18 @@ def wrap(source: Path, meta_path: Path, output: Path, as_json: bool) -> None:
         "transfer_syntax_uid": wrapped.transfer_syntax_uid,
     }
     show(told, as_json=as_json, text=f"{output}: SOP instance {wrapped.sop_instance_uid}")
+
+
+@click.command("scale-card")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path))
+def scale_card(output: Path) -> None:
+    """Write the scale card as a page to print (PDF)."""
+    try:
+        output.write_bytes(draw_scale_card())
+    except OSError as error:
+        raise Unavailable(
+            f"{output} cannot be written ({error.strerror}). Choose another place with --output."
+        ) from error
 
 
 @click.command()

@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "export": ("cases", "export"),
     "wrap": ("photos", "wrap"),
     "assess": ("photos", "assess"),
+    "scale-card": ("photos", "scale_card"),
 }
 """Each command with its module below `lysbro.cli` and its name there."""
 

@@ -21,7 +21,8 @@ def advice(pixels: np.ndarray, check: str, **options: str) -> quality.Advice:
 
 def test_assess_when_the_picture_is_good_then_every_check_says_so():
     found = quality.assess(open_photo(pictures.encoded(SHARP, "JPEG", quality=92)))
-    assert [a.check for a in found] == ["focus", "exposure", "glare", "colour", "resolution"]
+    checks = ["focus", "exposure", "glare", "colour", "resolution", "scale"]
+    assert [a.check for a in found] == checks
     assert {a.verdict for a in found} == {Verdict.GOOD}
     assert quality.worst(found) is Verdict.GOOD
 

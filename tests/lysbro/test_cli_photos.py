@@ -115,3 +115,18 @@ def test_photographs_are_judged_each_with_its_advice(empty_desk: Desk, tmp_path:
     assert "no photograph" in refused["error"]["message"]
     text = empty_desk.must("assess", *names).out
     assert all(str(name) in text for name in names)
+
+
+def test_the_scale_card_is_written_as_a_page_to_print(empty_desk: Desk, tmp_path: Path) -> None:
+    page = tmp_path / "card.pdf"
+
+    empty_desk.must("scale-card", "-o", page)
+
+    assert page.read_bytes().startswith(b"%PDF-")
+
+
+def test_a_scale_card_that_cannot_be_written_is_told(empty_desk: Desk, tmp_path: Path) -> None:
+    done = empty_desk("scale-card", "-o", tmp_path / "none" / "card.pdf")
+
+    assert done.status == 1
+    assert "Choose another place" in done.err
