@@ -48,3 +48,40 @@ def _legend(names: Sequence[str], colour: Mapping[str, str], y: float) -> list[s
 def _text(x: float, y: float, text: str, *, size: int = 13, weight: int = 400) -> str:
     style = f'font-size="{size}" font-weight="{weight}"'
     return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(text)}</text>'
+
+
+def strips(
+    title: str,
+    groups: Mapping[str, tuple[Mapping[str, Sequence[float]], Sequence[float]]],
+) -> str:
+    """Return a chart with a scale for each group, dots for each series, and lines at limits."""
+    parts, y = [_text(10, 24, title, weight=600, size=16)], _HEAD
+    span = _WIDTH - _LEFT - _RIGHT
+    for group_name, (rows, limits) in groups.items():
+        every = [v for row in rows.values() for v in row]
+        least, most = min([*every, *limits]), max([*every, *limits])
+        scale = span / ((most - least) or 1.0)
+        top = y
+        for number, (name, values) in enumerate(rows.items()):
+            label = f"{group_name}: {name}" if number == 0 else name
+            parts.append(_text(10, y + 11, label, weight=600 if number == 0 else 400))
+            colour = _COLOURS[0] if number == 0 else _COLOURS[2]
+            parts += [
+                f'<circle cx="{_LEFT + (v - least) * scale:.1f}" cy="{y + 7}" r="3" '
+                f'fill="{colour}" fill-opacity="0.45"/>'
+                for v in values
+            ]
+            y += _BAR
+        for limit in limits:
+            x = _LEFT + (limit - least) * scale
+            parts.append(
+                f'<line x1="{x:.1f}" y1="{top - 2}" x2="{x:.1f}" y2="{y}" stroke="#c0392b" '
+                f'stroke-dasharray="3 2"><title>{limit:g}</title></line>'
+            )
+        y += _GAP
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {y + 10}" role="img" '
+        f'aria-label="{escape(title)}" font-family="sans-serif" fill="#7a828c">'
+        + "".join(parts)
+        + "</svg>\n"
+    )

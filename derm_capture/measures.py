@@ -15,6 +15,8 @@ Plane = NDArray[np.float32]
 
 _NOISE_SIGMA = 0.8  # takes sensor noise away before the re-blur, which reads noise as sharpness
 _REBLUR = 9
+_DIRECTIONS = ((1, 0), (0, 1), (1, 1), (1, -1))
+_FLAT = 0.05  # a picture of one colour has no direction
 
 
 def centre(pixels: Pixels) -> Pixels:
@@ -32,6 +34,15 @@ def sharpness(pixels: Pixels) -> float:
     smooth = cv2.GaussianBlur(_grey(pixels), (0, 0), _NOISE_SIGMA)
     grey = np.asarray(smooth, dtype=np.float32)
     return min(_loss(grey, axis=1), _loss(grey, axis=0))
+
+
+def steadiness(pixels: Pixels) -> float:
+    """Return how much sharper the sharpest of four directions is than the least sharp one, as a
+    share: near 1 where the camera stood still, lower the further it moved along one direction.
+    """
+    smooth = cv2.GaussianBlur(_grey(pixels), (0, 0), _NOISE_SIGMA)
+    losses = [_loss_along(np.asarray(smooth, dtype=np.float32), x, y) for x, y in _DIRECTIONS]
+    return min(losses) / max(losses) if max(losses) > _FLAT else 1.0
 
 
 def brightest_skin(pixels: Pixels) -> float:
@@ -61,6 +72,25 @@ def cast(pixels: Pixels) -> float:
     lab = _lab(pixels)
     a, b = float(np.median(lab[..., 1])), float(np.median(lab[..., 2]))
     return max(0.0, -a, -b)
+
+
+def _loss_along(grey: Plane, x: int, y: int) -> float:
+    """Return how much of the change along a direction a re-blur along it takes away."""
+    half = _REBLUR // 2 if 0 in (x, y) else _REBLUR * 5 // 14  # as long on the diagonal
+    kernel = np.zeros((_REBLUR, _REBLUR), np.float32)
+    for step in range(-half, half + 1):
+        kernel[_REBLUR // 2 + step * y, _REBLUR // 2 + step * x] = 1 / (2 * half + 1)
+    change = _change_along(grey, x, y)
+    left = _change_along(np.asarray(cv2.filter2D(grey, -1, kernel), dtype=np.float32), x, y)
+    total = float(change.sum(dtype=np.float64))
+    return float(np.maximum(change - left, 0).sum(dtype=np.float64)) / total if total else 0.0
+
+
+def _change_along(plane: Plane, x: int, y: int) -> Plane:
+    rows, columns = plane.shape
+    here = plane[max(0, -y) : rows - max(0, y), max(0, -x) : columns - max(0, x)]
+    there = plane[max(0, y) : rows - max(0, -y), max(0, x) : columns - max(0, -x)]
+    return np.asarray(np.abs(there - here), dtype=np.float32)
 
 
 def _loss(grey: Plane, *, axis: int) -> float:

@@ -21,7 +21,17 @@ def advice(pixels: np.ndarray, check: str, **options: str) -> quality.Advice:
 
 def test_assess_when_the_picture_is_good_then_every_check_says_so():
     found = quality.assess(open_photo(pictures.encoded(SHARP, "JPEG", quality=92)))
-    checks = ["focus", "exposure", "glare", "colour", "resolution", "scale"]
+    checks = [
+        "focus",
+        "motion",
+        "exposure",
+        "glare",
+        "colour",
+        "distance",
+        "framing",
+        "resolution",
+        "scale",
+    ]
     assert [a.check for a in found] == checks
     assert {a.verdict for a in found} == {Verdict.GOOD}
     assert quality.worst(found) is Verdict.GOOD
@@ -73,3 +83,46 @@ def test_assess_when_repeated_then_the_advice_is_the_same():
 
 def test_assess_when_all_of_one_colour_then_it_is_not_called_sharp():
     assert advice(np.full((800, 1000, 3), 150, np.uint8), "focus").verdict is Verdict.POOR
+
+
+@pytest.mark.parametrize("direction", [0, 45, 90, 135])
+def test_assess_when_the_camera_moved_then_it_says_that_and_not_that_it_is_blurred(direction):
+    kernel = np.zeros((41, 41), np.float32)
+    cv2.line(kernel, (20, 20), _at(direction), 1.0)
+    cv2.line(kernel, (20, 20), _at(direction + 180), 1.0)
+    moved = cv2.filter2D(SHARP, -1, kernel / kernel.sum())
+
+    assert advice(moved, "motion").verdict is not Verdict.GOOD
+    assert advice(moved, "focus").verdict is Verdict.GOOD
+
+
+def test_assess_when_out_of_focus_then_nobody_is_told_that_the_camera_moved():
+    assert advice(cv2.GaussianBlur(SHARP, (0, 0), 3), "motion").verdict is Verdict.GOOD
+
+
+def test_assess_when_the_lesion_is_tiny_then_it_asks_to_go_closer_but_not_of_an_overview():
+    tiny = pictures.skin(1280, 960)
+    tiny[:] = np.median(tiny, axis=(0, 1)) + np.random.default_rng(3).normal(0, 4, (960, 1280, 1))
+    cv2.circle(tiny, (640, 480), 25, (90, 50, 40), -1)
+
+    assert advice(tiny, "distance").verdict is Verdict.DOUBTFUL
+    assert advice(tiny, "distance", kind="overview").verdict is Verdict.GOOD
+
+
+@pytest.mark.parametrize("middle", [(0, 480), (1279, 480), (640, 0), (640, 959)])
+def test_assess_when_the_lesion_is_cut_off_at_an_edge_then_it_says_so(middle):
+    cut = pictures.skin(1280, 960)
+    cut[:] = np.median(cut, axis=(0, 1)) + np.random.default_rng(3).normal(0, 4, (960, 1280, 1))
+    cv2.circle(cut, middle, 300, (110, 60, 50), -1)
+
+    assert advice(cut, "framing").verdict is Verdict.DOUBTFUL
+
+
+def test_assess_when_nothing_stands_out_then_nothing_is_said_of_the_framing():
+    plain = np.full((960, 1280, 3), (200, 160, 140), np.uint8)
+    assert {advice(plain, check).verdict for check in ("distance", "framing")} == {Verdict.GOOD}
+
+
+def _at(direction: int) -> tuple[int, int]:
+    angle = np.radians(direction)
+    return round(20 + 15 * np.cos(angle)), round(20 + 15 * np.sin(angle))
