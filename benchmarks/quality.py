@@ -155,11 +155,15 @@ def auc(good: Sequence[float], bad: Sequence[float]) -> float:
     return sum(pairs) / len(pairs)
 
 
-def _badness(name: str, photo: Photo) -> float:
-    check = CHECKS[name]
+def value_of(name: str, photo: Photo) -> float:
+    """Return what a check measures of a photograph."""
     seen = photo.working if name in _WHOLE else measures.centre(photo.working)
-    value = check.measure(seen)
-    return -value if check.high_is_good else value
+    return CHECKS[name].measure(seen)
+
+
+def _badness(name: str, photo: Photo) -> float:
+    value = value_of(name, photo)
+    return -value if CHECKS[name].high_is_good else value
 
 
 def _best(good: Sequence[float], bad: Sequence[float], *, most_false: float = 1.0) -> float:

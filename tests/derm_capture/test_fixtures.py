@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,14 @@ import pydicom
 import pytest
 from PIL import Image, ImageOps
 
+from benchmarks import quality as bench
+from benchmarks.spoiling import SPOILERS
 from casework.errors import Invalid
 from derm_capture import jpeg, validate
+from derm_capture.checks import Verdict
 from derm_capture.context import Kind
-from derm_capture.photo import Format, open_photo
+from derm_capture.photo import Format, Photo, open_photo
 from derm_capture.stored import JPEG_BASELINE, store
-from tests.conftest import ROOT
 from tests.derm_capture.wrapping import dciodvfy, pixels_of, wrapped
 
 FOLDERS = ("photo_exif_icc", "skin_clinical", "skin_dermoscopic")
@@ -103,23 +104,29 @@ def test_dcmtk_when_it_decodes_a_stored_jpeg_then_the_pixels_are_those_of_the_fi
         assert np.abs(plain - np.asarray(image).astype(int)).mean() < 1.5
 
 
-def test_quality_when_real_photographs_are_spoiled_then_it_is_found(fixtures_dir):
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import quality as bench  # noqa: PLC0415 - a script beside the tests, not a package
-    finally:
-        sys.path.pop(0)
-    photos = bench.photographs([fixtures_dir / name for name in bench.FOLDERS])
-    untouched = [bench.of_check(bench.quality.assess(p), "focus") for p in photos]
-    alarms = sum(a.verdict is not bench.Verdict.GOOD for a in untouched) / len(untouched)
-    assert alarms <= 0.05
-    good = [bench.badness(a) for a in untouched]
-    for name in ("blur 3 (strong)", "shake 17 (strong)"):
-        spoil = bench.SPOILED[name][1]
-        bad = [
-            bench.of_check(bench.quality.assess(bench.spoiled(p, spoil)), "focus") for p in photos
-        ]
-        assert bench.auc(good, [bench.badness(a) for a in bad]) >= 0.95, name
+@pytest.fixture(scope="module")
+def real(fixtures_dir) -> list[Photo]:
+    return bench.photographs([fixtures_dir / name for name in bench.FOLDERS])
+
+
+def test_quality_when_real_photographs_are_untouched_then_few_are_warned_of(real):
+    for name, check in bench.CHECKS.items():
+        alarms = sum(check.judge(value) is not Verdict.GOOD for value in measured(name, real))
+        assert alarms / len(real) <= 0.05, name
+
+
+@pytest.mark.parametrize("way", [w for w in SPOILERS if w.check in {"focus", "dark", "bright"}])
+def test_quality_when_real_photographs_are_spoiled_then_it_is_found(real, way):
+    some = real[::6]
+    sign = -1 if bench.CHECKS[way.check].high_is_good else 1
+    bad = measured(way.check, [bench.spoiled(photo, way, n) for n, photo in enumerate(some)])
+    good = measured(way.check, real)
+    told_apart = bench.auc([sign * v for v in good], [sign * v for v in bad])
+    assert told_apart >= (0.95 if way.is_strong else 0.85)
+
+
+def measured(name: str, photos: list[Photo]) -> list[float]:
+    return [bench.value_of(name, photo) for photo in photos]
 
 
 def test_heif_family_when_sniffed_then_each_has_its_name(fixtures_dir):
