@@ -6,13 +6,14 @@ The audit is the one order of all that happened to cases, on whichever node. Sen
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum
 from typing import Any
 
 from casework.audit import ACTIONS
 from casework.lifecycle import Event
+from casework.model import CaseState
 from casework.workitem_values import assigned, cancellation, progress, readiness
 from casework.workitems import StepState, WorkItem
 
@@ -36,6 +37,10 @@ WITHIN = frozenset({ACTIONS[Event.ASK], ACTIONS[Event.DRAFT], UPDATED, CANCEL_AS
 
 TOLD = frozenset(AFTER) | WITHIN
 
+SUBSCRIBED = "work-items-subscribed"
+"""What the audit calls a subscription, of which the first report is due at once."""
+
+_LEFT = {ACTIONS[Event.ASK]: CaseState.WAITING, ACTIONS[Event.DRAFT]: CaseState.REPORTED}
 _UNCLAIMED = frozenset({ACTIONS[Event.SUBMIT], ACTIONS[Event.CLAIM]})
 
 
@@ -57,6 +62,7 @@ class Happening:
     action: str
     case_id: str
     text: str = ""  # of a request to cancel
+    was_in_progress: bool = True  # when it was updated
 
 
 @dataclass(frozen=True)
@@ -86,9 +92,17 @@ def reports_of(of: Happening, item: WorkItem, *, requesting_ae: str) -> Iterator
     if of.action == CANCEL_ASKED:
         asked = {"RequestingAE": requesting_ae, "ReasonForCancellation": of.text}
         yield Report(EventType.CANCEL_REQUESTED, item.uid, asked)
-    elif of.action in WITHIN and progress(item):
-        told = {"ProcedureStepProgressInformationSequence": progress(item)}
+    elif of.action in WITHIN and of.was_in_progress:
+        told = {"ProcedureStepProgressInformationSequence": progress(_as_it_was(of, item))}
         yield Report(EventType.PROGRESS_REPORT, item.uid, told)
+
+
+def _as_it_was(of: Happening, item: WorkItem) -> WorkItem:
+    """Return a work item in progress, as an entry left it; it may be finished by now."""
+    state = _LEFT.get(of.action)
+    if state is None and item.state is not StepState.IN_PROGRESS:
+        state = CaseState.CLAIMED
+    return item if state is None else replace(item, case=replace(item.case, state=state))
 
 
 def state_report(item: WorkItem, state: StepState) -> Report:

@@ -16,8 +16,8 @@ from sqlalchemy import ColumnElement, Connection, and_, case, delete, insert, se
 from casework.access import scope_of
 from casework.errors import NotFound
 from casework.model import Actor
-from casework.workitem_events import CANCEL_ASKED, TOLD, Happening
-from casework.workitems import FILTERED_SUBSCRIPTION, GLOBAL_SUBSCRIPTION
+from casework.workitem_events import CANCEL_ASKED, SUBSCRIBED, TOLD, Happening
+from casework.workitems import FILTERED_SUBSCRIPTION, GLOBAL_SUBSCRIPTION, StepState
 from storage.casebook_tables import (
     audit,
     audit_head,
@@ -46,7 +46,7 @@ class Standing:
     suspended_at: datetime | None = None
     is_told: bool = True  # of what was there when the worklist was subscribed to
     cases: Mapping[str, bool] = field(default_factory=dict)
-    untold: Sequence[str] = ()  # cases that were subscribed to and not yet reported
+    untold: Mapping[str, str] = field(default_factory=dict)  # cases not reported yet: the targets
 
 
 class Subscriptions:
@@ -155,7 +155,7 @@ def standing(conn: Connection, actor: Actor, ae_title: str) -> Standing | None:
         suspended_at=worklist.suspended_at if worklist else None,
         is_told=worklist.is_told if worklist else True,
         cases={row.case_id: row.is_on for row in own},
-        untold=[row.case_id for row in own if row.is_on and not row.is_told],
+        untold={row.case_id: row.target for row in own if row.is_on and not row.is_told},
     )
 
 
@@ -176,22 +176,29 @@ def happenings(conn: Connection, *, after: int, limit: int) -> tuple[list[Happen
         .limit(limit)
     ).all()
     said = {row.seq: row.detail.get("message") for row in rows if row.action == CANCEL_ASKED}
-    texts = dict(
-        conn.execute(select(messages.c.id, messages.c.text).where(messages.c.id.in_(said.values())))
-        .tuples()
-        .all()
-    )
+    spoken = select(messages.c.id, messages.c.text).where(messages.c.id.in_(said.values()))
+    texts = {row.id: row.text for row in conn.execute(spoken)} if said else {}
     found = [
-        Happening(row.seq, row.action, row.case_id, texts.get(said.get(row.seq), ""))
+        Happening(
+            row.seq,
+            row.action,
+            row.case_id,
+            text=texts.get(said.get(row.seq), ""),
+            was_in_progress=row.detail.get("state") != StepState.SCHEDULED.value,
+        )
         for row in rows
     ]
     return found, rows[-1].seq if len(rows) == limit else head
 
 
-def newest(database: Database) -> int:
-    """Return the number of the last entry of the audit."""
+def stirring(database: Database, *, after: int) -> tuple[int, bool]:
+    """Return the last entry of the audit, and whether one after another matters to subscribers."""
     with database.read() as conn:
-        return int(conn.execute(select(audit_head.c.seq)).scalar_one())
+        head = int(conn.execute(select(audit_head.c.seq)).scalar_one())
+        found = select(audit.c.seq).where(
+            audit.c.seq > after, audit.c.action.in_([*sorted(TOLD), SUBSCRIBED])
+        )
+        return head, head > after and conn.execute(found.limit(1)).first() is not None
 
 
 def _insert(

@@ -139,7 +139,8 @@ class WorkItems(Verbs):
             _keep(conn, case, now, told=told)
             if told.comments and told.comments != item.told.comments:
                 say(Step(conn, actor, Event.DRAFT, case, now), "note", told.comments)
-            append_entry(conn, Deed(actor, UPDATED, case.id, case.id), at=now)
+            detail = {"state": item.state.value}
+            append_entry(conn, Deed(actor, UPDATED, case.id, case.id, detail=detail), at=now)
 
     def request_cancellation(self, actor: Actor, uid: str, asked: Cancellation) -> bool:
         """Cancel a work item that nobody has claimed, or ask the one who has; tell whether it was

@@ -6,10 +6,12 @@ import threading
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from casework.access import Scope
 from casework.model import Role
 from casework.workitems import work_item_uid
+from storage.casebook_tables import cases
 from tests.viewer.conftest import World, new_world, password_hash
 from tests.viewer.workitems import (
     OTHER,
@@ -35,17 +37,19 @@ def read_world(template, tmp_path_factory):
     """Return a world with three cases that these tests only read."""
     with new_world(template, tmp_path_factory.mktemp("ups")) as world:
         study_in(world, 1, StudyDescription="CT thorax")
-        study_in(world, 2, RequestedProcedurePriority="STAT", AccessionNumber="URGENT2")
+        urgent = study_in(world, 2, AccessionNumber="URGENT2")
+        with world.parts.database.begin() as conn:
+            conn.execute(update(cases).where(cases.c.id == urgent).values(priority="stat"))
         study_in(world, 3, "berg", PatientName="Ås^Bjørn")
         case_id = study_in(world, 4)
         assert put_state(world, case_id, "IN PROGRESS").status_code == 200
         yield world
 
 
-@pytest.fixture
-def world(template, tmp_path):
-    """Return a world of its own, with a second radiologist."""
-    with new_world(template, tmp_path) as found:
+@pytest.fixture(scope="module")
+def world(template, tmp_path_factory):
+    """Return a world with a second radiologist, in which each test has studies of its own."""
+    with new_world(template, tmp_path_factory.mktemp("ups-steps")) as found:
         people = found.parts.people
         people.add_user(OTHER, "centre", Role.RADIOLOGIST, "Second Reader", password_hash())
         found.tokens[OTHER] = people.add_token(OTHER, days=1, name="test")
@@ -190,7 +194,8 @@ def test_a_work_item_says_what_is_asked_of_whom_and_where_the_images_are(read_wo
     named = value(series, "ReferencedSOPSequence", "ReferencedSOPInstanceUID")
     assert named == "1.2.826.0.55.2.1.1"
     begun, due = (
-        value(item, k) for k in ("ScheduledProcedureStepStartDateTime", "ExpectedCompletionDateTime")
+        value(item, k)
+        for k in ("ScheduledProcedureStepStartDateTime", "ExpectedCompletionDateTime")
     )
     assert begun < due
     assert begun.endswith("+0000")
@@ -227,7 +232,7 @@ def test_what_is_no_work_item_is_404(read_world, uid):
 
 
 def test_another_site_can_neither_see_nor_touch_a_work_item(world):
-    case_id = study_in(world, 1)
+    case_id = study_in(world)
     uid = work_item_uid(case_id)
     for who in ("referrer@berg", "radiologist@berg", "coordinator@berg", "dermatologist@centre"):
         client = world.client(who)
@@ -239,7 +244,7 @@ def test_another_site_can_neither_see_nor_touch_a_work_item(world):
 
 
 def test_a_claim_here_is_a_claim_on_the_pages_and_the_other_way(world):
-    first, second = study_in(world, 1), study_in(world, 2)
+    first, second = study_in(world), study_in(world)
     assert put_state(world, first, "IN PROGRESS").status_code == 200
     case = world.client(READER).get(f"/api/cases/{first}").get_json()
     assert case["state"] == "claimed"
@@ -257,7 +262,7 @@ def test_a_claim_here_is_a_claim_on_the_pages_and_the_other_way(world):
 
 
 def test_of_two_readers_who_claim_at_once_one_does(world):
-    case_id = study_in(world, 1)
+    case_id = study_in(world)
     answers: dict[str, int] = {}
     barrier = threading.Barrier(2)
 
@@ -281,7 +286,7 @@ def test_of_two_readers_who_claim_at_once_one_does(world):
 
 
 def test_a_signed_case_is_a_completed_work_item_with_its_output(world):
-    case_id = study_in(world, 1)
+    case_id = study_in(world)
     assert put_state(world, case_id, "IN PROGRESS").status_code == 200
     early = put_state(world, case_id, "COMPLETED")
     assert (early.status_code, early.get_json()["code"]) == (409, "not-signed")
@@ -308,7 +313,7 @@ def test_a_signed_case_is_a_completed_work_item_with_its_output(world):
 
 
 def test_progress_is_told_by_the_holder_with_the_transaction(world):
-    case_id = study_in(world, 1)
+    case_id = study_in(world)
     url = f"{URL}/{work_item_uid(case_id)}"
     progress = {
         "ProcedureStepProgress": "40",
@@ -339,7 +344,7 @@ def test_progress_is_told_by_the_holder_with_the_transaction(world):
 
 
 def test_comments_stand_in_the_conversation_too(world):
-    case_id = study_in(world, 1)
+    case_id = study_in(world)
     url = f"{URL}/{work_item_uid(case_id)}"
     body = to_json(
         {"CommentsOnTheScheduledProcedureStep": "Call the ward", "ProcedureStepLabel": "mine"}
@@ -349,7 +354,7 @@ def test_comments_stand_in_the_conversation_too(world):
     assert "optional Attributes are not supported" in answer.headers["Warning"]
     assert value(item_of(world, case_id), "CommentsOnTheScheduledProcedureStep") == "Call the ward"
     case = world.client(READER).get(f"/api/cases/{case_id}").get_json()
-    assert [(m["kind"], m["text"]) for m in case["messages"]] == [("note", "Call the ward")]
+    assert [(m["kind"], m["text"]) for m in case["conversation"]] == [("note", "Call the ward")]
     assert world.client("admin@hammer").post(url, json=body).status_code == 403
 
 
@@ -364,7 +369,7 @@ def test_comments_stand_in_the_conversation_too(world):
     ],
 )
 def test_an_update_of_what_the_case_decides_is_refused(world, values, status):
-    case_id = study_in(world, 1)
+    case_id = study_in(world)
     url = f"{URL}/{work_item_uid(case_id)}"
     assert world.client(READER).post(url, json=to_json(values)).status_code == status
 
@@ -373,14 +378,14 @@ def test_an_update_of_what_the_case_decides_is_refused(world, values, status):
     "body", ["not json", "[]", "[1, 2]", '{"00741000": 5}', '{"00741000": {"Value": ["X"]}}']
 )
 def test_a_body_that_cannot_be_read_is_400(world, body):
-    case_id = study_in(world, 1)
+    case_id = study_in(world)
     url = f"{URL}/{work_item_uid(case_id)}/state"
     answer = world.client(READER).put(url, data=body, content_type="application/dicom+json")
     assert answer.status_code == 400
 
 
 def test_a_body_of_another_kind_or_size_is_415_or_413(world):
-    url = f"{URL}/{work_item_uid(study_in(world, 1))}/state"
+    url = f"{URL}/{work_item_uid(study_in(world))}/state"
     client = world.client(READER)
     assert client.put(url, data="<x/>", content_type="application/dicom+xml").status_code == 415
     large = client.put(url, data="[" * (3 << 20), content_type="application/dicom+json")
@@ -388,11 +393,15 @@ def test_a_body_of_another_kind_or_size_is_415_or_413(world):
 
 
 def test_the_holder_cancels_with_a_reason_and_the_case_is_declined(world):
-    case_id = study_in(world, 1)
+    case_id = study_in(world)
     put_state(world, case_id, "IN PROGRESS")
     early = put_state(world, case_id, "CANCELED")
     assert (early.status_code, early.get_json()["code"]) == (409, "reason-missing")
-    code = {"CodeValue": "110501", "CodingSchemeDesignator": "DCM", "CodeMeaning": "Equipment failure"}
+    code = {
+        "CodeValue": "110501",
+        "CodingSchemeDesignator": "DCM",
+        "CodeMeaning": "Equipment failure",
+    }
     reason = {
         "ReasonForCancellation": "The images cannot be opened",
         "ProcedureStepDiscontinuationReasonCodeSequence": [code],
@@ -419,7 +428,7 @@ def cancel(world: World, case_id: str, who: str, **values: Any) -> Any:
 
 
 def test_a_request_to_cancel_withdraws_what_nobody_has_claimed(world):
-    first, second = study_in(world, 1), study_in(world, 2)
+    first, second = study_in(world), study_in(world)
     assert cancel(world, first, "referrer@hammer").status_code == 202
     reason = {"ReasonForCancellation": "Wrong patient"}
     assert cancel(world, second, "coordinator@centre", **reason).status_code == 202
@@ -434,14 +443,14 @@ def test_a_request_to_cancel_withdraws_what_nobody_has_claimed(world):
 
 
 def test_a_request_to_cancel_is_told_to_the_one_who_holds_the_case(world):
-    case_id = study_in(world, 1)
+    case_id = study_in(world)
     put_state(world, case_id, "IN PROGRESS")
     assert cancel(world, case_id, "admin@hammer").status_code == 403
     asked = cancel(world, case_id, "referrer@hammer", ReasonForCancellation="No longer needed")
     assert asked.status_code == 202
     case = world.client(READER).get(f"/api/cases/{case_id}").get_json()
     assert case["state"] == "claimed"
-    assert case["messages"][0]["text"] == "Cancellation requested: No longer needed"
+    assert case["conversation"][0]["text"] == "Cancellation requested: No longer needed"
     sign(world, case_id)
     assert cancel(world, case_id, "referrer@hammer").status_code == 409
 
@@ -462,17 +471,21 @@ def wanted(**changes: Any) -> dict[str, Any]:
     return to_json({keyword: v for keyword, v in values.items() if v is not None})
 
 
-def own_study(world: World) -> None:
+_OWNER = {"1.2.826.0.55.9": "c-1", "1.2.826.0.55.8": "c-2"}
+
+
+def own_study(world: World, study: str = "1.2.826.0.55.9") -> None:
     """Take in a study of the centre, which is nobody's case by itself."""
-    study = "1.2.826.0.55.9"
     named = {"StudyInstanceUID": study, "SeriesInstanceUID": f"{study}.1"}
-    world.store("centre", **named, SOPInstanceUID=f"{study}.1.1", PatientID="c-1")
+    world.store("centre", **named, SOPInstanceUID=f"{study}.1.1", PatientID=_OWNER[study])
 
 
 def test_a_work_item_that_is_made_is_a_submitted_case(world):
-    own_study(world)
+    own_study(world, "1.2.826.0.55.8")
+    inputs = [{"StudyInstanceUID": "1.2.826.0.55.8"}]
+    body = wanted(PatientID="c-2", InputInformationSequence=inputs)
     client = world.client("referrer@centre")
-    made = client.post(f"{URL}?workitem=1.2.826.0.77.1", json=wanted())
+    made = client.post(f"{URL}?workitem=1.2.826.0.77.1", json=body)
     assert made.status_code == 201, made.text
     assert made.headers["Location"].endswith(f"{URL}/1.2.826.0.77.1")
     assert "created with modifications" in made.headers["Warning"]
@@ -481,14 +494,14 @@ def test_a_work_item_that_is_made_is_a_submitted_case(world):
     assert value(item, "ScheduledProcedureStepPriority") == "MEDIUM"
     request = value(item, "ReferencedRequestSequence")
     assert value(request, "RequestedProcedureComments") == "Is this a lymphoma?"
-    (case,) = world.client(READER).get("/api/cases").get_json()["cases"]
+    (case,) = world.client(READER).get("/api/cases?q=c-2").get_json()["cases"]
     assert (case["state"], case["priority"]) == ("submitted", "urgent")
-    again = client.post(f"{URL}?AffectedSOPInstanceUID=1.2.826.0.77.1", json=wanted())
+    again = client.post(f"{URL}?AffectedSOPInstanceUID=1.2.826.0.77.1", json=body)
     assert again.status_code == 409
     derived = work_item_uid(case["case_id"])
     assert world.client(READER).get(f"{URL}/{derived}").status_code == 404  # it has the client's
     found = found_by(world, "SOPInstanceUID=1.2.826.0.77.1")
-    assert found == {"c-1"}
+    assert found == {"c-2"}
     url = f"{URL}/1.2.826.0.77.1/state"
     assert world.client(READER).put(url, json=asked_state("IN PROGRESS")).status_code == 200
 
@@ -513,7 +526,7 @@ def test_a_work_item_that_cannot_be_made_is_refused(world, changes, status):
     own_study(world)
     answer = world.client("referrer@centre").post(URL, json=wanted(**changes))
     assert answer.status_code == status, answer.text
-    assert world.client(READER).get(URL).get_json() == []
+    assert world.client(READER).get(f"{URL}?PatientID=c-1").get_json() == []
 
 
 def test_a_study_that_has_a_work_item_gets_no_second(world):
@@ -525,7 +538,9 @@ def test_a_study_that_has_a_work_item_gets_no_second(world):
 
 
 def test_nobody_makes_a_work_item_of_another_sites_study(world):
-    own_study(world)
-    answer = world.client("referrer@hammer").post(URL, json=wanted())
+    own_study(world, "1.2.826.0.55.8")
+    inputs = [{"StudyInstanceUID": "1.2.826.0.55.8"}]
+    body = wanted(PatientID="c-2", InputInformationSequence=inputs)
+    answer = world.client("referrer@hammer").post(URL, json=body)
     assert answer.status_code == 400
     assert "has sent nothing of the study" in answer.get_json()["detail"]

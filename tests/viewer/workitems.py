@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from casework.workitems import work_item_uid
@@ -31,8 +32,14 @@ def value(dataset: dict[str, Any], *path: str) -> Any:
     return found
 
 
-def study_in(world: World, number: int, site: str = "hammer", **attributes: Any) -> str:
+_numbers = itertools.count(100)
+
+
+def study_in(
+    world: World, number: int | None = None, site: str = "hammer", **attributes: Any
+) -> str:
     """Take in a study that is a case by itself, and return the number of the case."""
+    number = next(_numbers) if number is None else number
     study = f"1.2.826.0.55.{number}"
     given = {
         "StudyInstanceUID": study,

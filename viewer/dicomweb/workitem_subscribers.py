@@ -12,6 +12,7 @@ from flask import Blueprint, Response, request
 
 from casework.errors import Invalid, Refused
 from casework.identifiers import is_ae_title, normal_ae_title
+from casework.workitem_events import SUBSCRIBED
 from casework.workitems import FILTERED_SUBSCRIPTION
 from storage.subscriptions import WORKLISTS
 from storage.workitem_search import read_keys
@@ -49,7 +50,7 @@ def subscribe(workitem: str, aetitle: str) -> Response:
         if not read_keys(keys):
             raise Invalid("Say what to filter by: filter=attribute=value.", code="bad-request")
     subscriptions().subscribe(current_actor(), title, workitem, keys)
-    _note("work-items-subscribed", workitem, title)
+    _note(SUBSCRIBED, workitem, title)
     wants_lock = request.args.get("deletionlock", "").lower() == "true"
     return done(201, says=NO_LOCK if wants_lock else "", Content_Location=channel_address(title))
 
