@@ -46,9 +46,11 @@ from storage.workitem_search import Found, search
 _EVENTS: Mapping[StepState, Event] = {
     StepState.SCHEDULED: Event.CLAIM,
     StepState.IN_PROGRESS: Event.CLAIM,
-    StepState.COMPLETED: Event.SIGN,
+    StepState.COMPLETED: Event.CLAIM,
     StepState.CANCELED: Event.DECLINE,
 }
+"""Whose roles may ask for a state. Asking for COMPLETED changes nothing: signing does."""
+
 _SAYS: Mapping[Verdict, tuple[str, str]] = {
     Verdict.TRANSACTION_MISSING: ("transaction-missing", "The Transaction UID is missing."),
     Verdict.TRANSACTION_WRONG: ("transaction-wrong", "The Transaction UID is incorrect."),
