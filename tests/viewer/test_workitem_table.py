@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from casework.model import CaseState
-from casework.workitems import work_item_uid
+from casework.workitems import CASE_STATES, work_item_uid
+from tests.told import ROOT
 from tests.viewer.conftest import World, new_world
 from tests.viewer.workitems import (
     FINDINGS,
@@ -21,6 +22,7 @@ from tests.viewer.workitems import (
     study_in,
 )
 from viewer.dicomweb.dicom_json import to_json
+from viewer.dicomweb.workitem_query import ATTRIBUTES, DEFAULT, IN_FILTERS, MOST
 
 S = CaseState
 ASKER = "referrer@hammer"
@@ -129,3 +131,13 @@ def test_a_request_in_a_state_has_its_status(world, state, what, status):
         S.SIGNED, S.READ, S.CLOSED, S.WITHDRAWN, S.DECLINED,
     }:  # fmt: skip
         assert "already in the requested state" in answer.headers["Warning"]
+
+
+def test_the_conformance_statement_names_all_that_may_be_asked_for():
+    text = (ROOT / "docs" / "conformance.md").read_text("utf-8")
+    section = text[text.index("### 4.9 ") : text.index("## 5. ")]
+    assert [k for k in sorted(ATTRIBUTES | IN_FILTERS) if f"`{k}`" not in section] == []
+    assert f"{DEFAULT} unless said, {MOST:,} at" in section
+    for step, states in CASE_STATES.items():
+        (row,) = [line for line in section.splitlines() if line.startswith(f"| {step.value} |")]
+        assert {state.value for state in states} <= set(row.replace(",", " ").split()), row
