@@ -55,7 +55,7 @@ _SAYS: Mapping[Verdict, tuple[str, str]] = {
     Verdict.TRANSACTION_MISSING: ("transaction-missing", "The Transaction UID is missing."),
     Verdict.TRANSACTION_WRONG: ("transaction-wrong", "The Transaction UID is incorrect."),
 }
-_DEFAULT_REASON = "Cancellation requested"
+_NO_REASON = "Cancellation requested"
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,11 @@ class WorkItems(Verbs):
         """Return a page of the work items within sight that match, and whether there are more."""
         with self._database.read() as conn:
             return search(conn, scope, criteria, retrieval, limit=limit, offset=offset, whole=whole)
+
+    def require_work_item(self, scope: Scope, uid: str) -> None:
+        """Raise NotFound unless a work item is within sight."""
+        with self._database.read() as conn:
+            visible_item(conn, scope, uid)
 
     def change_state(self, actor: Actor, uid: str, wanted: StepState, transaction_uid: str) -> bool:
         """Bring a work item into a state; tell whether it was there already."""
@@ -166,9 +171,10 @@ class WorkItems(Verbs):
                 told = replace(work_items(conn, [case_id])[0].told, discontinued=asked.codes)
                 _keep(conn, case, self._clock(), told=told)
         if state is StepState.SCHEDULED:
-            reason = asked.text or _DEFAULT_REASON
-            verb = self.withdraw if _asked_for_it(actor, case) else self.decline
-            verb(actor, case_id, reason=reason)
+            if _asked_for_it(actor, case):
+                self.withdraw(actor, case_id, reason=asked.text)
+            else:
+                self.decline(actor, case_id, reason=asked.text or _NO_REASON)
         return state is StepState.CANCELED
 
     def _changing(
@@ -193,10 +199,9 @@ class WorkItems(Verbs):
 
     def _ask_holder(self, conn: Connection, actor: Actor, case: Case, asked: Cancellation) -> None:
         now = self._clock()
-        text = f"{_DEFAULT_REASON}: {asked.text}" if asked.text else _DEFAULT_REASON
-        if asked.contact:
-            text += f" ({asked.contact})"
-        message_id = say(Step(conn, actor, Event.WITHDRAW, case, now), "note", text)
+        text = " ".join(part for part in (asked.text, asked.contact) if part)
+        step = Step(conn, actor, Event.WITHDRAW, case, now)
+        message_id = say(step, "note", text, reason="cancel-requested")
         deed = Deed(actor, CANCEL_ASKED, case.id, case.id, detail={"message": message_id})
         append_entry(conn, deed, at=now)
 

@@ -450,7 +450,8 @@ def test_a_request_to_cancel_is_told_to_the_one_who_holds_the_case(world):
     assert asked.status_code == 202
     case = world.client(READER).get(f"/api/cases/{case_id}").get_json()
     assert case["state"] == "claimed"
-    assert case["conversation"][0]["text"] == "Cancellation requested: No longer needed"
+    (note,) = case["conversation"]
+    assert (note["text"], note["reason"]) == ("No longer needed", "cancel-requested")
     sign(world, case_id)
     assert cancel(world, case_id, "referrer@hammer").status_code == 409
 

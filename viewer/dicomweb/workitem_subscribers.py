@@ -38,7 +38,7 @@ def subscribe(workitem: str, aetitle: str) -> Response:
     """Subscribe to the worklist, to a filter on it or to one work item."""
     title, keys = _title(aetitle), {}
     if workitem not in WORKLISTS:
-        services().casebook.work_item(current_scope(), workitem)
+        services().casebook.require_work_item(current_scope(), workitem)
     _require_channel()
     if workitem == FILTERED_SUBSCRIPTION:
         try:

@@ -105,7 +105,7 @@ def update(workitem: str) -> Response:
     given = given or workitem_body.text_of(values, "TransactionUID")
     change = workitem_body.change_of(values)
     if change.is_empty:
-        services().casebook.work_item(current_scope(), workitem)
+        services().casebook.require_work_item(current_scope(), workitem)
         raise Conflict(
             "Progress and comments may be updated here; all else of a work item is as its case is.",
             code="not-updated",
