@@ -125,9 +125,14 @@ def assigned(item: WorkItem) -> Values:
 def readiness(item: WorkItem) -> str:
     """Return whether everything is here that is to be read (Input Readiness State)."""
     studies = [request.study for request in item.requests]
-    if not any(study.instance_count for study in studies):
+    return readiness_of([(study.completeness, study.instance_count) for study in studies])
+
+
+def readiness_of(studies: Sequence[tuple[str, int]]) -> str:
+    """Return the readiness of studies, each with how complete it is and how much is there."""
+    if not any(count for _, count in studies):
         return "UNAVAILABLE"
-    whole = all(s.completeness != "arriving" and s.instance_count for s in studies)
+    whole = all(completeness != "arriving" and count for completeness, count in studies)
     return "READY" if whole else "INCOMPLETE"
 
 

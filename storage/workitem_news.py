@@ -5,10 +5,11 @@ Reads only; what was sent is noted by `subscriptions`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, and_, select
 
 from casework.access import Scope, scope_of
 from casework.model import Actor
@@ -20,16 +21,21 @@ from casework.workitem_events import (
     state_report,
     states_around,
 )
-from casework.workitem_values import Retrieval, values_of
-from casework.workitems import FINAL, StepState, WorkItem, is_work_item
+from casework.workitem_values import Retrieval, readiness_of, values_of
+from casework.workitems import CASE_STATES, FINAL, StepState, WorkItem, is_work_item
+from storage.casebook_tables import case_studies, cases
 from storage.criteria import Criterion, OneOf
 from storage.database import Database
 from storage.subscriptions import Standing, happenings, standing
+from storage.tables import studies
 from storage.workitem_rows import work_items
 from storage.workitem_search import fits, read_keys, search
 
 _MOST_ENTRIES = 500
 _MOST_FIRST = 5000  # open work items that are reported when a worklist is subscribed to
+_OPEN_CASES = sorted(
+    case.value for step, states in CASE_STATES.items() if step not in FINAL for case in states
+)
 _OPEN = OneOf(tuple(sorted({state.value for state in StepState} - {s.value for s in FINAL})))
 
 
@@ -75,6 +81,45 @@ def news_for(
             told += known.untold.values()
             told += [] if known.is_told else [known.worklist]
         return News(tuple(reports), seq, is_all, tuple(told), known.went_down)
+
+
+def readiness_of_open(database: Database) -> dict[str, str]:
+    """Return the readiness of every work item that is not finished, by case."""
+    of_case: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    asked = (
+        select(case_studies.c.case_id, studies.c.completeness, studies.c.instance_count)
+        .join(cases, cases.c.id == case_studies.c.case_id)
+        .outerjoin(
+            studies,
+            and_(
+                studies.c.site == case_studies.c.site,
+                studies.c.study_uid == case_studies.c.study_uid,
+            ),
+        )
+        .where(cases.c.state.in_(_OPEN_CASES))
+    )
+    with database.read() as conn:
+        for row in conn.execute(asked):
+            of_case[row.case_id].append((row.completeness or "arriving", row.instance_count or 0))
+    return {case_id: readiness_of(found) for case_id, found in of_case.items()}
+
+
+def readiness_reports(
+    database: Database, actor: Actor, ae_title: str, case_ids: Iterable[str]
+) -> tuple[Report, ...]:
+    """Return what a subscriber is told of work items whose readiness has changed."""
+    with database.read() as conn:
+        known = standing(conn, actor, ae_title)
+        if known is None:
+            return ()
+        worklist_of = _worklists(known)
+        return tuple(
+            state_report(item, item.state)
+            for case_id, item in _visible(conn, scope_of(actor), set(case_ids)).items()
+            if is_subscribed(
+                item, worklist_of(item), known.cases.get(case_id), frozenset({item.state})
+            )
+        )
 
 
 def _visible(conn: Connection, scope: Scope, ids: set[str]) -> Mapping[str, WorkItem]:

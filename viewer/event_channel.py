@@ -10,6 +10,8 @@ import json
 import logging
 import socket
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +35,7 @@ from storage.database import Database
 from storage.ledger import Ledger
 from storage.people import People
 from storage.subscriptions import Subscriptions, stirring
-from storage.workitem_news import News, news_for
+from storage.workitem_news import News, news_for, readiness_of_open, readiness_reports
 from viewer.dicomweb.dicom_json import to_json
 from viewer.guard import session_cookie_name
 from viewer.problems import trace_of
@@ -47,6 +49,8 @@ SIGNED_OUT, GOING_AWAY, GONE, FAILED = 1008, 1001, 1000, 1011  # RFC 6455 sectio
 _LARGEST = 1024  # bytes that a subscriber may send: it has nothing to say
 _HANDSHAKES = 64  # connections that are not channels yet
 _LOOK_S = 0.5
+_READINESS_S = 5.0
+_REMEMBERED = 1000  # changes of readiness, for channels that lag behind
 _AGAIN_S = 15.0
 _OPEN_S, _PING_S, _CLOSE_S = 10, 20, 5
 
@@ -83,8 +87,12 @@ class Channel(ServerConnection):
 class Pulse:
     """Looks for all channels whether something has happened, and wakes them when it has."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, is_heard: Callable[[], bool]) -> None:
         self._database = database
+        self._is_heard = is_heard
+        self._ready: dict[str, str] | None = None
+        self._ready_at = 0.0
+        self._turns: deque[tuple[int, str]] = deque(maxlen=_REMEMBERED)
         self._changed = threading.Condition()
         self._seen: int | None = None
         self._count = 0
@@ -96,6 +104,7 @@ class Pulse:
         while not self.stopping.wait(_LOOK_S):
             try:
                 self._look()
+                self._look_at_readiness()
                 self._failing = False
             except LysbroError as error:
                 if not self._failing:
@@ -113,6 +122,10 @@ class Pulse:
         """Return how often something has happened; a later count is something new."""
         return self._count
 
+    def turned(self, after: int) -> set[str]:
+        """Return the cases whose readiness has changed after a count."""
+        return {case_id for number, case_id in list(self._turns) if number > after}
+
     def wait(self, count: int, timeout_s: float) -> None:
         """Wait until something has happened after a count, for so long at most."""
         with self._changed:
@@ -124,9 +137,28 @@ class Pulse:
         head, stirs = stirring(self._database, after=self._seen or 0)
         is_first, self._seen = self._seen is None, head
         if stirs or is_first:
-            with self._changed:
-                self._count += 1
-                self._changed.notify_all()
+            self._wake()
+
+    def _look_at_readiness(self) -> None:
+        """See which open work items have become ready, or are so no more; no entry tells it."""
+        if not self._is_heard():
+            self._ready = None  # nobody would be told of what happens meanwhile
+            return
+        if time.monotonic() - self._ready_at < _READINESS_S:
+            return
+        self._ready_at, before = time.monotonic(), self._ready
+        self._ready = readiness_of_open(self._database)
+        if before is None:
+            return
+        turned = [c for c, now in self._ready.items() if before.get(c, now) != now]
+        if turned:
+            self._turns.extend((self._count + 1, case_id) for case_id in turned)
+            self._wake()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._count += 1
+            self._changed.notify_all()
 
 
 class Door:
@@ -136,7 +168,7 @@ class Door:
         self._parts = parts
         self._open = 0
         self._changed = threading.Condition()
-        self.pulse = Pulse(parts.database)
+        self.pulse = Pulse(parts.database, lambda: self._open > 0)
 
     def admit(self, channel: ServerConnection, request: Request) -> Response | None:
         """Refuse who may not open a channel (None: let in): the rules are those of the web."""
@@ -206,6 +238,7 @@ class _Telling:
         self._actor = caller.actor
         self._cursor: int | None = None
         self._message = 0
+        self._heard = pulse.count
 
     def run(self) -> None:
         """Tell until the subscriber leaves, is signed out, unsubscribes, or the process stops."""
@@ -222,6 +255,7 @@ class _Telling:
             if not self._catch_up():
                 self._channel.close(GONE, "There is no subscription any more.")
                 return
+            self._tell_readiness(count)
             self._drain()
             self._pulse.wait(count, 1.0)
             while self._pulse.count == count and not self._is_due(checked_at):
@@ -247,6 +281,21 @@ class _Telling:
             if news.is_all:
                 return True
         return True
+
+    def _tell_readiness(self, count: int) -> None:
+        """Send which work items have become ready; to those who listen now, and to them only."""
+        turned, self._heard = self._pulse.turned(self._heard), count
+        if not turned:
+            return
+        try:
+            reports = readiness_reports(
+                self._parts.database, self._actor, self._caller.ae_title, turned
+            )
+        except LysbroError as error:
+            log.warning("events_not_read", ae=self._caller.ae_title, reason=error.code)
+            return
+        for report in reports:
+            self._send_report(report)
 
     def _news(self) -> News | None:
         return news_for(

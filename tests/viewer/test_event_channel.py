@@ -148,6 +148,32 @@ def test_who_comes_back_is_told_what_was_missed_and_nothing_twice(world, door):
         assert nothing_more(ws)
 
 
+def test_who_listens_is_told_when_the_images_are_complete(world, door, monkeypatch):
+    monkeypatch.setattr(event_channel, "_READINESS_S", 0.05)
+    subscribe(world, READER, "READY")
+    with channel(world, door, READER, "READY") as ws:
+        case_id = study_in(world)
+        for event in iter(lambda: told(ws, 1)[0], None):
+            if value(event, "AffectedSOPInstanceUID") == work_item_uid(case_id):
+                break
+        assert nothing_more(ws)
+        world.parts.index.presume_complete(world.parts.clock(), 0)
+        reports = {value(e, "AffectedSOPInstanceUID"): e for e in rest(ws)}
+        report = reports[work_item_uid(case_id)]
+        assert short(report) == (1, "SCHEDULED")
+        assert value(report, "InputReadinessState") == "READY"
+
+
+def rest(ws: ClientConnection) -> list[dict[str, Any]]:
+    """Return what is told until nothing is for a moment."""
+    found = told(ws, 1)
+    while True:
+        try:
+            found.append(json.loads(ws.recv(timeout=0.5)))
+        except TimeoutError:
+            return found
+
+
 def test_nobody_is_told_of_what_they_may_not_see(world, door):
     subscribe(world, OTHER_WARD, "SPY")
     subscribe(world, "dermatologist@centre", "SPY")
