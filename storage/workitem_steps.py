@@ -199,7 +199,8 @@ class WorkItems(Verbs):
 
     def _ask_holder(self, conn: Connection, actor: Actor, case: Case, asked: Cancellation) -> None:
         now = self._clock()
-        text = " ".join(part for part in (asked.text, asked.contact) if part)
+        contact = f"({asked.contact})" if asked.contact else ""
+        text = " ".join(part for part in (asked.text, contact) if part)
         step = Step(conn, actor, Event.WITHDRAW, case, now)
         message_id = say(step, "note", text, reason="cancel-requested")
         deed = Deed(actor, CANCEL_ASKED, case.id, case.id, detail={"message": message_id})

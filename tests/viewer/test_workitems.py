@@ -5,13 +5,17 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pydicom
 import pytest
-from sqlalchemy import update
+from pydicom.dataset import Dataset
+from pydicom.valuerep import validate_value
+from sqlalchemy import insert, update
 
 from casework.access import Scope
 from casework.model import Role
 from casework.workitems import work_item_uid
 from storage.casebook_tables import cases
+from storage.erasure_tables import erased_cases, erasures
 from tests.viewer.conftest import World, new_world, password_hash
 from tests.viewer.workitems import (
     OTHER,
@@ -545,3 +549,32 @@ def test_nobody_makes_a_work_item_of_another_sites_study(world):
     answer = world.client("referrer@hammer").post(URL, json=body)
     assert answer.status_code == 400
     assert "has sent nothing of the study" in answer.get_json()["detail"]
+
+
+def test_what_was_erased_is_410_to_those_who_saw_all_of_its_site_and_404_to_others(world):
+    case_id = "3333-3333"
+    with world.parts.database.begin() as conn:
+        at = world.parts.clock()
+        stone = {"id": "e1", "kind": "study", "state": "done", "at": at, "finished_at": at}
+        conn.execute(insert(erasures).values(**stone, tombstone={"sites": ["hammer"]}))
+        conn.execute(insert(erased_cases).values(case_id=case_id, erasure_id="e1"))
+    url = f"{URL}/{work_item_uid(case_id)}"
+    statuses = {
+        who: world.client(who).get(url).status_code
+        for who in ("coordinator@centre", "referrer@hammer", "referrer@berg", READER)
+    }
+    assert list(statuses.values()) == [410, 410, 404, 404]
+    answer = world.client("referrer@hammer").post(f"{url}/cancelrequest", json={})
+    assert answer.status_code == 410
+
+
+def test_a_work_item_is_valid_dicom_as_pydicom_reads_it(read_world):
+    found = read_world.client(READER).get(f"{URL}?includefield=all").get_json()
+    assert len(found) == 4
+    for item in found:
+        dataset = Dataset.from_json(item)
+        for element in dataset.iterall():
+            values = element.value if element.VM > 1 else [element.value]
+            for each in values if element.VR != "SQ" else ():
+                if each:
+                    validate_value(element.VR, each, pydicom.config.RAISE)
