@@ -14,6 +14,7 @@ from casework.errors import Invalid
 from casework.questions import (
     CONSENTS,
     DURATION_UNITS,
+    OTHER_REASONS,
     QUESTIONS,
     RADIOLOGY,
     REASON_CODES,
@@ -74,7 +75,7 @@ def normal_consent(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def reason_label(code: str, *, language: str = "en") -> str:
     """Return what a reason for asking back says to a person; other texts stay as they are."""
-    for reason in REASON_CODES:
+    for reason in (*REASON_CODES, *OTHER_REASONS):
         if reason.value == code:
             return reason.label_nb if language == "nb" else reason.label_en
     return code

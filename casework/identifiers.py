@@ -11,6 +11,7 @@ _UID = re.compile(r"[0-9.]{1,64}")
 _STRICT_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _CASE_ALPHABET = "23456789BCDFGHJKMNPQRSTVWXYZ"  # no vowels, no 0/O, 1/I/L: to be read out
+_CASE_LETTERS = 8
 _CASE = re.compile(rf"[{_CASE_ALPHABET}]{{4}}-[{_CASE_ALPHABET}]{{4}}")
 _NAMESPACE = uuid.UUID("6f0b9a52-2c3e-5d0c-9a54-3f6d7c1b8e21")
 
@@ -49,6 +50,26 @@ def new_case_id(random_bytes: Callable[[int], bytes]) -> str:
 def derived_case_id(*parts: str) -> str:
     """Return the case number that always belongs to these parts (a study of a site)."""
     return new_case_id(lambda n: hashlib.sha256("\x1f".join(parts).encode()).digest()[:n])
+
+
+def number_of_case_id(case_id: str) -> int:
+    """Return a case number as a whole number below 2**48."""
+    number = 0
+    for letter in case_id.replace("-", ""):
+        number = number * len(_CASE_ALPHABET) + _CASE_ALPHABET.index(letter)
+    return number
+
+
+def case_id_of_number(number: int) -> str | None:
+    """Return the case number that `number_of_case_id` turns into this, or None."""
+    letters = []
+    for _ in range(_CASE_LETTERS):
+        number, place = divmod(number, len(_CASE_ALPHABET))
+        letters.append(_CASE_ALPHABET[place])
+    if number:
+        return None
+    text = "".join(reversed(letters))
+    return f"{text[:4]}-{text[4:]}"
 
 
 def is_case_id(text: str) -> bool:

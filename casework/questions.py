@@ -181,3 +181,8 @@ REASON_CODES: tuple[Option, ...] = (
     Option("other", "Something else", "Noe annet"),
 )
 """Why a reader asks back; the photograph checks use the same words."""
+
+OTHER_REASONS: tuple[Option, ...] = (
+    Option("cancel-requested", "Asks that the case be dropped", "Ber om at saken avlyses"),
+)
+"""What else a turn of the conversation may be about; nobody chooses these from a list."""

@@ -14,7 +14,7 @@ from lysbro import pool
 from lysbro.alive import is_alive
 from lysbro.settings import Settings
 
-KINDS = ("bridge", "web", "worker", "packer", "drain")
+KINDS = ("bridge", "web", "worker", "packer", "drain", "events")
 
 _WAIT_S = 5.0
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what listens on all is here
@@ -29,6 +29,8 @@ def failing(settings: Settings, kinds: Iterable[str]) -> list[str]:
             found += _web(settings)
         elif kind == "bridge":
             found += _bridge(settings)
+        elif kind == "events":
+            found += _events(settings)
         else:
             folder = (settings.data_pool or data).resolve() if kind == "drain" else data
             found += [] if is_alive(folder, kind) else [f"The {kind} does not go on."]
@@ -55,14 +57,23 @@ def _web(settings: Settings) -> list[str]:
         return [f"The web is not ready ({error})."]
 
 
+def _events(settings: Settings) -> list[str]:
+    host, port = settings.web_host, settings.events_port
+    return _closed("event channel", [(host, port)]) if port else []
+
+
 def _bridge(settings: Settings) -> list[str]:
     doors = [(settings.dicom_host, settings.dicom_port)]
     if settings.dicom_tls_port:
         doors.append((settings.dicom_tls_host, settings.dicom_tls_port))
+    return _closed("bridge", doors)
+
+
+def _closed(what: str, doors: Iterable[tuple[str, int]]) -> list[str]:
     found = []
     for host, port in doors:
         try:
             socket.create_connection((_EVERY_ADDRESS.get(host, host), port), _WAIT_S).close()
         except OSError as error:
-            found.append(f"The bridge does not answer at {host}:{port} ({error}).")
+            found.append(f"The {what} does not answer at {host}:{port} ({error}).")
     return found

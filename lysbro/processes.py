@@ -1,4 +1,5 @@
-"""The processes of an exchange: bridge (DICOM), web, worker; packer where the worker is elsewhere.
+"""The processes of an exchange: bridge (DICOM), web, worker; packer where the worker is elsewhere,
+events beside the web.
 
 Each opens its own parts and drains on SIGTERM.
 """
@@ -15,7 +16,7 @@ from typing import IO
 
 import structlog
 
-from casework.errors import Unavailable
+from casework.errors import Invalid, Unavailable
 from lysbro import worker
 from lysbro.settings import Settings
 from lysbro.supervise import SETTINGS_VARIABLE, stop_event
@@ -77,6 +78,7 @@ def require_free_door(settings: Settings, role: str) -> None:
             ("LYSBRO_DICOM_TLS_PORT", settings.dicom_tls_host, settings.dicom_tls_port),
         ],
         "web": [("LYSBRO_WEB_PORT", settings.web_host, settings.web_port)],
+        "events": [("LYSBRO_EVENTS_PORT", settings.web_host, settings.events_port)],
     }
     for name, host, port in doors.get(role, ()):
         if not port:
@@ -115,6 +117,25 @@ def run_packer(settings: Settings) -> None:
         worker.pack_only(parts, stop_event())
 
 
+def run_events(settings: Settings) -> None:
+    """Tell subscribers of work items what happens, until told to stop."""
+    from lysbro.eventing import tell_events  # noqa: PLC0415 - only this process speaks WebSocket
+
+    if not settings.events_port:
+        raise Invalid(
+            "There is no port for event channels. Set LYSBRO_EVENTS_PORT.", code="no-event-channel"
+        )
+    with only_one(settings, "events"):
+        require_free_door(settings, "events")
+        tell_events(settings, stop_event())
+
+
+def with_companions(settings: Settings, roles: Sequence[str]) -> list[str]:
+    """Return the roles with what runs beside them: the event channel beside the web."""
+    has_channel = "web" in roles and settings.events_port and "events" not in roles
+    return [*roles, "events"] if has_channel else list(roles)
+
+
 def run_web(settings: Settings) -> None:
     """Serve the web application until told to stop."""
     from granian import Granian  # noqa: PLC0415 - only this process needs the web server
@@ -145,4 +166,5 @@ ROLES: Mapping[str, Callable[[Settings], None]] = {
     "web": run_web,
     "worker": run_worker,
     "packer": run_packer,
+    "events": run_events,
 }

@@ -263,6 +263,12 @@ class Settings(BaseModel):
         le=5,
         description="TLS fronts whose X-Forwarded headers are believed",
     )
+    events_port: Port = Field(
+        0, description="port of the event channel of work items (UPS-RS), beside the web; 0: none"
+    )
+    events_connections: int = Field(
+        200, ge=1, le=5000, description="event channels open at one time"
+    )
     max_stow_bytes: Bytes = Field(4 << 30, description="largest STOW-RS request body, bytes")
     max_upload_bytes: Bytes = Field(100 << 20, description="largest request body, bytes")
     max_photo_bytes: Bytes = Field(64 << 20, description="largest photograph, bytes")

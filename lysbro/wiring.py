@@ -35,6 +35,7 @@ from storage.people import People
 from storage.quotas import Quotas
 from storage.retention import Retention
 from storage.spool import Durability
+from storage.subscriptions import Subscriptions
 
 
 def utc_now() -> datetime:
@@ -61,6 +62,7 @@ class Parts:
     holds: Holds
     retention: Retention
     quotas: Quotas
+    subscriptions: Subscriptions
     clock: Callable[[], datetime]
     jump: Callable[[], Jump | None] = lambda: None  # of the machine's clock, which is not followed
 
@@ -139,6 +141,7 @@ def open_parts(
                 holds=Holds(database, clock),
                 retention=Retention(database, clock),
                 quotas=Quotas(database),
+                subscriptions=Subscriptions(database, clock),
                 clock=clock,
                 jump=clock.jump,
             )

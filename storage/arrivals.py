@@ -27,7 +27,7 @@ from storage.tables import series, studies
 _DOORS_OF_MACHINES = frozenset({Door.DICOM, Door.STOW, Door.IMPORT})
 _SITES_THAT_ASK = frozenset({SiteKind.HOSPITAL.value, SiteKind.GP.value})
 _NOT_READ = frozenset({"SR", "PR", "KO", "DOC", "REG", "AU", "PLAN"})
-_PHOTOGRAPHS = frozenset({"XC", "DMS"})  # PS3.3 C.7.3.1.1.1: external camera, dermoscopy
+PHOTOGRAPHS = frozenset({"XC", "DMS"})  # PS3.3 C.7.3.1.1.1: external camera, dermoscopy
 _PRIORITIES: Mapping[str, Priority] = {"STAT": Priority.STAT, "HIGH": Priority.URGENT}
 _QUESTION_KEYWORDS = (
     "ReasonForTheRequestedProcedure",
@@ -64,7 +64,7 @@ def arrived(
     kind = conn.execute(select(sites.c.kind).where(sites.c.slug == site)).scalar_one_or_none()
     modalities = _modalities(conn, study_pk)
     if kind in _SITES_THAT_ASK and modalities - _NOT_READ:
-        specialty = Specialty.DERMATOLOGY if modalities & _PHOTOGRAPHS else Specialty.RADIOLOGY
+        specialty = Specialty.DERMATOLOGY if modalities & PHOTOGRAPHS else Specialty.RADIOLOGY
         case_id = _make_case(
             conn, site, study_uid, specialty=specialty, attributes=attributes, at=received_at
         )
@@ -135,7 +135,7 @@ def _patient(
         ),
         "patient_name": values["name"],
         "patient_name_fold": values["name_fold"],
-        "patient_birth_date": _date(values["birth_date"]),
+        "patient_birth_date": date_of(values["birth_date"]),
         "patient_sex": values["sex"],
     }
 
@@ -166,7 +166,8 @@ def _priority(attributes: Mapping[str, Any]) -> Priority:
     return Priority.ROUTINE
 
 
-def _date(digits: str) -> date | None:
+def date_of(digits: str) -> date | None:
+    """Return the date of eight digits, or None when they are none."""
     try:
         return datetime.strptime(digits, "%Y%m%d").replace(tzinfo=UTC).date()
     except ValueError:

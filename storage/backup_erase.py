@@ -124,6 +124,8 @@ class _Filter:
             "messages": self._case,
             "reports": self._case,
             "captures": self._case,
+            "workitems": self._case,
+            "workitem_subscriptions": self._case,
             "jobs": lambda row: row["id"] in self._jobs,
             "sent_instances": lambda row: row["job_id"] in self._jobs,
             "lesions": self._lesion,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from storage.referring import Referring
 from storage.signing import Signing
-from storage.verbs import Verbs
+from storage.workitem_making import WorkItemMaking
+from storage.workitem_steps import WorkItems
 
 
-class Casebook(Referring, Verbs, Signing):
-    """The cases of one exchange: read them, refer, move them along, sign.
+class Casebook(Referring, WorkItemMaking, WorkItems, Signing):
+    """The cases of one exchange: read them, refer, move them along, sign; and all as work items.
 
     Each verb is one transaction: who may is asked of `casework.access`, what follows of
     `casework.lifecycle`, and the row changes only if it is still as it was read.

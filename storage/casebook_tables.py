@@ -398,6 +398,49 @@ lesions = Table(
     UniqueConstraint("uid", name="a_lesion_uid_is_one_lesion"),
 )
 
+workitems = Table(
+    "workitems",
+    metadata,
+    Column("case_id", ForeignKey("cases.id"), primary_key=True),
+    Column("uid", String(64)),
+    Column("transaction_uid", String(64), nullable=False, server_default=""),
+    Column("holder_id", Text, nullable=False, server_default=""),
+    Column("claimed_at", UtcDateTime),
+    Column("told", JSON, nullable=False),
+    Column("told_at", UtcDateTime),
+    UniqueConstraint("uid", name="a_work_item_uid_is_one_work_item"),
+)
+"""What clients of UPS-RS gave a case: its UID when they made it, the Transaction UID of a claim (by
+this holder at this time), progress and comments. A case that no client has touched has no row."""
+
+workitem_subscribers = Table(
+    "workitem_subscribers",
+    metadata,
+    Column("actor_id", Text, primary_key=True),
+    Column("ae_title", String(16), primary_key=True),
+    Column("sent_seq", BigInteger, nullable=False),
+    Column(
+        "went_down", Boolean(create_constraint=False), nullable=False, server_default=text("false")
+    ),
+)
+"""Who is told of work items, and up to which entry of the audit they were."""
+
+workitem_subscriptions = Table(
+    "workitem_subscriptions",
+    metadata,
+    Column("actor_id", Text, primary_key=True),
+    Column("ae_title", String(16), primary_key=True),
+    Column("target", String(64), primary_key=True),
+    Column("case_id", ForeignKey("cases.id")),
+    Column("criteria", JSON, nullable=False),
+    Column("is_on", Boolean(create_constraint=False), nullable=False),
+    Column("is_told", Boolean(create_constraint=False), nullable=False),
+    Column("suspended_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+"""To what: the worklist, a filter on it, or one case, which may be taken out of the worklist's."""
+Index("ix_workitem_subscriptions_case_id", workitem_subscriptions.c.case_id)
+
 audit = Table(
     "audit",
     metadata,

@@ -19,6 +19,8 @@ from storage.casebook_tables import (
     messages,
     reports,
     sent_instances,
+    workitem_subscriptions,
+    workitems,
 )
 from storage.database import chunks, insert_if_absent
 from storage.erasing_find import Doomed, Found, StudyKey
@@ -156,7 +158,9 @@ def remove_cases(conn: Connection, ids: Sequence[str]) -> None:
     for some in chunks(sorted(ids)):
         of_case = select(jobs.c.id).where(jobs.c.case_id.in_(some))
         _remove_jobs(conn, list(conn.execute(of_case).scalars()))
-        for table in (messages, reports, captures, case_studies):
+        for table in (
+            messages, reports, captures, case_studies, workitems, workitem_subscriptions,
+        ):  # fmt: skip
             conn.execute(delete(table).where(table.c.case_id.in_(some)))
         conn.execute(delete(cases).where(cases.c.id.in_(some)))
 

@@ -58,12 +58,18 @@ class SignIn:
             )
         return token
 
-    def actor_by_session(self, token: str, now: datetime) -> tuple[Actor, str] | None:
-        """Return who has a session and its CSRF token, or None when it has ended."""
+    def actor_by_session(
+        self, token: str, now: datetime, *, is_use: bool = True
+    ) -> tuple[Actor, str] | None:
+        """Return who has a session and its CSRF token, or None when it has ended.
+
+        A look that is no use of it does not keep it from ending.
+        """
         row = self._holder(sessions, token)
         if row is None or now - row.seen_at >= IDLE or now - row.opened_at >= ABSOLUTE:
             return None
-        self._seen(sessions, token, row.seen_at, now)
+        if is_use:
+            self._seen(sessions, token, row.seen_at, now)
         return actor_of(row), _hash(f"csrf:{token}")
 
     def close_session(self, token: str) -> None:

@@ -144,10 +144,11 @@ def following(step: Step) -> CaseState:
     return after(step.case.state, step.event)
 
 
-def say(step: Step, kind: str, text: str, *, reason: str = "") -> None:
-    """Add a turn to the conversation about a case."""
-    step.conn.execute(
-        insert(messages).values(
+def say(step: Step, kind: str, text: str, *, reason: str = "") -> int:
+    """Add a turn to the conversation about a case; return its number."""
+    made = step.conn.execute(
+        insert(messages)
+        .values(
             case_id=step.case.id,
             author=step.actor.name,
             author_id=step.actor.id,
@@ -158,4 +159,6 @@ def say(step: Step, kind: str, text: str, *, reason: str = "") -> None:
             reason=reason,
             at=step.now,
         )
+        .returning(messages.c.id)
     )
+    return int(made.scalar_one())

@@ -46,17 +46,7 @@ class Verbs(Steps):
         What another reader had drafted is not carried on.
         """
 
-        def decide(step: Step) -> Change | None:
-            if step.case.state in HELD:
-                if step.case.holder_id == actor.id:
-                    return None
-                raise self._claimed_by_other(step.case, step.now)
-            values = {"holder_id": actor.id, "holder_name": actor.name, "claimed_at": step.now}
-            if _draft_by(step) not in {"", actor.id}:
-                values |= {"draft": None, "draft_by": ""}
-            return Change(following(step), values)
-
-        return self._take(actor, case_id, Event.CLAIM, decide)
+        return self._take(actor, case_id, Event.CLAIM, self._claiming)
 
     def release(self, actor: Actor, case_id: str) -> Case:
         """Give a case back to the pool."""
@@ -92,14 +82,7 @@ class Verbs(Steps):
     def decline(self, actor: Actor, case_id: str, *, reason: str) -> Case:
         """Refuse to read a case, and say why."""
 
-        def decide(step: Step) -> Change:
-            state = following(step)
-            if not reason.strip():
-                raise Invalid("Say why the case is declined.", code="reason-missing")
-            say(step, "decline", reason.strip())
-            return Change(state, {"waiting_reason": ""})
-
-        return self._take(actor, case_id, Event.DECLINE, decide)
+        return self._take(actor, case_id, Event.DECLINE, lambda step: declined(step, reason))
 
     def withdraw(self, actor: Actor, case_id: str, *, reason: str) -> Case:
         """Take a referral back."""
@@ -137,6 +120,27 @@ class Verbs(Steps):
             )
 
         return self._take(actor, case_id, Event.ACKNOWLEDGE, decide)
+
+    def _claiming(self, step: Step) -> Change | None:
+        """Return what a claim changes; None when the holder claims again."""
+        actor = step.actor
+        if step.case.state in HELD:
+            if step.case.holder_id == actor.id:
+                return None
+            raise self._claimed_by_other(step.case, step.now)
+        values = {"holder_id": actor.id, "holder_name": actor.name, "claimed_at": step.now}
+        if _draft_by(step) not in {"", actor.id}:
+            values |= {"draft": None, "draft_by": ""}
+        return Change(following(step), values)
+
+
+def declined(step: Step, reason: str) -> Change:
+    """Return what declining a case changes, having said why."""
+    state = following(step)
+    if not reason.strip():
+        raise Invalid("Say why the case is declined.", code="reason-missing")
+    say(step, "decline", reason.strip())
+    return Change(state, {"waiting_reason": ""})
 
 
 def _back_to_pool(step: Step) -> Change:

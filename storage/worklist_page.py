@@ -64,6 +64,7 @@ class Filters:
     holder: str | None = None
     mine: str | None = None
     q: str | None = None
+    also: tuple[ColumnElement[bool], ...] = ()  # what a query of work items asks besides
 
     def states_of(self, group: Collection[str]) -> list[str]:
         """Return those of a group of states that are wanted."""
@@ -117,7 +118,7 @@ def _checks(filters: Filters) -> list[_Clause]:
     if filters.mine is not None:
         (created_by,) = plain([cases.c.created_by])
         wanted.append(or_(_holder == filters.mine, created_by == filters.mine))
-    return wanted
+    return [*wanted, *filters.also]
 
 
 def _newest(

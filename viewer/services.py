@@ -24,6 +24,7 @@ from storage.ledger import Ledger
 from storage.outbox import Outbox
 from storage.people import People
 from storage.retention import Retention
+from storage.subscriptions import Subscriptions
 
 _KEY = "lysbro"
 
@@ -41,6 +42,8 @@ class WebSettings:
     max_form_parts: int = 50
     max_photo_bytes: int = 64 << 20
     metrics_public: bool = False
+    ae_title: str = "LYSBRO"
+    events_port: int = 0  # of the event channel of UPS-RS; 0: there is none
     language: str = "en"
     timezone: str = "Europe/Oslo"
     cache: Path | None = None  # previews are kept here; None: nowhere
@@ -97,6 +100,7 @@ class Services:
     clock: Callable[[], datetime]
     photos: PhotoDoor | None = None
     erasing: Erasing | None = None
+    subscriptions: Subscriptions | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""
@@ -118,6 +122,14 @@ def erasing() -> Erasing:
     found = services().erasing
     if found is None:
         raise Unavailable("This server erases nothing. Use the command line of another.")
+    return found
+
+
+def subscriptions() -> Subscriptions:
+    """Return who is told of work items, or raise Unavailable where that is not wired in."""
+    found = services().subscriptions
+    if found is None:
+        raise Unavailable("This server keeps no subscriptions to work items.")
     return found
 
 

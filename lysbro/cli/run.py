@@ -12,7 +12,7 @@ import click
 from lysbro import logs
 from lysbro.cli.context import Parts, json_option, read_settings, settings_options, with_parts
 from lysbro.cli.output import show
-from lysbro.processes import ROLES, require_free
+from lysbro.processes import ROLES, require_free, with_companions
 from lysbro.secure import require_tls
 from lysbro.status import gather, in_words
 from lysbro.supervise import Child, Supervisor
@@ -26,12 +26,14 @@ from lysbro.supervise import Child, Supervisor
     show_default=True,
     help="Which processes to run here, with commas.",
 )
-def serve(data: Path | None, config: Path | None, only: str) -> None:
+@click.option("--alone", is_flag=True, hidden=True, help="Nothing beside it: a child of ours.")
+def serve(data: Path | None, config: Path | None, only: str, *, alone: bool) -> None:
     """Run the exchange until SIGTERM or Ctrl-C, then drain and stop."""
     settings = read_settings(data, config)
     roles = [name.strip() for name in only.split(",") if name.strip()]
     if not roles or any(role not in ROLES for role in roles):
         raise click.BadParameter(f"choose from {', '.join(ROLES)}", param_hint="--only")
+    roles = roles if alone else with_companions(settings, roles)
     if len(roles) == 1:
         logs.configure(
             level=settings.log_level, as_json=settings.log_format == "json", process=roles[0]
@@ -47,7 +49,7 @@ def serve(data: Path | None, config: Path | None, only: str) -> None:
         *([f"--config={config.resolve()}"] if config else []),
     ]
     children = [
-        Child(role, [sys.executable, "-m", "lysbro", "serve", "--only", role, *flags])
+        Child(role, [sys.executable, "-m", "lysbro", "serve", "--only", role, "--alone", *flags])
         for role in roles
     ]
     raise click.exceptions.Exit(Supervisor(children).run())

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import ssl
 import subprocess
 import urllib.request
@@ -17,6 +18,8 @@ from typing import Any
 
 import pytest
 from pynetdicom import AE
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from lysbro import pool
 from lysbro.supervise import die_with_parent
@@ -64,13 +67,14 @@ def ports(**more: object) -> dict[str, object]:
 
 @contextmanager
 def front(
-    machine: Machine, program: str, *, web: int, bridges: list[int]
+    machine: Machine, program: str, *, web: int, events: int, bridges: list[int]
 ) -> Iterator[tuple[int, int]]:
     """Run the front on ports of this machine; give those of HTTPS and of DICOM."""
     text = (ROOT / "deploy" / "haproxy.cfg").read_text()
     text = re.sub(r"(?ms)^resolvers docker.*?\n\n", "", text).replace(" resolvers docker", "")
     replicas = {
-        "web 1-16 web:8080": [web], "bridge 1-16 bridge:11112": bridges,
+        "web 1-16 web:8080": [web], "events 1-16 web:8083": [events],
+        "bridge 1-16 bridge:11112": bridges,
         "bridge 1-16 bridge:2762 port 11112": bridges,
     }  # fmt: skip
     for template, at in replicas.items():
@@ -130,12 +134,26 @@ def store_through(port: int, uid: str) -> int:
         link.release()
 
 
-def go_through_the_front(machine: Machine, program: str, web: int, bridges: list[int]) -> None:
-    with front(machine, program, web=web, bridges=bridges) as (https, dicom):
+def status_of_channel(port: int, trust: ssl.SSLContext) -> int:
+    """Return what a stranger is answered who asks for an event channel through the front."""
+    address = f"wss://{HOST}/dicom-web/subscribers/WATCH"
+    with socket.create_connection(("127.0.0.1", port), 5) as sock:
+        try:
+            with connect(address, sock=sock, ssl=trust, proxy=None):
+                return 101
+        except InvalidStatus as error:
+            return error.response.status_code
+
+
+def go_through_the_front(
+    machine: Machine, program: str, web: int, events: int, bridges: list[int]
+) -> None:
+    with front(machine, program, web=web, events=events, bridges=bridges) as (https, dicom):
         trust = ssl.create_default_context(cafile=str(machine.folder / "secrets" / "web.pem"))
         trust.check_hostname = False  # it is reached by its address here
         page = urllib.request.Request(f"https://127.0.0.1:{https}/login", headers={"Host": HOST})
         until(lambda: answers(page, context=trust), "the sign-in page through the front")
+        until(lambda: status_of_channel(https, trust) == 401, "the event channel to ask who it is")
         until(lambda: store_through(dicom, "1.2.1.1") == 0x0000, "a store through the front")
         until(lambda: store_through(dicom, "1.2.1.2") == 0x0000, "another, to the other bridge")
 
@@ -146,7 +164,8 @@ def test_the_services_start_are_healthy_and_lose_nothing_when_one_is_taken_away(
     assert "made" in machine.must("prepare")
     assert "there" in machine.must("prepare")
     places = {
-        "bridge": ports(), "second": ports(), "web": ports(), "worker": ports(), "drain": ports(),
+        "bridge": ports(), "second": ports(), "web": ports(events_port=free_port()),
+        "worker": ports(), "drain": ports(),
     }  # fmt: skip
     machine.must("lysbro", "site", "add", "hammer", "--name", "Hammer", "--kind", "hospital")
     machine.must("lysbro", "ae", "add", "HAMMER_CT", "--site", "hammer")
@@ -161,11 +180,11 @@ def test_the_services_start_are_healthy_and_lose_nothing_when_one_is_taken_away(
             alive=lambda n=name: machine.running[n].poll() is None,
         )
     bridges = [int(str(places[name]["dicom_port"])) for name in ("bridge", "second")]
-    web = int(str(places["web"]["web_port"]))
+    web, events = (int(str(places["web"][f"{name}_port"])) for name in ("web", "events"))
     if HAPROXY is None:
         assert [store_through(port, f"1.2.1.{n}") for n, port in enumerate(bridges, 1)] == [0, 0]
     else:
-        go_through_the_front(machine, HAPROXY, web, bridges)
+        go_through_the_front(machine, HAPROXY, web, events, bridges)
     assert {p.name for p in machine.pool.iterdir() if p.is_dir()} >= {
         "bridge-1", "bridge-2", "web-1", "worker-1", "tools-1",
     }  # fmt: skip

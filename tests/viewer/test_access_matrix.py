@@ -9,6 +9,7 @@ import pytest
 from werkzeug.routing import Rule
 
 from casework.model import Patient, Role
+from casework.workitems import work_item_uid
 from viewer.fhir import resources
 
 SECRET = "Hemmelig"
@@ -41,6 +42,7 @@ def arguments(rule: Rule, *, case_id: str, study: str, series: str, instance: st
         "case_id": case_id, "study": study, "study_uid": study, "series": series,
         "series_uid": series, "instance": instance, "sop_instance_uid": instance, "uid": instance,
         "logical_id": patient if "Patient" in rule.rule else case_id, "frame": 1, "number": 1,
+        "workitem": work_item_uid(case_id), "aetitle": "WATCH",
         "numbers": "1", "n": 1, "version": 1, "code": "en", "filename": "x", "level": "STUDY",
     }  # fmt: skip
     values = {}
