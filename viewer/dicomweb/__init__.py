@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from viewer.dicomweb import qido, stow, wado
+from viewer.dicomweb import metadata, qido, stow, wado
 
 bp = Blueprint("dicomweb", __name__, url_prefix="/dicom-web")
 
 qido.add_to(bp)
 wado.add_to(bp)
+metadata.add_to(bp)
 stow.add_to(bp)
