@@ -18,6 +18,7 @@ from casework.errors import NotFound
 from casework.model import Actor, Patient
 from storage import completeness, conflicts, custodian, find, locate
 from storage.database import Database
+from storage.fingerprint import COLUMNS, fingerprint
 from storage.locate import Pack, Packed, ReadySeries
 from storage.matching import Key
 from storage.places import Places
@@ -117,23 +118,25 @@ class Index:
         sop_instance_uid: str | None = None,
     ) -> list[InstanceRow]:
         """Return the current instances of a study or series, by series and instance number."""
-        wanted = _of_study(scope, study_uid, site)
-        if series_uid is not None:
-            wanted.append(series.c.series_uid == series_uid)
-        if sop_instance_uid is not None:
-            wanted.append(instances.c.sop_instance_uid == sop_instance_uid)
-        statement = (
-            _current_instances()
-            .where(*wanted)
-            .order_by(
-                series.c.number.asc().nulls_last(),
-                series.c.pk,
-                instances.c.number.asc().nulls_last(),
-                instances.c.pk,
-            )
-        )
+        wanted = _of_address(scope, study_uid, series_uid, sop_instance_uid, site)
+        statement = _in_order(select(instances), wanted)
         with self._database.read() as conn:
             return [instance_row(row) for row in conn.execute(statement)]
+
+    def fingerprint(
+        self,
+        scope: Scope,
+        study_uid: str,
+        series_uid: str | None = None,
+        sop_instance_uid: str | None = None,
+    ) -> str:
+        """Return the fingerprint of what `instances_of` gives; empty where there is nothing."""
+        of: Select[Any] = select(*COLUMNS)
+        wanted = _of_address(scope, study_uid, series_uid, sop_instance_uid)
+        statement = _in_order(of, wanted)
+        with self._database.read() as conn:
+            found = conn.execute(statement).all()
+        return fingerprint([tuple(row) for row in found]) if found else ""
 
     def instance(self, scope: Scope, sop_instance_uid: str, site: str | None = None) -> InstanceRow:
         """Return the current instance of a UID within sight, or raise NotFound."""
@@ -203,16 +206,7 @@ class Index:
         self, scope: Scope, study_uid: str, site: str, *, limit: int, offset: int = 0
     ) -> list[tuple[InstanceRow, Trail]]:
         """Return some instances of a study within sight, by number, and where each has been."""
-        statement = (
-            _current_instances()
-            .where(*_of_study(scope, study_uid, site))
-            .order_by(
-                series.c.number.asc().nulls_last(),
-                series.c.pk,
-                instances.c.number.asc().nulls_last(),
-                instances.c.pk,
-            )
-        )
+        statement = _in_order(select(instances), _of_study(scope, study_uid, site))
         with self._database.read() as conn:
             rows = [
                 instance_row(row) for row in conn.execute(statement.limit(limit).offset(offset))
@@ -374,11 +368,42 @@ def _studies_seen(scope: Scope) -> Select[Any]:
     )
 
 
-def _current_instances() -> Select[Any]:
+def _of_address(
+    scope: Scope,
+    study_uid: str,
+    series_uid: str | None,
+    sop_instance_uid: str | None,
+    site: str | None = None,
+) -> list[ColumnElement[bool]]:
+    wanted = _of_study(scope, study_uid, site)
+    if series_uid is not None:
+        wanted.append(series.c.series_uid == series_uid)
+    if sop_instance_uid is not None:
+        wanted.append(instances.c.sop_instance_uid == sop_instance_uid)
+    return wanted
+
+
+def _in_order(of: Select[Any], wanted: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    """Return the instances that are wanted, by series and instance number."""
     return (
-        select(instances)
-        .join(series, series.c.pk == instances.c.series_pk)
-        .join(studies, studies.c.pk == series.c.study_pk)
+        _current(of)
+        .where(*wanted)
+        .order_by(
+            series.c.number.asc().nulls_last(),
+            series.c.pk,
+            instances.c.number.asc().nulls_last(),
+            instances.c.pk,
+        )
+    )
+
+
+def _current_instances() -> Select[Any]:
+    return _current(select(instances))
+
+
+def _current(of: Select[Any]) -> Select[Any]:
+    return of.join(series, series.c.pk == instances.c.series_pk).join(
+        studies, studies.c.pk == series.c.study_pk
     )
 
 

@@ -1,4 +1,4 @@
-"""Keeps previews on disk within a bound. Whatever is in it can be made again."""
+"""Keeps previews, or metadata, on disk within a bound. Whatever is in it can be made again."""
 
 from __future__ import annotations
 

@@ -43,8 +43,9 @@ class WebSettings:
     metrics_public: bool = False
     language: str = "en"
     timezone: str = "Europe/Oslo"
-    cache: Path | None = None  # previews are kept here; None: nowhere
-    cache_bytes: int = 1 << 30
+    cache: Path | None = None  # previews and metadata are kept here; None: nowhere
+    cache_bytes: int = 1 << 30  # of previews
+    metadata_cache_bytes: int = 256 << 20  # 0: none is kept
 
 
 class PhotoDoor(Protocol):
