@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, bindparam, func, select
 
 from casework.access import Scope
 from casework.completeness import Completeness, Evidence
@@ -25,6 +26,7 @@ from storage.places import Places
 from storage.query import read_query
 from storage.recompression_counts import Tally, tallies
 from storage.rows import (
+    HEAVY,
     ConflictRow,
     ConflictSide,
     InstanceRow,
@@ -34,6 +36,7 @@ from storage.rows import (
     StudyRow,
     StudyTrail,
     instance_row,
+    light_row,
     series_row,
     study_row,
 )
@@ -118,10 +121,21 @@ class Index:
         sop_instance_uid: str | None = None,
     ) -> list[InstanceRow]:
         """Return the current instances of a study or series, by series and instance number."""
-        wanted = _of_address(scope, study_uid, series_uid, sop_instance_uid, site)
-        statement = _in_order(select(instances), wanted)
+        address = _Address(study_uid, series_uid, sop_instance_uid, site)
         with self._database.read() as conn:
-            return [instance_row(row) for row in conn.execute(statement)]
+            return [instance_row(row) for row in conn.execute(*_asked(scope, address, "whole"))]
+
+    def light_instances_of(
+        self,
+        scope: Scope,
+        study_uid: str,
+        series_uid: str | None = None,
+        sop_instance_uid: str | None = None,
+    ) -> list[InstanceRow]:
+        """Return the same without what their headers say: enough to find and send their bytes."""
+        address = _Address(study_uid, series_uid, sop_instance_uid)
+        with self._database.read() as conn:
+            return [light_row(row) for row in conn.execute(*_asked(scope, address, "light"))]
 
     def fingerprint(
         self,
@@ -131,11 +145,9 @@ class Index:
         sop_instance_uid: str | None = None,
     ) -> str:
         """Return the fingerprint of what `instances_of` gives; empty where there is nothing."""
-        of: Select[Any] = select(*COLUMNS)
-        wanted = _of_address(scope, study_uid, series_uid, sop_instance_uid)
-        statement = _in_order(of, wanted)
+        address = _Address(study_uid, series_uid, sop_instance_uid)
         with self._database.read() as conn:
-            found = conn.execute(statement).all()
+            found = conn.execute(*_asked(scope, address, "fingerprint")).all()
         return fingerprint([tuple(row) for row in found]) if found else ""
 
     def instance(self, scope: Scope, sop_instance_uid: str, site: str | None = None) -> InstanceRow:
@@ -368,19 +380,41 @@ def _studies_seen(scope: Scope) -> Select[Any]:
     )
 
 
-def _of_address(
-    scope: Scope,
-    study_uid: str,
-    series_uid: str | None,
-    sop_instance_uid: str | None,
-    site: str | None = None,
-) -> list[ColumnElement[bool]]:
-    wanted = _of_study(scope, study_uid, site)
-    if series_uid is not None:
-        wanted.append(series.c.series_uid == series_uid)
-    if sop_instance_uid is not None:
-        wanted.append(instances.c.sop_instance_uid == sop_instance_uid)
-    return wanted
+_COLUMNS: Mapping[str, Sequence[Column[Any]]] = {
+    "whole": tuple(instances.c),
+    "light": tuple(column for column in instances.c if column.name not in HEAVY),
+    "fingerprint": COLUMNS,
+}
+
+
+class _Address(NamedTuple):
+    """Where current instances stand; the names are those of the statement's parameters."""
+
+    study_uid: str
+    series_uid: str | None = None
+    sop_instance_uid: str | None = None
+    site: str | None = None
+
+
+def _asked(scope: Scope, address: _Address, what: str) -> tuple[Select[Any], dict[str, str]]:
+    """Return the statement that gives the instances of an address, and its values."""
+    given = {name: value for name, value in address._asdict().items() if value is not None}
+    return _statement(scope, tuple(given), what), given
+
+
+@lru_cache(maxsize=256)
+def _statement(scope: Scope, given: Sequence[str], what: str) -> Select[Any]:
+    """Return a statement with parameters; to make one takes as long as to run it."""
+    wanted = [studies.c.study_uid == bindparam("study_uid"), study_clause(scope)]
+    if "site" in given:
+        wanted.append(studies.c.site == bindparam("site"))
+    else:
+        wanted += seen_copy_clause(scope)
+    if "series_uid" in given:
+        wanted.append(series.c.series_uid == bindparam("series_uid"))
+    if "sop_instance_uid" in given:
+        wanted.append(instances.c.sop_instance_uid == bindparam("sop_instance_uid"))
+    return _in_order(select(*_COLUMNS[what]), wanted)
 
 
 def _in_order(of: Select[Any], wanted: Sequence[ColumnElement[bool]]) -> Select[Any]:

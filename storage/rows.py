@@ -195,6 +195,14 @@ class ConflictRow:
     second: ConflictSide
 
 
+HEAVY = frozenset({"attributes", "pixel"})
+"""What a header says; it takes most of the time to read a row."""
+
+_LIGHT = tuple(
+    name
+    for name in InstanceRow.__dataclass_fields__
+    if name not in HEAVY | {"location", "received"}
+)
 _PLAIN = tuple(InstanceRow.__dataclass_fields__.keys() - {"pixel", "location", "received"})
 
 
@@ -221,6 +229,18 @@ def instance_row(row: Row[Any]) -> InstanceRow:
     return InstanceRow(
         **{name: found[name] for name in _PLAIN},
         pixel=None if pixel is None else PixelLayout.from_json(pixel),
+        location=location_of(row),
+        received=received_of(row),
+    )
+
+
+def light_row(row: Row[Any]) -> InstanceRow:
+    """Return the instance of a row of instances without what its header says."""
+    found = row._mapping
+    return InstanceRow(
+        **{name: found[name] for name in _LIGHT},
+        attributes={},
+        pixel=None,
         location=location_of(row),
         received=received_of(row),
     )

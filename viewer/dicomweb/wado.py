@@ -73,7 +73,8 @@ def add_to(bp: Blueprint) -> None:
 
 def retrieve(study: str, series: str | None = None, instance: str | None = None) -> Response:
     """Return instances as stored or as received; one alone may come without multipart."""
-    rows = rows_of(study, series, instance)
+    rows = services().index.light_instances_of(current_scope(), study, series, instance)
+    require_some(rows)
     single, wanted = _whole_form(rows, accept.wanted(), may_be_single=instance is not None)
     if instance is None:
         _note("images-retrieved", study, series, images=len(rows))
@@ -166,9 +167,14 @@ def rows_of(study: str, series: str | None, instance: str | None) -> Sequence[In
     """Return the instances of an address within sight, or raise NotFound."""
     index, scope = services().index, current_scope()
     rows = index.instances_of(scope, study, series, sop_instance_uid=instance)
+    require_some(rows)
+    return rows
+
+
+def require_some(rows: Sequence[InstanceRow]) -> None:
+    """Raise NotFound when there is nothing within sight."""
     if not rows:
         raise NotFound("There are no such images.", code="no-such-images")
-    return rows
 
 
 def _note_exported(rows: Sequence[InstanceRow]) -> None:
