@@ -10,7 +10,17 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, bindparam, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    func,
+    select,
+    type_coerce,
+)
 
 from casework.access import Scope
 from casework.completeness import Completeness, Evidence
@@ -39,8 +49,9 @@ from storage.rows import (
     light_row,
     series_row,
     study_row,
+    unread_row,
 )
-from storage.series_order import comes_behind, in_series_of
+from storage.series_order import comes_behind
 from storage.tables import instances, packs, patients, series, studies
 from storage.visibility import seen_copy_clause, study_clause
 
@@ -155,20 +166,24 @@ class Index:
         with self._database.read() as conn:
             return _instance(conn, scope, sop_instance_uid, site)
 
-    def instances_behind(self, scope: Scope, row: InstanceRow, count: int) -> list[InstanceRow]:
-        """Return the next instances of the series of one within sight, in the series' order."""
-        statement = (
-            _current_instances()
-            .where(
-                in_series_of(row),
-                comes_behind(row),
-                study_clause(scope),
-            )
-            .order_by(instances.c.number.asc().nulls_last(), instances.c.pk)
-            .limit(count)
-        )
+    def unread_instance(
+        self, scope: Scope, study_uid: str, series_uid: str, sop_instance_uid: str
+    ) -> InstanceRow | None:
+        """Return an instance whose header is read when it is asked for, or None."""
+        address = _Address(study_uid, series_uid, sop_instance_uid)
         with self._database.read() as conn:
-            return [instance_row(each) for each in conn.execute(statement)]
+            row = conn.execute(*_asked(scope, address, "unread")).first()
+            return None if row is None else unread_row(row)
+
+    def instances_behind(self, scope: Scope, row: InstanceRow, count: int) -> list[InstanceRow]:
+        """Return the next instances of the series of one within sight, in the series' order.
+
+        What their headers say is read when it is asked for.
+        """
+        values = {"of_pk": row.pk, "of_number": row.number, "count": count}
+        statement = _behind(scope, is_numbered=row.number is not None)
+        with self._database.read() as conn:
+            return [unread_row(each) for each in conn.execute(statement, values)]
 
     def find(
         self,
@@ -380,9 +395,13 @@ def _studies_seen(scope: Scope) -> Select[Any]:
     )
 
 
-_COLUMNS: Mapping[str, Sequence[Column[Any]]] = {
+_COLUMNS: Mapping[str, Sequence[ColumnElement[Any]]] = {
     "whole": tuple(instances.c),
     "light": tuple(column for column in instances.c if column.name not in HEAVY),
+    "unread": tuple(
+        type_coerce(column, Text).label(column.name) if column.name == "attributes" else column
+        for column in instances.c
+    ),
     "fingerprint": COLUMNS,
 }
 
@@ -400,6 +419,16 @@ def _asked(scope: Scope, address: _Address, what: str) -> tuple[Select[Any], dic
     """Return the statement that gives the instances of an address, and its values."""
     given = {name: value for name, value in address._asdict().items() if value is not None}
     return _statement(scope, tuple(given), what), given
+
+
+@lru_cache(maxsize=256)
+def _behind(scope: Scope, *, is_numbered: bool) -> Select[Any]:
+    return (
+        _current(select(*_COLUMNS["unread"]))
+        .where(comes_behind(is_numbered=is_numbered), study_clause(scope))
+        .order_by(instances.c.number.asc().nulls_last(), instances.c.pk)
+        .limit(bindparam("count", type_=Integer))
+    )
 
 
 @lru_cache(maxsize=256)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -231,6 +232,39 @@ def instance_row(row: Row[Any]) -> InstanceRow:
         pixel=None if pixel is None else PixelLayout.from_json(pixel),
         location=location_of(row),
         received=received_of(row),
+    )
+
+
+class _Unread(Mapping[str, Any]):
+    """What a header says, as text that is read when somebody asks for it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._values: Mapping[str, Any] | None = None
+
+    def __getitem__(self, keyword: str) -> Any:
+        return self._read()[keyword]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def _read(self) -> Mapping[str, Any]:
+        if self._values is None:
+            self._values = json.loads(self._text)
+        return self._values
+
+
+def unread_row(row: Row[Any]) -> InstanceRow:
+    """Return the instance of a row of instances whose `attributes` are text, where they can be."""
+    found = row._mapping
+    told, pixel = found["attributes"], found["pixel"]
+    return replace(
+        light_row(row),
+        attributes=_Unread(told) if isinstance(told, str) else told,
+        pixel=None if pixel is None else PixelLayout.from_json(pixel),
     )
 
 

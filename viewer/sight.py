@@ -106,10 +106,9 @@ class Sight:
         scope, study_uid, series_uid = series
         asked_at = self._clock()
         index = self._services.index
-        rows = index.instances_of(scope, study_uid, series_uid, sop_instance_uid=sop_instance_uid)
-        if not rows:
+        found = index.unread_instance(scope, study_uid, series_uid, sop_instance_uid)
+        if found is None:
             return None
-        found = rows[0]
         following = index.instances_behind(scope, found, _AHEAD) if self._lately.get(series) else []
         for each in (found, *following):
             self._rows.put((series, each.sop_instance_uid), each, asked_at=asked_at)
