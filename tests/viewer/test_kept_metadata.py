@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -186,17 +185,17 @@ def test_what_cannot_be_read_is_told_and_not_kept(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(world, 1, 2)
-    archive, read = type(world.parts.archive), type(world.parts.archive).open_part10
+    archive, read = type(world.parts.archive), type(world.parts.archive).read_stretch
 
-    def missing(self: Any, ref: Any) -> Any:
+    def missing(self: Any, ref: Any, *stretch: int) -> Any:
         if ref.number == 2:
             raise LysbroError("It is away.", code="store-down")
-        return read(self, ref)
+        return read(self, ref, *stretch)
 
     with monkeypatch.context() as broken:
-        broken.setattr(archive, "open_part10", missing)
+        broken.setattr(archive, "read_stretch", missing)
         assert world.client(READER).get(OF_SERIES).status_code >= 500
-        broken.setattr(archive, "open_part10", lambda *_: io.BytesIO(b"\xff" * 2000))
+        broken.setattr(archive, "read_stretch", lambda *_: b"\xff" * 2000)
         answer = world.client(READER).get(OF_SERIES)
         assert (answer.status_code, numbers_in(answer)) == (200, [1, 2])  # what the index knows
         assert "ETag" not in answer.headers

@@ -161,7 +161,7 @@ def _before_pixels(row: InstanceRow) -> bytes:
     """
     if row.pixel is None or row.transfer_syntax_uid == DEFLATED_LE:
         return services().archive.read_dataset(row)
-    with services().archive.open_part10(row) as source:
-        file = source.read(row.location.dataset_offset + row.pixel.offset)
-    head_bytes = 12 if file[-12:-8] in _PIXEL_TAGS else 8
-    return file[row.location.dataset_offset : -head_bytes]
+    archive = services().archive
+    data = archive.read_stretch(row, row.location.dataset_offset, row.pixel.offset)
+    head_bytes = 12 if data[-12:-8] in _PIXEL_TAGS else 8
+    return data[:-head_bytes]
