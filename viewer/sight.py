@@ -71,11 +71,11 @@ class Sight:
         self._turns = [Lock() for _ in range(_TURNS)]
         self._lately: Briefly[bool] = Briefly(for_s=_LATELY_S, clock=clock)
 
-    def actor(self, *, bearer: str = "", session: str = "") -> Actor | None:
+    def actor(self, *, bearer: str = "", session: str = "", is_anew: bool = False) -> Actor | None:
         """Return who has a token or a session, or None for a stranger, who is asked for anew."""
         secret = bearer or session
         key = (bool(bearer), hashlib.sha256(secret.encode()).digest())
-        actor = self._actors.get(key)
+        actor = None if is_anew else self._actors.get(key)
         if actor is not None:
             return actor
         asked_at, now = self._clock(), self._services.clock()

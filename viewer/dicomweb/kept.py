@@ -15,6 +15,7 @@ from functools import lru_cache
 from werkzeug.http import parse_accept_header, parse_etags
 
 from casework.access import Scope
+from storage.filemeta import IMPLEMENTATION_VERSION_NAME
 from storage.remade import METADATA, keeping
 from viewer.dicomweb.dicom_json import MEDIA_TYPE
 from viewer.preview_cache import PreviewCache
@@ -70,13 +71,15 @@ class KeptMetadata:
         self._index = known.index
         # what is derived while a mirror stands by was read from bytes that had their hash
         archive = known.archive
-        self._salt = f"{FORM} {archive.mirror is not None} {archive.walk_limits}"
+        is_checked = archive.mirror is not None
+        self._salt = f"{FORM} {IMPLEMENTATION_VERSION_NAME} {is_checked} {archive.walk_limits}"
         self._cache = settings.cache if settings.metadata_cache_bytes else None
         self._files = PreviewCache(
             self._cache / METADATA if self._cache else None,
             limit_bytes=settings.metadata_cache_bytes,
+            look_every_bytes=settings.metadata_cache_bytes // 16,
         )
-        self._most_bytes = settings.metadata_cache_bytes // 4
+        self._most_bytes = settings.metadata_cache_bytes // 8
 
     def find(self, address: Address, conditions: Conditions) -> Answer | None:
         """Return the answer as of now, or None where it has to be derived."""

@@ -129,7 +129,7 @@ class FrameLane:
         )
 
     def _metadata(self, environ: WSGIEnvironment, study: str, series: str | None) -> _Short | None:
-        actor = self._caller(environ)
+        actor = self._caller(environ, is_anew=True)
         if actor is None or not takes_json(_ranges(environ)):
             return None
         address = Address(scope_of(actor), study, series)
@@ -173,17 +173,17 @@ class FrameLane:
             renderer = imaging().renderer
         return JPEG, [renderer.rendered(row, number)]
 
-    def _caller(self, environ: WSGIEnvironment) -> Actor | None:
-        """Return who asks plainly, or None."""
+    def _caller(self, environ: WSGIEnvironment, *, is_anew: bool = False) -> Actor | None:
+        """Return who asks plainly, or None; as of now, or of a moment ago."""
         if environ.get("QUERY_STRING") or environ.get("SCRIPT_NAME"):
             return None
         if any(name in environ for name in _ELSEWHERE) or not self._trusts(_host(environ)):
             return None
         scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() == "bearer":
-            return self._sight.actor(bearer=token.strip())
+            return self._sight.actor(bearer=token.strip(), is_anew=is_anew)
         session = parse_cookie(environ.get("HTTP_COOKIE", "")).get(self._cookie)
-        return self._sight.actor(session=session) if session else None
+        return self._sight.actor(session=session, is_anew=is_anew) if session else None
 
     def _is_trusted(self, host: str) -> bool:
         hosts = self._services.settings.trusted_hosts
