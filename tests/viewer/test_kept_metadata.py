@@ -222,6 +222,20 @@ def test_what_cannot_be_read_is_told_and_not_kept(
     assert len(files(world)) == 1
 
 
+def test_headers_from_afar_come_in_their_order_and_errors_are_told(
+    world: World, plain: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(world, *range(1, 6))
+    near = plain.get(OF_SERIES).data
+    monkeypatch.setattr("viewer.dicomweb.metadata.is_local", lambda _: False)
+    monkeypatch.setattr("viewer.dicomweb.metadata._AHEAD", 2)
+    assert plain.get(OF_SERIES).data == near
+    for path in (world.parts.settings.data / "spool").glob("*.seg"):
+        path.unlink()
+    assert world.client(READER).get(OF_SERIES).status_code >= 400
+    assert files(world) == []
+
+
 def test_a_file_that_is_not_whole_is_made_anew(world: World, plain: FlaskClient) -> None:
     store(world, 1)
     same_as_derived(world, plain)

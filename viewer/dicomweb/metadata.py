@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -15,8 +17,10 @@ from flask import Blueprint, Flask, Response, current_app, request, stream_with_
 
 from casework.errors import Invalid
 from casework.model import Actor
+from storage.archive import Archive
 from storage.dicom_json import dicom_json as dataset_json
 from storage.fingerprint import fingerprint_of
+from storage.objects import is_local
 from storage.part10 import DEFLATED_LE, BytesSource
 from storage.rows import InstanceRow
 from viewer.dicomweb import accept, dicom_json
@@ -37,6 +41,8 @@ _HELD_CHARS = 32 << 20
 _PIXEL_TAGS = frozenset(
     bytes.fromhex(tag) for tag in ("e07f1000", "e07f0800", "e07f0900", "7fe00010")
 )
+
+_REQUESTS, _AHEAD = 8, 64
 
 
 def add_to(bp: Blueprint) -> None:
@@ -117,13 +123,24 @@ def _derived(rows: Sequence[InstanceRow]) -> tuple[list[str], Iterator[str] | No
 
 def _pieces(rows: Sequence[InstanceRow]) -> Iterator[tuple[str, bool]]:
     """Yield the pieces of one JSON array, each with whether it could be read."""
-    for position, row in enumerate(rows):
-        header, can_be_read = header_of(row)
+    for position, (header, can_be_read) in enumerate(_headers(services().archive, rows)):
         yield ("," if position else "[") + json.dumps(header), can_be_read
     yield "]", True
 
 
-def header_of(row: InstanceRow) -> tuple[dict[str, Any], bool]:
+def _headers(
+    archive: Archive, rows: Sequence[InstanceRow]
+) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Yield the headers; from afar several come at a time, for each is a request."""
+    if is_local(archive.store):
+        yield from (header_of(archive, row) for row in rows)
+        return
+    with ThreadPoolExecutor(_REQUESTS, thread_name_prefix="headers") as pool:
+        for start in range(0, len(rows), _AHEAD):
+            yield from pool.map(partial(header_of, archive), rows[start : start + _AHEAD])
+
+
+def header_of(archive: Archive, row: InstanceRow) -> tuple[dict[str, Any], bool]:
     """Return a header as JSON, and whether it could be read.
 
     What cannot be read in it comes from what the index took of it. The same bytes always give the
@@ -138,9 +155,9 @@ def header_of(row: InstanceRow) -> tuple[dict[str, Any], bool]:
     }
     try:
         header = dataset_json(
-            BytesSource(_before_pixels(row)),
+            BytesSource(_before_pixels(archive, row)),
             transfer_syntax_uid=row.transfer_syntax_uid,
-            limits=services().archive.walk_limits,
+            limits=archive.walk_limits,
         )
     except Invalid as error:
         log.warning("header not readable", sop=row.sop_instance_uid, site=row.site, code=error.code)
@@ -153,15 +170,14 @@ def _of_tags(known: Mapping[str, Any], tags: Collection[str]) -> dict[str, Any]:
     return {keyword: v for keyword, v in known.items() if dicom_json.tag_of(keyword) in tags}
 
 
-def _before_pixels(row: InstanceRow) -> bytes:
+def _before_pixels(archive: Archive, row: InstanceRow) -> bytes:
     """Return the data set up to its pixel data.
 
     Tag, VR and length stand before the value: in 12 bytes, or 8 where the VR is implicit, as it is
     in some elements of odd files whatever their transfer syntax says.
     """
     if row.pixel is None or row.transfer_syntax_uid == DEFLATED_LE:
-        return services().archive.read_dataset(row)
-    archive = services().archive
+        return archive.read_dataset(row)
     data = archive.read_stretch(row, row.location.dataset_offset, row.pixel.offset)
     head_bytes = 12 if data[-12:-8] in _PIXEL_TAGS else 8
     return data[:-head_bytes]
