@@ -7,20 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Integer,
-    Select,
-    Text,
-    bindparam,
-    func,
-    select,
-    type_coerce,
-)
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from casework.access import Scope
 from casework.completeness import Completeness, Evidence
@@ -28,15 +17,15 @@ from casework.custody import CustodyEvent, CustodyRow, Trail, trail_of, with_syn
 from casework.errors import NotFound
 from casework.model import Actor, Patient
 from storage import completeness, conflicts, custodian, find, locate
+from storage.addresses import Address, asked, behind, current, in_order
 from storage.database import Database
-from storage.fingerprint import COLUMNS, fingerprint
+from storage.fingerprint import fingerprint
 from storage.locate import Pack, Packed, ReadySeries
 from storage.matching import Key
 from storage.places import Places
 from storage.query import read_query
 from storage.recompression_counts import Tally, tallies
 from storage.rows import (
-    HEAVY,
     ConflictRow,
     ConflictSide,
     InstanceRow,
@@ -51,7 +40,6 @@ from storage.rows import (
     study_row,
     unread_row,
 )
-from storage.series_order import comes_behind
 from storage.tables import instances, packs, patients, series, studies
 from storage.visibility import seen_copy_clause, study_clause
 
@@ -132,9 +120,9 @@ class Index:
         sop_instance_uid: str | None = None,
     ) -> list[InstanceRow]:
         """Return the current instances of a study or series, by series and instance number."""
-        address = _Address(study_uid, series_uid, sop_instance_uid, site)
+        address = Address(study_uid, series_uid, sop_instance_uid, site)
         with self._database.read() as conn:
-            return [instance_row(row) for row in conn.execute(*_asked(scope, address, "whole"))]
+            return [instance_row(row) for row in conn.execute(*asked(scope, address, "whole"))]
 
     def light_instances_of(
         self,
@@ -144,9 +132,9 @@ class Index:
         sop_instance_uid: str | None = None,
     ) -> list[InstanceRow]:
         """Return the same without what their headers say: enough to find and send their bytes."""
-        address = _Address(study_uid, series_uid, sop_instance_uid)
+        address = Address(study_uid, series_uid, sop_instance_uid)
         with self._database.read() as conn:
-            return [light_row(row) for row in conn.execute(*_asked(scope, address, "light"))]
+            return [light_row(row) for row in conn.execute(*asked(scope, address, "light"))]
 
     def fingerprint(
         self,
@@ -156,9 +144,9 @@ class Index:
         sop_instance_uid: str | None = None,
     ) -> str:
         """Return the fingerprint of what `instances_of` gives; empty where there is nothing."""
-        address = _Address(study_uid, series_uid, sop_instance_uid)
+        address = Address(study_uid, series_uid, sop_instance_uid)
         with self._database.read() as conn:
-            found = conn.execute(*_asked(scope, address, "fingerprint")).all()
+            found = conn.execute(*asked(scope, address, "fingerprint")).all()
         return fingerprint([tuple(row) for row in found]) if found else ""
 
     def instance(self, scope: Scope, sop_instance_uid: str, site: str | None = None) -> InstanceRow:
@@ -170,9 +158,9 @@ class Index:
         self, scope: Scope, study_uid: str, series_uid: str, sop_instance_uid: str
     ) -> InstanceRow | None:
         """Return an instance whose header is read when it is asked for, or None."""
-        address = _Address(study_uid, series_uid, sop_instance_uid)
+        address = Address(study_uid, series_uid, sop_instance_uid)
         with self._database.read() as conn:
-            row = conn.execute(*_asked(scope, address, "unread")).first()
+            row = conn.execute(*asked(scope, address, "unread")).first()
             return None if row is None else unread_row(row)
 
     def instances_behind(self, scope: Scope, row: InstanceRow, count: int) -> list[InstanceRow]:
@@ -181,7 +169,7 @@ class Index:
         What their headers say is read when it is asked for.
         """
         values = {"of_pk": row.pk, "of_number": row.number, "count": count}
-        statement = _behind(scope, is_numbered=row.number is not None)
+        statement = behind(scope, is_numbered=row.number is not None)
         with self._database.read() as conn:
             return [unread_row(each) for each in conn.execute(statement, values)]
 
@@ -233,7 +221,7 @@ class Index:
         self, scope: Scope, study_uid: str, site: str, *, limit: int, offset: int = 0
     ) -> list[tuple[InstanceRow, Trail]]:
         """Return some instances of a study within sight, by number, and where each has been."""
-        statement = _in_order(select(instances), _of_study(scope, study_uid, site))
+        statement = in_order(select(instances), _of_study(scope, study_uid, site))
         with self._database.read() as conn:
             rows = [
                 instance_row(row) for row in conn.execute(statement.limit(limit).offset(offset))
@@ -395,79 +383,8 @@ def _studies_seen(scope: Scope) -> Select[Any]:
     )
 
 
-_COLUMNS: Mapping[str, Sequence[ColumnElement[Any]]] = {
-    "whole": tuple(instances.c),
-    "light": tuple(column for column in instances.c if column.name not in HEAVY),
-    "unread": tuple(
-        type_coerce(column, Text).label(column.name) if column.name == "attributes" else column
-        for column in instances.c
-    ),
-    "fingerprint": COLUMNS,
-}
-
-
-class _Address(NamedTuple):
-    """Where current instances stand; the names are those of the statement's parameters."""
-
-    study_uid: str
-    series_uid: str | None = None
-    sop_instance_uid: str | None = None
-    site: str | None = None
-
-
-def _asked(scope: Scope, address: _Address, what: str) -> tuple[Select[Any], dict[str, str]]:
-    """Return the statement that gives the instances of an address, and its values."""
-    given = {name: value for name, value in address._asdict().items() if value is not None}
-    return _statement(scope, tuple(given), what), given
-
-
-@lru_cache(maxsize=256)
-def _behind(scope: Scope, *, is_numbered: bool) -> Select[Any]:
-    return (
-        _current(select(*_COLUMNS["unread"]))
-        .where(comes_behind(is_numbered=is_numbered), study_clause(scope))
-        .order_by(instances.c.number.asc().nulls_last(), instances.c.pk)
-        .limit(bindparam("count", type_=Integer))
-    )
-
-
-@lru_cache(maxsize=256)
-def _statement(scope: Scope, given: Sequence[str], what: str) -> Select[Any]:
-    """Return a statement with parameters; to make one takes as long as to run it."""
-    wanted = [studies.c.study_uid == bindparam("study_uid"), study_clause(scope)]
-    if "site" in given:
-        wanted.append(studies.c.site == bindparam("site"))
-    else:
-        wanted += seen_copy_clause(scope)
-    if "series_uid" in given:
-        wanted.append(series.c.series_uid == bindparam("series_uid"))
-    if "sop_instance_uid" in given:
-        wanted.append(instances.c.sop_instance_uid == bindparam("sop_instance_uid"))
-    return _in_order(select(*_COLUMNS[what]), wanted)
-
-
-def _in_order(of: Select[Any], wanted: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    """Return the instances that are wanted, by series and instance number."""
-    return (
-        _current(of)
-        .where(*wanted)
-        .order_by(
-            series.c.number.asc().nulls_last(),
-            series.c.pk,
-            instances.c.number.asc().nulls_last(),
-            instances.c.pk,
-        )
-    )
-
-
 def _current_instances() -> Select[Any]:
-    return _current(select(instances))
-
-
-def _current(of: Select[Any]) -> Select[Any]:
-    return of.join(series, series.c.pk == instances.c.series_pk).join(
-        studies, studies.c.pk == series.c.study_pk
-    )
+    return current(select(instances))
 
 
 def _of_study(scope: Scope, study_uid: str, site: str | None) -> list[ColumnElement[bool]]:
