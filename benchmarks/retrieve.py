@@ -91,7 +91,7 @@ class Row:
     times_s: dict[str, list[float]] = field(default_factory=dict)
     cpu_s: dict[str, list[float]] = field(default_factory=dict)
     peak_bytes: dict[str, int] = field(default_factory=dict)
-    size_bytes: int = 0
+    size_bytes: dict[str, int] = field(default_factory=dict)  # as sent by each
 
 
 def measure(study: Study, archives: Sequence[Archive], rows: Sequence[Row], rounds: int) -> None:
@@ -102,7 +102,7 @@ def measure(study: Study, archives: Sequence[Archive], rows: Sequence[Row], roun
             for archive in [*archives[shift:], *archives[:shift]]:
                 before = cost_of(archive.pid)
                 started = time.perf_counter()
-                row.size_bytes = row.fetch(archive)
+                row.size_bytes[archive.name] = row.fetch(archive)
                 took_s = time.perf_counter() - started
                 after = cost_of(archive.pid)
                 if turn < 0:
@@ -350,7 +350,7 @@ def table(rows: Sequence[Row]) -> str:
             cpu_ms = statistics.median(row.cpu_s[name]) / row.count * 1e3
             lines.append(
                 f"| {row.count} by {row.name} | {name} | {median_s:.3f} "
-                f"| {row.count / median_s:.0f} | {row.size_bytes / median_s / 1e6:.0f} "
+                f"| {row.count / median_s:.0f} | {row.size_bytes[name] / median_s / 1e6:.0f} "
                 f"| {cpu_ms:.2f} | {row.peak_bytes[name] / 1e6:.0f} | {ratio:.2f} x |"
             )
     return "\n".join(lines)
