@@ -19,15 +19,17 @@ _BUFFER = 1 << 20
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
+_VERSION = re.compile(rb"\r\netag: *([^\r]+)", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 _TIMEOUT_S = 60.0
 
 
-def request(path: str, *, accept: str, port: int, authorization: str = "") -> bytes:
-    """Return a GET as it goes over the wire."""
+def request(path: str, *, accept: str, port: int, authorization: str = "", **more: str) -> bytes:
+    """Return a GET as it goes over the wire; further headers have `_` for `-`."""
     lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", f"Accept: {accept}"]
     if authorization:
         lines.append(f"Authorization: {authorization}")
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in more.items() if value]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
 
 
@@ -42,7 +44,7 @@ class Fetched:
 
 
 def fetch(port: int, requests: Sequence[bytes], *, connections: int) -> Fetched:
-    """Send every request once, so many at a time; every answer must be 200 and whole."""
+    """Send every request once, so many at a time; every answer must be whole, or 304."""
     waiting = deque(requests)
     selector = selectors.DefaultSelector()
     buffer = bytearray(_BUFFER)
@@ -78,6 +80,15 @@ def fetch(port: int, requests: Sequence[bytes], *, connections: int) -> Fetched:
         took_s=took_s,
         connections_made=sum(c.made for c in open_now),
     )
+
+
+def version_of(port: int, one: bytes) -> str:
+    """Return the entity tag of an answer; empty when it has none."""
+    with socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT_S) as sock:
+        sock.sendall(one.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
+        answer = b"".join(iter(lambda: sock.recv(_BUFFER), b""))
+    found = _VERSION.search(answer.partition(_HEAD_END)[0])
+    return found.group(1).decode("ascii") if found else ""
 
 
 def fetch_body(port: int, one: bytes) -> bytes:
@@ -166,12 +177,15 @@ class _Connection:
                 head, found, rest = self._held.partition(_HEAD_END)
                 if not found:
                     return True
-                if not head.startswith(b"HTTP/1.1 200"):
+                is_unchanged = head.startswith(b"HTTP/1.1 304")
+                if not (is_unchanged or head.startswith(b"HTTP/1.1 200")):
                     raise SystemExit(f"The server answered {head[:300]!r}")
                 self._held = rest
                 self._closes = bool(_CLOSE.search(head))
                 length = _LENGTH.search(head)
-                if length:
+                if is_unchanged:
+                    self._state, self._left = "body", 0
+                elif length:
                     self._state, self._left = "body", int(length.group(1))
                 elif _CHUNKED.search(head):
                     self._state = "chunk-size"

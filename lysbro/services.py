@@ -7,6 +7,7 @@ from __future__ import annotations
 from lysbro.photographs import PhotoIntake
 from lysbro.status import gather
 from lysbro.wiring import Parts
+from storage.remade import CACHE
 from viewer.services import Erasing, Services, WebSettings
 
 
@@ -30,10 +31,11 @@ def web_services(parts: Parts) -> Services:
             metrics_public=settings.metrics_public,
             language=settings.language,
             timezone=settings.timezone,
-            cache=settings.data.resolve() / "cache",
+            cache=settings.data.resolve() / CACHE,
             cache_bytes=settings.cache_bytes,
             ae_title=settings.ae_title,
             events_port=settings.events_port,
+            metadata_cache_bytes=settings.metadata_cache_bytes,
         ),
         clock=parts.clock,
         photos=PhotoIntake(parts),

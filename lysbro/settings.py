@@ -340,6 +340,11 @@ class Settings(BaseModel):
         description="most bytes of frames from S3 or another node kept in memory; 0: none",
     )
     cache_bytes: Bytes = Field(1 << 30, description="most bytes of previews kept on disk")
+    metadata_cache_bytes: int = Field(
+        256 << 20,
+        ge=0,
+        description="most bytes of metadata (DICOM JSON) kept on disk, compressed; 0: none",
+    )
 
     language: Literal["en", "nb"] = Field("en", description="language of pages for new visitors")
     timezone: str = Field("Europe/Oslo", description="zone in which times are shown")

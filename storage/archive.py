@@ -25,7 +25,7 @@ from storage.frame_reader import Frame, FrameReader
 from storage.index_process import IndexProcess
 from storage.indexer import Indexer
 from storage.intake import Intake
-from storage.objects import LocalFiles, ObjectStore
+from storage.objects import ObjectStore, is_local
 from storage.pace import Pace, drain_s
 from storage.part10 import DEFLATED_LE, BytesSource, WalkLimits, peek_identity, read_file_meta
 from storage.positions import spooled
@@ -128,7 +128,7 @@ class Archive:
             self.spool,
             self._fallback or store,
             database,
-            is_local=isinstance(store, LocalFiles),
+            is_local=is_local(store),
             walk_limits=self.walk_limits,
             cache_bytes=frame_cache_bytes,
         )

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, bindparam, delete, update
 
 from casework.custody import CustodyEvent
 from casework.errors import LysbroError, NotFound, Refused
-from storage import copies, custodian, mirror_rows, pack_checks
+from storage import copies, custodian, mirror_rows, pack_checks, remade
 from storage.archive import Archive
 from storage.backup import sha256_of_backup
 from storage.checked_reading import has_its_hash
@@ -90,6 +90,8 @@ def repair(
         for instance in bad:
             if instance.location.in_spool:
                 mending.spooled(instance)
+    if done.instances or done.packs:
+        remade.forget_all(archive.data)  # it may have been made from what was damaged
     return done
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from pydicom.datadict import dictionary_VR
@@ -56,7 +57,9 @@ def _element(
     vr = _vr(tag, element)
     if vr in _BULK or not element.value:
         return {"vr": vr}
-    values = _values(element.value, vr, encodings, little_endian=little_endian)
+    is_short = len(element.value) <= _REMEMBERED_BYTES
+    read = _remembered if is_short else _values
+    values = read(element.value, vr, tuple(encodings), little_endian)
     return {"vr": vr, "Value": values} if values else {"vr": vr}
 
 
@@ -70,7 +73,7 @@ def _vr(tag: int, element: Element) -> str:
     return _AMBIGUOUS.get(vr, vr)
 
 
-def _values(raw: bytes, vr: str, encodings: Sequence[str], *, little_endian: bool) -> list[Any]:
+def _values(raw: bytes, vr: str, encodings: tuple[str, ...], little_endian: bool) -> list[Any]:
     if vr in BINARY_FORMATS:
         found = numbers(raw, vr, little_endian=little_endian)
         return [n if math.isfinite(n) else None for n in found]
@@ -91,6 +94,11 @@ def _values(raw: bytes, vr: str, encodings: Sequence[str], *, little_endian: boo
     if vr == "IS":
         return [integer(p) if integer(p) is not None else (p or None) for p in parts]
     return [p or None for p in parts]
+
+
+_REMEMBERED_BYTES = 64
+_remembered = lru_cache(maxsize=2048)(_values)
+"""Most elements of a slice are those of the slice before it; nobody changes the lists."""
 
 
 def _name(text: str) -> dict[str, str]:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from storage.source import read_exactly
+
 _IOV_MAX = 512
 _BUFFER_BYTES = 1 << 20
 _OUT_OF_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -59,6 +61,28 @@ def free_bytes(folder: Path) -> int:
 def open_stretch(descriptor: int, offset: int, length: int) -> BinaryIO:
     """Return a stream over a stretch of a file; closing it closes the descriptor."""
     return io.BufferedReader(_Stretch(descriptor, offset, length), buffer_size=_BUFFER_BYTES)
+
+
+class Stretch:
+    """A stretch of a file that others read too; a read gives all that it asks for, in one piece.
+
+    No buffer of its own stands between: who asks for much is given it without a copy.
+    """
+
+    def __init__(self, descriptor: int, offset: int, length: int) -> None:
+        self._descriptor = descriptor
+        self._offset = offset
+        self._left = length
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, fewer only where the stretch or the file ends."""
+        data = read_exactly(self._descriptor, self._offset, min(size, self._left))
+        self._offset += len(data)
+        self._left -= len(data)
+        return data
+
+    def close(self) -> None:
+        """Leave the file open."""
 
 
 class _Stretch(io.RawIOBase):

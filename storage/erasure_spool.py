@@ -8,7 +8,6 @@ node.
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import select
 
+from storage import remade
 from storage.archive import Archive
 from storage.disk import sync_folder, write_all_at
 from storage.journal import Entry, Seal, encode_erased, scan
@@ -28,7 +28,6 @@ from storage.tables import IN_SPOOL, instances
 
 log = structlog.get_logger()
 
-PREVIEWS = Path("cache", "previews")
 _ABANDONED_S = 900.0
 """A file that nobody has written for so long is nobody's."""
 
@@ -53,7 +52,7 @@ def clear_folder(archive: Archive, packing: Path, wanted: Wanted) -> str:
 
     Called by the one who holds the packing lock.
     """
-    shutil.rmtree(archive.data / PREVIEWS, ignore_errors=True)
+    remade.forget_all(archive.data)
     remove_temporaries(packing)
     archive.store.tidy()
     _clear_aside(archive.spool.aside, wanted)

@@ -17,7 +17,7 @@ from casework.audit import Deed
 from casework.erasure import ERASURE_FINISHED, RETENTION, Tombstone
 from casework.errors import LysbroError
 from casework.model import Actor
-from storage import intents, tombstones
+from storage import intents, remade, tombstones
 from storage.archive import Archive
 from storage.backup_erase import clear_backups
 from storage.copies import ObjectKey
@@ -27,7 +27,7 @@ from storage.erasing_rows import note_work
 from storage.erasure_aside import Sought, clear_aside
 from storage.erasure_mirror import bury_in_mirror, clear_mirror
 from storage.erasure_packs import clear_pack, intents_of, unknown_packs
-from storage.erasure_spool import PREVIEWS, Wanted, clear_folder
+from storage.erasure_spool import Wanted, clear_folder
 from storage.erasure_tables import (
     erasure_nodes,
     erasure_objects,
@@ -263,7 +263,7 @@ class Eraser:
             return
         archive = self._archive
         self._watch("aside")
-        shutil.rmtree(archive.data / PREVIEWS, ignore_errors=True)  # of who was reading meanwhile
+        remade.forget_all(archive.data)  # of who was reading meanwhile
         clear_aside(archive.store, self._sought(left))
         self._watch("backups")
         clear_backups(archive.store, self._scratch, left, self._objects(left))

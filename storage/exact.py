@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 from casework.errors import Unavailable
 
 CHUNK_BYTES = 1 << 20
 
 
+class Readable(Protocol):
+    """What a stream is made of."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes."""
+        ...
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
 def exactly(
-    stream: BinaryIO, length: int, name: str, *, at_end: Callable[[], None] | None = None
+    stream: Readable, length: int, name: str, *, at_end: Callable[[], None] | None = None
 ) -> BinaryIO:
     """Return a stream over the same bytes that raises Unavailable where some are missing.
 
@@ -57,7 +69,7 @@ def read_fully(stream: BinaryIO, length: int, name: str) -> bytes:
 class _Exact(io.RawIOBase):
     def __init__(
         self,
-        inner: BinaryIO,
+        inner: Readable,
         length: int,
         name: str,
         *,

@@ -17,7 +17,9 @@ from casework.custody import CustodyEvent, CustodyRow, Trail, trail_of, with_syn
 from casework.errors import NotFound
 from casework.model import Actor, Patient
 from storage import completeness, conflicts, custodian, find, locate
+from storage.addresses import Address, asked, behind, current, in_order
 from storage.database import Database
+from storage.fingerprint import fingerprint
 from storage.locate import Pack, Packed, ReadySeries
 from storage.matching import Key
 from storage.places import Places
@@ -33,10 +35,11 @@ from storage.rows import (
     StudyRow,
     StudyTrail,
     instance_row,
+    light_row,
     series_row,
     study_row,
+    unread_row,
 )
-from storage.series_order import comes_behind, in_series_of
 from storage.tables import instances, packs, patients, series, studies
 from storage.visibility import seen_copy_clause, study_clause
 
@@ -117,43 +120,58 @@ class Index:
         sop_instance_uid: str | None = None,
     ) -> list[InstanceRow]:
         """Return the current instances of a study or series, by series and instance number."""
-        wanted = _of_study(scope, study_uid, site)
-        if series_uid is not None:
-            wanted.append(series.c.series_uid == series_uid)
-        if sop_instance_uid is not None:
-            wanted.append(instances.c.sop_instance_uid == sop_instance_uid)
-        statement = (
-            _current_instances()
-            .where(*wanted)
-            .order_by(
-                series.c.number.asc().nulls_last(),
-                series.c.pk,
-                instances.c.number.asc().nulls_last(),
-                instances.c.pk,
-            )
-        )
+        address = Address(study_uid, series_uid, sop_instance_uid, site)
         with self._database.read() as conn:
-            return [instance_row(row) for row in conn.execute(statement)]
+            return [instance_row(row) for row in conn.execute(*asked(scope, address, "whole"))]
+
+    def light_instances_of(
+        self,
+        scope: Scope,
+        study_uid: str,
+        series_uid: str | None = None,
+        sop_instance_uid: str | None = None,
+    ) -> list[InstanceRow]:
+        """Return the same without what their headers say: enough to find and send their bytes."""
+        address = Address(study_uid, series_uid, sop_instance_uid)
+        with self._database.read() as conn:
+            return [light_row(row) for row in conn.execute(*asked(scope, address, "light"))]
+
+    def fingerprint(
+        self,
+        scope: Scope,
+        study_uid: str,
+        series_uid: str | None = None,
+        sop_instance_uid: str | None = None,
+    ) -> str:
+        """Return the fingerprint of what `instances_of` gives; empty where there is nothing."""
+        address = Address(study_uid, series_uid, sop_instance_uid)
+        with self._database.read() as conn:
+            found = conn.execute(*asked(scope, address, "fingerprint")).all()
+        return fingerprint([tuple(row) for row in found]) if found else ""
 
     def instance(self, scope: Scope, sop_instance_uid: str, site: str | None = None) -> InstanceRow:
         """Return the current instance of a UID within sight, or raise NotFound."""
         with self._database.read() as conn:
             return _instance(conn, scope, sop_instance_uid, site)
 
-    def instances_behind(self, scope: Scope, row: InstanceRow, count: int) -> list[InstanceRow]:
-        """Return the next instances of the series of one within sight, in the series' order."""
-        statement = (
-            _current_instances()
-            .where(
-                in_series_of(row),
-                comes_behind(row),
-                study_clause(scope),
-            )
-            .order_by(instances.c.number.asc().nulls_last(), instances.c.pk)
-            .limit(count)
-        )
+    def unread_instance(
+        self, scope: Scope, study_uid: str, series_uid: str, sop_instance_uid: str
+    ) -> InstanceRow | None:
+        """Return an instance whose header is read when it is asked for, or None."""
+        address = Address(study_uid, series_uid, sop_instance_uid)
         with self._database.read() as conn:
-            return [instance_row(each) for each in conn.execute(statement)]
+            row = conn.execute(*asked(scope, address, "unread")).first()
+            return None if row is None else unread_row(row)
+
+    def instances_behind(self, scope: Scope, row: InstanceRow, count: int) -> list[InstanceRow]:
+        """Return the next instances of the series of one within sight, in the series' order.
+
+        What their headers say is read when it is asked for.
+        """
+        values = {"of_pk": row.pk, "of_number": row.number, "count": count}
+        statement = behind(scope, is_numbered=row.number is not None)
+        with self._database.read() as conn:
+            return [unread_row(each) for each in conn.execute(statement, values)]
 
     def find(
         self,
@@ -203,16 +221,7 @@ class Index:
         self, scope: Scope, study_uid: str, site: str, *, limit: int, offset: int = 0
     ) -> list[tuple[InstanceRow, Trail]]:
         """Return some instances of a study within sight, by number, and where each has been."""
-        statement = (
-            _current_instances()
-            .where(*_of_study(scope, study_uid, site))
-            .order_by(
-                series.c.number.asc().nulls_last(),
-                series.c.pk,
-                instances.c.number.asc().nulls_last(),
-                instances.c.pk,
-            )
-        )
+        statement = in_order(select(instances), _of_study(scope, study_uid, site))
         with self._database.read() as conn:
             rows = [
                 instance_row(row) for row in conn.execute(statement.limit(limit).offset(offset))
@@ -375,11 +384,7 @@ def _studies_seen(scope: Scope) -> Select[Any]:
 
 
 def _current_instances() -> Select[Any]:
-    return (
-        select(instances)
-        .join(series, series.c.pk == instances.c.series_pk)
-        .join(studies, studies.c.pk == series.c.study_pk)
-    )
+    return current(select(instances))
 
 
 def _of_study(scope: Scope, study_uid: str, site: str | None) -> list[ColumnElement[bool]]:

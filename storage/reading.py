@@ -5,6 +5,7 @@ What lies in the spool of another node is read from that node, through a port.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import BinaryIO, Protocol, TypeVar
@@ -14,9 +15,9 @@ from sqlalchemy import ColumnElement, select
 from casework.errors import NotFound, Unavailable
 from storage import copies
 from storage.database import Database
-from storage.disk import open_stretch
+from storage.disk import Stretch, open_stretch
 from storage.exact import exactly, parts_of
-from storage.objects import LocalFiles, ObjectStore, read_range
+from storage.objects import ObjectStore, is_local, read_range
 from storage.rows import InstanceRow, Location
 from storage.spool import Spool
 from storage.tables import IN_SPOOL, instances, segments
@@ -24,6 +25,7 @@ from storage.tables import IN_SPOOL, instances, segments
 _T = TypeVar("_T")
 _EDGE = 8  # bytes at either end, by which zeros are suspected
 _GAP_BYTES = 64 << 10  # read along rather than asked for anew
+_OF_ONE_FILE = 64  # then it is opened anew: an erased file must not stay open for long
 
 
 class OtherSpools(Protocol):
@@ -84,17 +86,19 @@ class Reader:
     def open_each(self, refs: Sequence[InstanceRow]) -> Iterator[BinaryIO]:
         """Open Part 10 files one after the other; each is closed before the next is asked for.
 
-        What lies side by side in a pack that is not on this machine comes with one request.
+        What lies side by side in a pack comes with one request, or out of one open file.
         """
-        is_local = isinstance(self._store, LocalFiles)
         for run in side_by_side(refs):
-            if is_local or len(run) == 1:
-                yield from map(self.open_part10, run)
-                continue
-            first, last = run[0].location, run[-1].location
-            length = last.offset + last.length - first.offset
-            with self._store.open_range(first.container, first.offset, length) as stream:
-                yield from parts_of(stream, _parts(run))
+            if len(run) == 1:
+                yield self.open_part10(run[0])
+            elif is_local(self._store):
+                for some in _some_of(run):
+                    yield from _out_of_file(self._store.open_file(some[0].location.container), some)
+            else:
+                first, last = run[0].location, run[-1].location
+                length = last.offset + last.length - first.offset
+                with self._store.open_range(first.container, first.offset, length) as stream:
+                    yield from parts_of(stream, _parts(run))
 
     def read(self, ref: InstanceRow, offset: int, length: int) -> bytes:
         """Return a stretch of the Part 10 file of an instance."""
@@ -221,6 +225,21 @@ def side_by_side(refs: Sequence[InstanceRow]) -> Iterator[list[InstanceRow]]:
         run.append(ref)
     if run:
         yield run
+
+
+def _some_of(run: Sequence[InstanceRow]) -> Iterator[Sequence[InstanceRow]]:
+    for start in range(0, len(run), _OF_ONE_FILE):
+        yield run[start : start + _OF_ONE_FILE]
+
+
+def _out_of_file(descriptor: int, run: Sequence[InstanceRow]) -> Iterator[BinaryIO]:
+    try:
+        for ref in run:
+            at = ref.location
+            stretch = Stretch(descriptor, at.offset, at.length)
+            yield exactly(stretch, at.length, ref.sop_instance_uid)
+    finally:
+        os.close(descriptor)
 
 
 def _parts(run: Sequence[InstanceRow]) -> Iterator[tuple[int, int, str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -195,6 +196,14 @@ class ConflictRow:
     second: ConflictSide
 
 
+HEAVY = frozenset({"attributes", "pixel"})
+"""What a header says; it takes most of the time to read a row."""
+
+_LIGHT = tuple(
+    name
+    for name in InstanceRow.__dataclass_fields__
+    if name not in HEAVY | {"location", "received"}
+)
 _PLAIN = tuple(InstanceRow.__dataclass_fields__.keys() - {"pixel", "location", "received"})
 
 
@@ -221,6 +230,51 @@ def instance_row(row: Row[Any]) -> InstanceRow:
     return InstanceRow(
         **{name: found[name] for name in _PLAIN},
         pixel=None if pixel is None else PixelLayout.from_json(pixel),
+        location=location_of(row),
+        received=received_of(row),
+    )
+
+
+class _Unread(Mapping[str, Any]):
+    """What a header says, as text that is read when somebody asks for it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._values: Mapping[str, Any] | None = None
+
+    def __getitem__(self, keyword: str) -> Any:
+        return self._read()[keyword]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def _read(self) -> Mapping[str, Any]:
+        if self._values is None:
+            self._values = json.loads(self._text)
+        return self._values
+
+
+def unread_row(row: Row[Any]) -> InstanceRow:
+    """Return the instance of a row of instances whose `attributes` are text, where they can be."""
+    found = row._mapping
+    told, pixel = found["attributes"], found["pixel"]
+    return replace(
+        light_row(row),
+        attributes=_Unread(told) if isinstance(told, str) else told,
+        pixel=None if pixel is None else PixelLayout.from_json(pixel),
+    )
+
+
+def light_row(row: Row[Any]) -> InstanceRow:
+    """Return the instance of a row of instances without what its header says."""
+    found = row._mapping
+    return InstanceRow(
+        **{name: found[name] for name in _LIGHT},
+        attributes={},
+        pixel=None,
         location=location_of(row),
         received=received_of(row),
     )

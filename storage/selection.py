@@ -13,16 +13,9 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, select
 from casework.access import Scope
 from casework.errors import Invalid
 from storage.database import Database, chunks
-from storage.rows import InstanceRow, location_of, received_of
+from storage.rows import HEAVY, InstanceRow, light_row
 from storage.tables import instances, patients, series, studies
 from storage.visibility import seen_copy_clause, study_clause
-
-_HEAVY = ("attributes", "pixel")  # columns of what the header says
-_PLAIN = tuple(
-    name
-    for name in InstanceRow.__dataclass_fields__
-    if name not in (*_HEAVY, "location", "received")
-)
 
 
 @dataclass(frozen=True)
@@ -102,7 +95,7 @@ def _pieces(wanted: Selection) -> Iterator[Selection]:
 
 
 def _statement(scope: Scope, wanted: Selection) -> Select[tuple[object, ...]]:
-    light = [c for c in instances.c if c.name not in _HEAVY]
+    light = [c for c in instances.c if c.name not in HEAVY]
     conditions = _of_patient(wanted)
     for column, uids in (
         (studies.c.study_uid, wanted.study_uids),
@@ -138,12 +131,4 @@ def _of_patient(wanted: Selection) -> list[ColumnElement[bool]]:
 
 
 def _selected(row: Row[tuple[object, ...]]) -> Selected:
-    found = row._mapping
-    instance = InstanceRow(
-        **{name: found[name] for name in _PLAIN},
-        attributes={},
-        pixel=None,
-        location=location_of(row),
-        received=received_of(row),
-    )
-    return Selected(instance, found["case_id"] or "")
+    return Selected(light_row(row), row._mapping["case_id"] or "")

@@ -10,6 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from viewer import blueprints, guard, headers, metrics, problems
 from viewer.answers import WholeResponse
+from viewer.dicomweb import metadata
 from viewer.dicomweb.lane import FrameLane
 from viewer.services import Services, WebSettings, attach
 
@@ -29,6 +30,7 @@ def create_app(services: Services) -> Flask:
     )
     app.response_class = WholeResponse
     attach(app.extensions, services)
+    metadata.install(app, services)
     app.wsgi_app = FrameLane(app, services)  # type: ignore[method-assign]
     _believe_the_front(app, settings)
     metrics.install(app, services)

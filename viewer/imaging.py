@@ -8,6 +8,7 @@ from pathlib import Path
 from flask import current_app
 
 from storage.archive import Archive
+from storage.remade import PREVIEWS
 from viewer.frame_source import FrameSource
 from viewer.preview_cache import PreviewCache
 from viewer.render import Renderer
@@ -27,7 +28,7 @@ class Imaging:
 def make_imaging(archive: Archive, *, cache: Path | None, cache_bytes: int) -> Imaging:
     """Return a reader and a renderer over an archive, with previews kept in a folder."""
     source = FrameSource(archive)
-    previews = PreviewCache(cache / "previews" if cache else None, limit_bytes=cache_bytes)
+    previews = PreviewCache(cache / PREVIEWS if cache else None, limit_bytes=cache_bytes)
     return Imaging(source, Renderer(source, previews))
 
 

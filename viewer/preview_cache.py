@@ -1,10 +1,11 @@
-"""Keeps previews on disk within a bound. Whatever is in it can be made again."""
+"""Keeps previews, or metadata, on disk within a bound. Whatever is in it can be made again."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import secrets
+import sys
 from pathlib import Path
 from threading import Lock
 
@@ -14,10 +15,14 @@ _LOOK_EVERY = 100  # writes between two looks at how much there is
 class PreviewCache:
     """A folder of small files; the least recently used go first. Several processes may share it."""
 
-    def __init__(self, folder: Path | None, *, limit_bytes: int) -> None:
+    def __init__(
+        self, folder: Path | None, *, limit_bytes: int, look_every_bytes: int = sys.maxsize
+    ) -> None:
+        """`look_every_bytes`: how much is written at most between two looks, where files vary."""
         self._folder = folder
         self._limit_bytes = limit_bytes
-        self._writes = 0
+        self._look_every_bytes = look_every_bytes
+        self._writes = self._written_bytes = 0
         self._lock = Lock()
 
     def get(self, key: str) -> bytes | None:
@@ -50,7 +55,10 @@ class PreviewCache:
             return
         with self._lock:
             self._writes += 1
+            self._written_bytes += len(data)
             is_due = self._writes % _LOOK_EVERY == 1
+            if self._written_bytes > self._look_every_bytes:
+                self._written_bytes, is_due = 0, True
         if is_due:
             self.trim()
 

@@ -46,8 +46,9 @@ class WebSettings:
     events_port: int = 0  # of the event channel of UPS-RS; 0: there is none
     language: str = "en"
     timezone: str = "Europe/Oslo"
-    cache: Path | None = None  # previews are kept here; None: nowhere
-    cache_bytes: int = 1 << 30
+    cache: Path | None = None  # previews and metadata are kept here; None: nowhere
+    cache_bytes: int = 1 << 30  # of previews
+    metadata_cache_bytes: int = 256 << 20  # 0: none is kept
 
 
 class PhotoDoor(Protocol):

@@ -71,11 +71,11 @@ class Sight:
         self._turns = [Lock() for _ in range(_TURNS)]
         self._lately: Briefly[bool] = Briefly(for_s=_LATELY_S, clock=clock)
 
-    def actor(self, *, bearer: str = "", session: str = "") -> Actor | None:
+    def actor(self, *, bearer: str = "", session: str = "", is_anew: bool = False) -> Actor | None:
         """Return who has a token or a session, or None for a stranger, who is asked for anew."""
         secret = bearer or session
         key = (bool(bearer), hashlib.sha256(secret.encode()).digest())
-        actor = self._actors.get(key)
+        actor = None if is_anew else self._actors.get(key)
         if actor is not None:
             return actor
         asked_at, now = self._clock(), self._services.clock()
@@ -106,10 +106,9 @@ class Sight:
         scope, study_uid, series_uid = series
         asked_at = self._clock()
         index = self._services.index
-        rows = index.instances_of(scope, study_uid, series_uid, sop_instance_uid=sop_instance_uid)
-        if not rows:
+        found = index.unread_instance(scope, study_uid, series_uid, sop_instance_uid)
+        if found is None:
             return None
-        found = rows[0]
         following = index.instances_behind(scope, found, _AHEAD) if self._lately.get(series) else []
         for each in (found, *following):
             self._rows.put((series, each.sop_instance_uid), each, asked_at=asked_at)

@@ -11,6 +11,7 @@ from storage.objects.port import (
     LocalFiles,
     ObjectInfo,
     ObjectStore,
+    is_local,
     read_range,
     sha256_of_object,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "ObjectInfo",
     "ObjectStore",
     "S3Place",
+    "is_local",
     "make_bucket",
     "open_mirror",
     "open_store",

@@ -25,6 +25,7 @@ class FolderStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        self._prefix = f"{folder}{os.sep}"  # a frame is read sooner than a Path is made
         self._temporaries = folder / _TEMPORARIES
         self._temporaries.mkdir(exist_ok=True)
         sync_folder(folder.parent)
@@ -56,7 +57,7 @@ class FolderStore:
     def open_file(self, key: str) -> int:
         """Open the file of an object; see `LocalFiles`."""
         try:
-            return os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
+            return os.open(self._prefix + require_key(key), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError as error:
             raise no_such_object(key) from error
 

@@ -11,8 +11,9 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, TypeGuard, runtime_checkable
 
 from casework.errors import Conflict, Invalid, NotFound, Unavailable
 from storage.source import read_exactly
@@ -86,9 +87,20 @@ class LocalFiles(Protocol):
         ...
 
 
+def is_local(store: ObjectStore) -> TypeGuard[LocalFiles]:
+    """Tell whether the objects of a store are files of this machine."""
+    return _has_files(type(store))
+
+
+@lru_cache(maxsize=64)
+def _has_files(kind: type) -> bool:
+    # what `isinstance` of a protocol asks at each call takes as long as to open the file
+    return hasattr(kind, "open_file")
+
+
 def read_range(store: ObjectStore, key: str, offset: int, length: int) -> bytes:
     """Return a stretch of an object whole, or raise Unavailable when the object is too short."""
-    if isinstance(store, LocalFiles):
+    if is_local(store):
         descriptor = store.open_file(key)
         try:
             data = read_exactly(descriptor, offset, length)

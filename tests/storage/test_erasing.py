@@ -96,9 +96,10 @@ def test_every_byte_of_an_erased_study_is_gone_and_all_else_reads_back(
     assert pack(archive, clock) == 2
     receive_doomed(archive, 2, 3, 4)  # the second again, two in the spool only
     back_up(archive.database, archive.store, packing_folder(tmp_path), now=clock())
-    preview = tmp_path / "cache" / "previews" / "ab" / "cdef"
-    preview.parent.mkdir(parents=True)
-    preview.write_bytes(PIXELS)
+    for kind in ("previews", "metadata"):
+        made = tmp_path / "cache" / kind / "ab" / "cdef"
+        made.parent.mkdir(parents=True)
+        made.write_bytes(PIXELS)
     (tmp_path / "spool" / "aside" / "a.seg.512.torn").write_bytes(doomed(9))
     (packing_folder(tmp_path) / ".pack-cut-short").write_bytes(doomed(1))
     assert files_with(tmp_path, NAME, PIXELS)

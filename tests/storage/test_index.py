@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from casework.custody import CustodyEvent
 from casework.errors import Invalid, NotFound
 from casework.model import Actor, Patient, Role, SiteKind, Specialty
 from storage.database import Database
+from storage.fingerprint import fingerprint_of
 from storage.index import Index
 from storage.locate import Pack, Packed, live_records
 from storage.query import read_query
@@ -294,6 +296,36 @@ def test_instances_come_by_series_and_number(filled: Index, everything: Scope) -
     order = [(row.series_uid, row.number) for row in rows]
     assert order == [("1.2.3.2", 1), ("1.2.3.1", 1), ("1.2.3.1", 2)]
     assert len(filled.instances_of(everything, "1.2.3", "1.2.3.2")) == 1
+
+
+def test_what_comes_behind_is_of_those_with_a_number_or_of_those_without(
+    take: Take, make_record: MakeRecord, index: Index, everything: Scope
+) -> None:
+    take(*(make_record(InstanceNumber=n) for n in (None, 4, None, 3)))
+    rows = index.instances_of(everything, "1.2.3")
+    assert [row.number for row in rows] == [3, 4, None, None]
+    behind = [index.instances_behind(everything, row, 9) for row in rows]
+    assert behind == [[rows[1]], [], [rows[3]], []]
+
+
+def test_an_instance_is_the_same_however_much_of_it_is_read(
+    filled: Index, everything: Scope
+) -> None:
+    rows = filled.instances_of(everything, "1.2.3")
+    light = filled.light_instances_of(everything, "1.2.3")
+    assert light == [replace(row, attributes={}, pixel=None) for row in rows]
+    assert filled.fingerprint(everything, "1.2.3") == fingerprint_of(rows) == fingerprint_of(light)
+    for row in rows:
+        address = (row.study_uid, row.series_uid, row.sop_instance_uid)
+        unread = filled.unread_instance(everything, *address)
+        assert unread is not None
+        assert dict(unread.attributes) == row.attributes
+        assert unread == row
+    _, first, second = rows
+    assert filled.instances_behind(everything, first, 9) == [second]
+    assert filled.instances_behind(everything, first, 0) == []
+    assert filled.unread_instance(VARDO, *address) is None
+    assert filled.fingerprint(VARDO, "1.2.3") == ""
 
 
 def test_earlier_studies_of_a_patient_are_found(filled: Index, everything: Scope) -> None:

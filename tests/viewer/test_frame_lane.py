@@ -278,13 +278,13 @@ def test_a_series_read_in_order_is_looked_up_together(
     seen, _ = sight
     looked_up: list[str] = []
     index = type(world.parts.index)
-    plain = index.instances_of
+    plain = index.unread_instance
 
-    def noting(self: Any, *words: Any, **how: Any) -> Any:
-        looked_up.append(how["sop_instance_uid"])
-        return plain(self, *words, **how)
+    def noting(self: Any, *address: Any) -> Any:
+        looked_up.append(address[-1])
+        return plain(self, *address)
 
-    monkeypatch.setattr(index, "instances_of", noting)
+    monkeypatch.setattr(index, "unread_instance", noting)
     reader = world.actors["radiologist@centre"]
     for number in range(1, 61):
         found = seen.instance(reader, STUDY, SERIES, f"{STUDY}.{number}")

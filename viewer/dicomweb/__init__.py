@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from viewer.dicomweb import qido, stow, wado, workitem_subscribers, workitems
+from viewer.dicomweb import metadata, qido, stow, wado, workitem_subscribers, workitems
 
 bp = Blueprint("dicomweb", __name__, url_prefix="/dicom-web")
 
 qido.add_to(bp)
 wado.add_to(bp)
+metadata.add_to(bp)
 stow.add_to(bp)
 workitems.add_to(bp)
 workitem_subscribers.add_to(bp)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
@@ -15,6 +16,7 @@ _ONE_TEXT = frozenset({"LT", "ST", "UT", "UR"})
 _PN_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 
+@lru_cache(maxsize=8192)
 def tag_of(keyword: str) -> str:
     """Return the eight hexadecimal digits of a keyword's tag; empty for an unknown one."""
     tag = tag_for_keyword(keyword)

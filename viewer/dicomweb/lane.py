@@ -1,9 +1,9 @@
 """The short way to one frame (WADO-RS): answered before Flask, whose work is most of the time.
 
 Only the plain request that viewers send by the hundred: a GET of one frame, as stored or rendered,
-by somebody known, of something within sight. Anything else, and whatever goes wrong here, goes the
-long way, which decides and says what is to be said. Decides nothing that the long way would decide
-otherwise: a test compares the two.
+or of metadata that are kept, by somebody known, of something within sight. Anything else, and
+whatever goes wrong here, goes the long way, which decides and says what is to be said. Decides
+nothing that the long way would decide otherwise: a test compares the two.
 """
 
 from __future__ import annotations
@@ -12,17 +12,21 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask
 from werkzeug.http import parse_cookie
 from werkzeug.sansio.utils import host_is_trusted
 
+from casework.access import scope_of
 from casework.model import Actor
 from storage.rows import InstanceRow
 from viewer import headers, metrics
 from viewer.dicomweb import accept
 from viewer.dicomweb.accept import Wanted
+from viewer.dicomweb.kept import Address, Conditions, KeptMetadata
+from viewer.dicomweb.metadata import KEPT, note_metadata, takes_json
 from viewer.dicomweb.multipart import around, new_boundary
 from viewer.dicomweb.noting import note_once
 from viewer.dicomweb.wado import (
@@ -46,7 +50,17 @@ _PATH = re.compile(
     f"/dicom-web/studies/{_UID}/series/{_UID}/instances/{_UID}/frames/([1-9][0-9]{{0,8}})"
     "(/rendered)?"
 )
-_ELSEWHERE = ("HTTP_RANGE", "HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE")
+_METADATA = re.compile(f"/dicom-web/studies/{_UID}(?:/series/{_UID})?/metadata")
+_ELSEWHERE = ("HTTP_RANGE", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE")
+
+
+class _Short(NamedTuple):
+    """What is answered without Flask."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: list[bytes]
+    endpoint: str
 
 
 class FrameLane:
@@ -57,32 +71,35 @@ class FrameLane:
         self._app = app
         self._services = known
         self._sight = Sight(known)
+        self._kept: KeptMetadata = app.extensions[KEPT]
         self._cookie = session_cookie_name(https=known.settings.https)
         self._fixed = headers.of_every_answer(https=known.settings.https)
         self._trusts = lru_cache(maxsize=64)(self._is_trusted)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a frame, or hand the request on."""
+        """Answer a frame or metadata, or hand the request on."""
         path = environ.get("PATH_INFO", "")
         if path.startswith("/dicom-web/") and environ["REQUEST_METHOD"] == "GET":
-            found = _PATH.fullmatch(path)
-            if found is not None:
-                started = time.perf_counter()
-                try:
-                    answer = self._answer(environ, *found.groups())
-                except Exception:  # noqa: BLE001 - the long way meets it again, and tells of it
-                    answer = None
-                if answer is not None:
-                    content_type, body = answer
-                    length = ("Content-Length", str(sum(map(len, body))))
-                    start_response("200 OK", [("Content-Type", content_type), length, *self._fixed])
-                    endpoint = RENDERED_ENDPOINT if found.group(5) else FRAMES_ENDPOINT
-                    taken_s = time.perf_counter() - started
-                    metrics.count(self._app.extensions, endpoint, 200, taken_s)
-                    return body
+            started = time.perf_counter()
+            try:
+                short = self._answer(environ, path)
+            except Exception:  # noqa: BLE001 - the long way meets it again, and tells of it
+                short = None
+            if short is not None:
+                start_response(f"{short.status} {HTTPStatus(short.status).phrase}", short.headers)
+                taken_s = time.perf_counter() - started
+                metrics.count(self._app.extensions, short.endpoint, short.status, taken_s)
+                return short.body
         return self._long_way(environ, start_response)
 
-    def _answer(
+    def _answer(self, environ: WSGIEnvironment, path: str) -> _Short | None:
+        found = _PATH.fullmatch(path)
+        if found is not None and "HTTP_IF_NONE_MATCH" not in environ:
+            return self._frame(environ, *found.groups())
+        found = _METADATA.fullmatch(path)
+        return self._metadata(environ, *found.groups()) if found is not None else None
+
+    def _frame(
         self,
         environ: WSGIEnvironment,
         study: str,
@@ -90,22 +107,44 @@ class FrameLane:
         instance: str,
         number: str,
         rendered: str | None,
-    ) -> tuple[str, list[bytes]] | None:
-        if environ.get("QUERY_STRING") or environ.get("SCRIPT_NAME"):
-            return None
-        if any(name in environ for name in _ELSEWHERE) or not self._trusts(_host(environ)):
-            return None
+    ) -> _Short | None:
         actor = self._caller(environ)
         if actor is None:
             return None
         row = self._sight.instance(actor, study, series, instance)
         if row is None:
             return None
-        ranges = accept.ranges_of(environ.get("HTTP_ACCEPT") or accept.ANY)
+        ranges = _ranges(environ)
         answer = (self._rendered if rendered else self._stored)(row, int(number), ranges)
-        if answer is not None:
-            note_once(self._app.extensions, self._services, actor, FRAMES_NOTED, study, series)
-        return answer
+        if answer is None:
+            return None
+        note_once(self._app.extensions, self._services, actor, FRAMES_NOTED, study, series)
+        content_type, body = answer
+        length = ("Content-Length", str(sum(map(len, body))))
+        return _Short(
+            200,
+            [("Content-Type", content_type), length, *self._fixed],
+            body,
+            RENDERED_ENDPOINT if rendered else FRAMES_ENDPOINT,
+        )
+
+    def _metadata(self, environ: WSGIEnvironment, study: str, series: str | None) -> _Short | None:
+        actor = self._caller(environ, is_anew=True)
+        if actor is None or not takes_json(_ranges(environ)):
+            return None
+        address = Address(scope_of(actor), study, series)
+        answer = self._kept.find(address, Conditions.of(environ))
+        if answer is None:
+            return None
+        note_metadata(self._app.extensions, self._services, actor, address)
+        about = [*answer.headers, *(each for each in self._fixed if each[0] != "Cache-Control")]
+        body: list[bytes] = []
+        if answer.status != HTTPStatus.NOT_MODIFIED:
+            about.append(("Content-Length", str(len(answer.body))))
+            body.append(answer.body)
+        return _Short(
+            answer.status, about, body, f"dicomweb.metadata_{'series' if series else 'study'}"
+        )
 
     def _stored(
         self, row: InstanceRow, number: int, ranges: Sequence[Wanted]
@@ -134,16 +173,25 @@ class FrameLane:
             renderer = imaging().renderer
         return JPEG, [renderer.rendered(row, number)]
 
-    def _caller(self, environ: WSGIEnvironment) -> Actor | None:
+    def _caller(self, environ: WSGIEnvironment, *, is_anew: bool = False) -> Actor | None:
+        """Return who asks plainly, or None; as of now, or of a moment ago."""
+        if environ.get("QUERY_STRING") or environ.get("SCRIPT_NAME"):
+            return None
+        if any(name in environ for name in _ELSEWHERE) or not self._trusts(_host(environ)):
+            return None
         scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() == "bearer":
-            return self._sight.actor(bearer=token.strip())
+            return self._sight.actor(bearer=token.strip(), is_anew=is_anew)
         session = parse_cookie(environ.get("HTTP_COOKIE", "")).get(self._cookie)
-        return self._sight.actor(session=session) if session else None
+        return self._sight.actor(session=session, is_anew=is_anew) if session else None
 
     def _is_trusted(self, host: str) -> bool:
         hosts = self._services.settings.trusted_hosts
         return not hosts or host_is_trusted(host, list(hosts))
+
+
+def _ranges(environ: WSGIEnvironment) -> Sequence[Wanted]:
+    return accept.ranges_of(environ.get("HTTP_ACCEPT") or accept.ANY)
 
 
 def _host(environ: WSGIEnvironment) -> str:

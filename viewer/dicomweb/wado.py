@@ -1,28 +1,25 @@
-"""WADO-RS (PS3.18 section 10.4): instances, metadata and frames, as they are stored.
+"""WADO-RS (PS3.18 section 10.4): instances and frames, as they are stored.
 
 What is kept in another form than it came in is given as it came, too. Converts nothing else.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
 
-import structlog
 from flask import Blueprint, Response, current_app, request, stream_with_context
 
 from casework.custody import CustodyEvent
 from casework.errors import Invalid, NotFound, Unavailable
-from storage.dicom_json import dicom_json as dataset_json
 from storage.exact import chunks_of
 from storage.forms import frame_shape
 from storage.frames import cut_of
-from storage.part10 import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, BytesSource
+from storage.part10 import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
 from storage.rows import InstanceRow
-from viewer.dicomweb import accept, dicom_json, rendering
+from viewer.dicomweb import accept, rendering
 from viewer.dicomweb.accept import Wanted
 from viewer.dicomweb.multipart import length_of, new_boundary, write_parts
 from viewer.dicomweb.noting import note, note_once
@@ -30,8 +27,6 @@ from viewer.guard import current_actor, current_scope
 from viewer.imaging import imaging
 from viewer.problems import NotAcceptable
 from viewer.services import services
-
-log = structlog.get_logger()
 
 FRAMES_ENDPOINT = "dicomweb.retrieve_frames"
 RENDERED_ENDPOINT = "dicomweb.rendered_frame"
@@ -62,28 +57,24 @@ _FRAME_TYPES: Mapping[str, str] = {
 }
 """The media type of one frame of a transfer syntax (PS3.18 section 8.7.3)."""
 
-_PIXEL_TAGS = frozenset(
-    bytes.fromhex(tag) for tag in ("e07f1000", "e07f0800", "e07f0900", "7fe00010")
-)
-
-_STUDY = "/studies/<study>"
-_SERIES = _STUDY + "/series/<series>"
-_INSTANCE = _SERIES + "/instances/<instance>"
+STUDY = "/studies/<study>"
+SERIES = STUDY + "/series/<series>"
+INSTANCE = SERIES + "/instances/<instance>"
 
 
 def add_to(bp: Blueprint) -> None:
     """Add the retrieve routes."""
-    for endpoint, rule in (("study", _STUDY), ("series", _SERIES), ("instance", _INSTANCE)):
+    for endpoint, rule in (("study", STUDY), ("series", SERIES), ("instance", INSTANCE)):
         bp.add_url_rule(rule, f"retrieve_{endpoint}", retrieve)
-        bp.add_url_rule(rule + "/metadata", f"metadata_{endpoint}", metadata)
-    bp.add_url_rule(_INSTANCE + "/frames/<numbers>", "retrieve_frames", frames)
-    bp.add_url_rule(_INSTANCE + "/frames/<int:frame>/rendered", "rendered_frame", rendered)
-    bp.add_url_rule(_INSTANCE + "/rendered", "rendered_instance", rendered)
+    bp.add_url_rule(INSTANCE + "/frames/<numbers>", "retrieve_frames", frames)
+    bp.add_url_rule(INSTANCE + "/frames/<int:frame>/rendered", "rendered_frame", rendered)
+    bp.add_url_rule(INSTANCE + "/rendered", "rendered_instance", rendered)
 
 
 def retrieve(study: str, series: str | None = None, instance: str | None = None) -> Response:
     """Return instances as stored or as received; one alone may come without multipart."""
-    rows = rows_of(study, series, instance)
+    rows = services().index.light_instances_of(current_scope(), study, series, instance)
+    require_some(rows)
     single, wanted = _whole_form(rows, accept.wanted(), may_be_single=instance is not None)
     if instance is None:
         _note("images-retrieved", study, series, images=len(rows))
@@ -104,20 +95,6 @@ def retrieve(study: str, series: str | None = None, instance: str | None = None)
         heads=[f"Content-Type: {_typed(_DICOM, _syntax_given(row, wanted))}" for row in rows],
         lengths=lengths,
         contents=map(chunks_of, opened),
-    )
-
-
-def metadata(study: str, series: str | None = None, instance: str | None = None) -> Response:
-    """Return the headers of instances as DICOM JSON, without bulk data."""
-    types = ("application/json", dicom_json.MEDIA_TYPE)
-    if not any(accept.matches(t, w.media_type) for t in types for w in accept.wanted()):
-        raise NotAcceptable("Metadata comes as application/dicom+json.", code="not-acceptable")
-    rows = rows_of(study, series, instance)
-    _note_once("metadata-retrieved", study, series or "")
-    headers = _headers(rows)
-    first = next(headers)
-    return Response(
-        stream_with_context(chain([first], headers)), content_type=dicom_json.MEDIA_TYPE
     )
 
 
@@ -190,9 +167,14 @@ def rows_of(study: str, series: str | None, instance: str | None) -> Sequence[In
     """Return the instances of an address within sight, or raise NotFound."""
     index, scope = services().index, current_scope()
     rows = index.instances_of(scope, study, series, sop_instance_uid=instance)
+    require_some(rows)
+    return rows
+
+
+def require_some(rows: Sequence[InstanceRow]) -> None:
+    """Raise NotFound when there is nothing within sight."""
     if not rows:
         raise NotFound("There are no such images.", code="no-such-images")
-    return rows
 
 
 def _note_exported(rows: Sequence[InstanceRow]) -> None:
@@ -298,50 +280,6 @@ def _frame_numbers(numbers: str, row: InstanceRow) -> list[int]:
     if row.pixel is None or any(n < 1 or n > row.pixel.frames for n in asked):
         raise NotFound("There is no such frame.", code="no-such-frame")
     return asked
-
-
-def _headers(rows: Sequence[InstanceRow]) -> Iterator[str]:
-    for position, row in enumerate(rows):
-        yield ("," if position else "[") + json.dumps(_header(row))
-    yield "]"
-
-
-def _header(row: InstanceRow) -> dict[str, Any]:
-    """Return a header as JSON; what cannot be read in it comes from what the index took of it."""
-    known = dicom_json.to_json(
-        {
-            **row.attributes,
-            "SOPClassUID": row.sop_class_uid,
-            "SOPInstanceUID": row.sop_instance_uid,
-            "StudyInstanceUID": row.study_uid,
-            "SeriesInstanceUID": row.series_uid,
-        }
-    )
-    try:
-        header = dataset_json(
-            BytesSource(_before_pixels(row)),
-            transfer_syntax_uid=row.transfer_syntax_uid,
-            limits=services().archive.walk_limits,
-        )
-    except Invalid as error:
-        log.warning("header not readable", sop=row.sop_instance_uid, site=row.site, code=error.code)
-        return known
-    empty = {tag for tag, element in header.items() if "Value" not in element}
-    return header | {tag: element for tag, element in known.items() if tag in empty}
-
-
-def _before_pixels(row: InstanceRow) -> bytes:
-    """Return the data set up to its pixel data.
-
-    Tag, VR and length stand before the value: in 12 bytes, or 8 where the VR is implicit, as it is
-    in some elements of odd files whatever their transfer syntax says.
-    """
-    if row.pixel is None or row.transfer_syntax_uid == DEFLATED_LE:
-        return services().archive.read_dataset(row)
-    with services().archive.open_part10(row) as source:
-        file = source.read(row.location.dataset_offset + row.pixel.offset)
-    head_bytes = 12 if file[-12:-8] in _PIXEL_TAGS else 8
-    return file[row.location.dataset_offset : -head_bytes]
 
 
 def _typed(media_type: str, syntax: str) -> str:
