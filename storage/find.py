@@ -18,6 +18,7 @@ from storage.levels import shown_issuer
 from storage.matching import vr_of
 from storage.places import Place, Places
 from storage.query import COLUMNS, LEVELS, UNIQUE_KEYS, Query
+from storage.stopping import Asked, Stopped, stoppable
 from storage.tables import instances, patients, series, studies
 from storage.visibility import study_clause
 from storage.walk import Walk
@@ -60,43 +61,97 @@ _OF_PATIENT = ("Studies", "Series", "Instances")
 _SMALLEST, _PAGE, _LARGEST = 25, 201, 1600
 _LARGEST_OF_PARTS = 200  # studies, when series or instances are asked for
 _SKIPPED = 5000
+_AT_ONCE = 2000  # series or instances whose attributes are read at one time, but for one study's
 
 
 def answers(
-    database: Database, scope: Scope, query: Query, *, limit: int, offset: int, places: Places
+    database: Database,
+    scope: Scope,
+    query: Query,
+    *,
+    limit: int,
+    offset: int,
+    places: Places,
+    is_stopped: Asked | None = None,
 ) -> Iterator[Answer]:
-    """Give the answers to a query within sight, from `offset` on and `limit` at most."""
+    """Give the answers to a query within sight, from `offset` on and `limit` at most.
+
+    Raises Stopped soon after `is_stopped` has said so, also while the database searches.
+    """
     is_whole = query.level in ("PATIENT", "STUDY") and not query.on_attributes
     place = places.nearest(scope, query, offset)
     walk = Walk(scope, query, place.cursor)
     passed, wanted, size = place.passed, offset + limit, _SMALLEST
     if is_whole:
-        there = _skip(database, walk, offset - passed, places=places, passed=passed)
+        there = _skip(
+            database, walk, offset - passed, places=places, passed=passed, is_stopped=is_stopped
+        )
         if there is None:
             return
         passed = there
         size = max(1, limit) if limit <= _PAGE else _PAGE // 2  # a long answer begins sooner
     while passed < wanted:
-        with database.read() as conn:
+        if is_stopped is not None and is_stopped():
+            raise Stopped
+        with database.read() as conn, stoppable(conn, is_stopped):
             heads = walk.window(conn, size)
             if not heads:
                 return
-            rows = _matching(conn, query, [row.pk for row in heads])
-            given = rows[max(0, offset - passed) : wanted - passed]
-            page = _answered(conn, scope, query, given)
+            first, *others = _parts(conn, query, [row.pk for row in heads])
+            rows = _matching(conn, query, first)
+            page = _answered(conn, scope, query, rows[max(0, offset - passed) : wanted - passed])
         yield from page
         passed += len(rows)
+        for part in others:
+            if passed >= wanted:
+                return
+            if is_stopped is not None and is_stopped():
+                raise Stopped
+            with database.read() as conn, stoppable(conn, is_stopped):
+                rows = _matching(conn, query, part)
+                given = rows[max(0, offset - passed) : wanted - passed]
+                page = _answered(conn, scope, query, given)
+            yield from page
+            passed += len(rows)
         places.note(scope, query, Place(passed, walk.cursor))
         if len(heads) < size:
             return
         size = min(size * 4, _LARGEST if is_whole else _LARGEST_OF_PARTS)
 
 
-def _skip(database: Database, walk: Walk, count: int, *, places: Places, passed: int) -> int | None:
+def _parts(conn: Connection, query: Query, pks: Sequence[int]) -> list[Sequence[int]]:
+    """Cut a window such that what is read of its studies at one time has a bounded size."""
+    if len(pks) < 2 or query.level in ("PATIENT", "STUDY"):
+        return [pks]
+    column = studies.c.instance_count if query.level == "IMAGE" else studies.c.series_count
+    counts = {
+        row.pk: row[1]
+        for row in conn.execute(select(studies.c.pk, column).where(studies.c.pk.in_(pks)))
+    }
+    parts: list[list[int]] = [[]]
+    held = 0
+    for pk in pks:
+        held += counts.get(pk, 0)
+        if held > _AT_ONCE and parts[-1]:
+            parts.append([])
+            held = counts.get(pk, 0)
+        parts[-1].append(pk)
+    return list(parts)
+
+
+def _skip(
+    database: Database,
+    walk: Walk,
+    count: int,
+    *,
+    places: Places,
+    passed: int,
+    is_stopped: Asked | None,
+) -> int | None:
     """Pass over answers that are not wanted; return how many have passed, None behind the end."""
     done = 0
     while done < count:
-        with database.read() as conn:
+        with database.read() as conn, stoppable(conn, is_stopped):
             some = walk.skip(conn, min(count - done, _SKIPPED))
         if not some:
             return None
@@ -149,7 +204,10 @@ def _matching(conn: Connection, query: Query, pks: Sequence[int]) -> list[tuple[
 
 
 def _matches(query: Query, values: Answer) -> bool:
-    return all(wanted.covers(values.get(k)) for k, wanted in query.on_attributes.items())
+    return all(
+        wanted.covers([values.get(part) for part in k.split()] if " " in k else values.get(k))
+        for k, wanted in query.on_attributes.items()
+    )
 
 
 def _values(level: str, row: Row[Any]) -> Answer:
@@ -195,6 +253,11 @@ def _answered(
         _add_patient_counts(conn, scope, page)
     if "SOPClassesInStudy" in keywords and query.level != "PATIENT":
         _add_sop_classes(conn, page)
+    for keyword, names in query.of_items.items():
+        for _, values in page:
+            values[keyword] = [
+                {name: item.get(name, "") for name in names} for item in values.get(keyword, ())
+            ]
     empty = {k: list if vr_of(k) == "SQ" else str for k in keywords}
     return [{k: values[k] if k in values else empty[k]() for k in keywords} for _, values in page]
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, false, literal, select, tuple_
 
 from casework.access import Scope
 from storage import postgres
-from storage.criteria import Criterion
+from storage.criteria import Criterion, Empty
 from storage.database import chunks
 from storage.drive import Candidates, beginning, candidates, plain
 from storage.query import COLUMNS, Query
@@ -154,6 +154,8 @@ def _of_studies(scope: Scope, query: Query, *, walked: bool = False) -> list[Col
 
 
 def _has_part(keyword: str, wanted: Criterion) -> ColumnElement[bool]:
+    if isinstance(wanted, Empty) and keyword != "Modality":
+        return studies.c.modalities == "" if keyword == "ModalitiesInStudy" else false()
     parts = select(literal(1)).where(
         series.c.study_pk == studies.c.pk, series.c.instance_count != 0
     )
