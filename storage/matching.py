@@ -229,9 +229,10 @@ def _group(group: str) -> Criterion | None:
 
 
 def _fuzzy_name(value: str) -> Name | None:
-    words = [w for w in WORD_BREAKS.split(re.sub(r"[*?]", "", fold_text(value))) if w]
+    parts = WORD_BREAKS.split(re.sub(r"[*?]", "", fold_text(value)))
+    words = tuple(dict.fromkeys(part for part in parts if part))
     _refuse_more("A fuzzy name", words, MAX_OPTIONS)
-    return Name((Words(tuple(dict.fromkeys(words))),)) if words else None
+    return Name((Words(words),)) if words else None
 
 
 def _item(

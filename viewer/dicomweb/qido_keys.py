@@ -73,6 +73,7 @@ def read_search(
     fields: dict[str, Any] = {}
     for name in _fields(args, level, study=study, series=series):
         _add(fields, name.split("."), "")
+    switched = {name: _switch(args, name) for name in _SWITCHES}  # lists are always matched
     matched = []
     for path, value in _matches(args).items():
         if value:
@@ -88,7 +89,7 @@ def read_search(
         keys=_keys(fields),
         matched=tuple(matched),
         manner=Manner(
-            fuzzy=_switch(args, "fuzzymatching"), empty_values=_switch(args, "emptyvaluematching")
+            fuzzy=switched["fuzzymatching"], empty_values=switched["emptyvaluematching"]
         ),
         limit=min(_count(args, "limit", DEFAULT_LIMIT), MOST),
         offset=_count(args, "offset", 0),
