@@ -28,7 +28,7 @@ from lysbro.services import web_services
 from lysbro.settings import Settings
 from lysbro.wiring import Parts, open_parts
 from pacs_bridge.service import Bridge, BridgeSettings
-from pacs_bridge.syntaxes import IMPLICIT_LE, PATIENT_ROOT_FIND, STUDY_ROOT_FIND
+from pacs_bridge.syntaxes import IMPLICIT_LE, PATIENT_ROOT_FIND, STUDY_ROOT_FIND, STUDY_ROOT_MOVE
 from storage.testing import fresh_url
 from tests.pacs_bridge.making import CT, part10
 from viewer import passwords
@@ -174,12 +174,20 @@ class Exchange:
 
     @contextmanager
     def associated(
-        self, site: str = "hammer", *, options: bytes = b"", syntax: str = IMPLICIT_LE
+        self,
+        site: str = "hammer",
+        *,
+        options: bytes = b"",
+        syntax: str = IMPLICIT_LE,
+        with_retrieve: bool = False,
     ) -> Iterator[Association]:
-        """Give an association for queries of a site's node, with options that were negotiated."""
-        classes = (PATIENT_ROOT_FIND, STUDY_ROOT_FIND)
+        """Give an association for queries of a site's node, with options that were negotiated.
+
+        One that proposes a retrieve too is carried by another part of the bridge.
+        """
+        classes = [PATIENT_ROOT_FIND, STUDY_ROOT_FIND, *[STUDY_ROOT_MOVE] * with_retrieve]
         asked = []
-        for sop_class in classes if options else ():
+        for sop_class in classes[:2] if options else ():
             item = SOPClassExtendedNegotiation()
             item.sop_class_uid = UID(sop_class)
             item.service_class_application_information = options
@@ -211,7 +219,7 @@ def open_exchange(folder: Path, *, server: str = "", **settings: Any) -> Iterato
         tokens = {}
         for site in SITES:
             parts.people.add_site(site)
-            allowed = frozenset({AePermission.QUERY})
+            allowed = frozenset({AePermission.QUERY, AePermission.RETRIEVE})
             parts.people.add_ae(NODES[site.slug], site.slug, permissions=allowed)
             role = Role.RADIOLOGIST if site.kind is SiteKind.CENTRE else Role.REFERRER
             email, hashed = f"reader@{site.slug}", passwords.hash_password("long enough to keep 1")
