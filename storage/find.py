@@ -6,13 +6,14 @@ no connection while it is on its way.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, func, select
 
 from casework.access import Scope
-from storage.database import Database
+from storage.database import Database, chunks
 from storage.drive import plain
 from storage.levels import shown_issuer
 from storage.matching import vr_of
@@ -20,7 +21,7 @@ from storage.places import Place, Places
 from storage.query import COLUMNS, LEVELS, UNIQUE_KEYS, Query
 from storage.stopping import Asked, Stopped, stoppable
 from storage.tables import instances, patients, series, studies
-from storage.visibility import study_clause
+from storage.visibility import only_site, seen_copy_clause, study_clause
 from storage.walk import Walk
 
 Answer = dict[str, Any]
@@ -265,24 +266,32 @@ def _answered(
 def _add_patient_counts(
     conn: Connection, scope: Scope, page: Sequence[tuple[Row[Any], Answer]]
 ) -> None:
-    counted = conn.execute(
+    """Count what is within sight of each patient, over all sites that know the same number."""
+    rows = {row.patient_pk: (row.issuer, row.patient_id) for row, _ in page}
+    if only_site(scope) is None:
+        numbers = {number for _, number in rows.values() if number}
+        twins = select(patients.c.pk, patients.c.issuer, patients.c.patient_id)
+        for some in chunks(sorted(numbers)):
+            found = conn.execute(twins.where(patients.c.patient_id.in_(some)))
+            rows |= {row.pk: (row.issuer, row.patient_id) for row in found}
+    counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    counting = (
         select(
             studies.c.patient_pk,
             func.count(),
             func.sum(studies.c.series_count),
             func.sum(studies.c.instance_count),
         )
-        .where(
-            studies.c.patient_pk.in_({row.patient_pk for row, _ in page}),
-            studies.c.instance_count > 0,
-            study_clause(scope),
-        )
+        .where(studies.c.instance_count > 0, study_clause(scope), *seen_copy_clause(scope))
         .group_by(studies.c.patient_pk)
     )
-    counts = {row[0]: row[1:] for row in counted}
+    for some_pks in chunks(sorted(rows)):
+        for row in conn.execute(counting.where(studies.c.patient_pk.in_(some_pks))):
+            held = counts[rows[row[0]]]
+            counts[rows[row[0]]] = [a + int(b) for a, b in zip(held, row[1:], strict=True)]
     for row, values in page:
-        for name, count in zip(_OF_PATIENT, counts[row.patient_pk], strict=True):
-            values[f"NumberOfPatientRelated{name}"] = int(count)
+        for name, count in zip(_OF_PATIENT, counts[row.issuer, row.patient_id], strict=True):
+            values[f"NumberOfPatientRelated{name}"] = count
 
 
 def _add_sop_classes(conn: Connection, page: Sequence[tuple[Row[Any], Answer]]) -> None:

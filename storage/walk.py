@@ -11,7 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, false, literal, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    false,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 
 from casework.access import Scope
 from storage import postgres
@@ -25,6 +35,8 @@ from storage.visibility import only_site, seen_copy_clause, study_clause
 Head = Row[Any]
 Cursor = tuple[Any, ...]
 
+_TWIN = patients.alias("twin")  # made once: it costs more than the query
+_OF_TWIN = studies.alias("of_twin")
 _NEWEST = (studies.c.study_date, studies.c.study_time, studies.c.pk)
 _BY_NAME = (patients.c.name_fold, patients.c.pk)
 _LAST = "\U0010ffff"  # behind every letter
@@ -135,7 +147,45 @@ def _of_patients(scope: Scope, query: Query, *, walked: bool = False) -> list[Co
         .limit(1)
         .scalar_subquery()
     )
-    return [*wanted, has_studies.is_not(None)]
+    return [*wanted, has_studies.is_not(None), *_first_of_sites(scope, query)]
+
+
+def _first_of_sites(scope: Scope, query: Query) -> list[ColumnElement[bool]]:
+    """Return the condition that leaves one row of a patient whom several sites know alike.
+
+    That is the number of one issuer; the oldest row that matches and has studies within sight.
+    """
+    if only_site(scope) is not None:
+        return []
+    wanted = [
+        criterion.clause(*plain([_TWIN.c[column.name] for column in COLUMNS["PATIENT"][keyword]]))
+        for keyword, criterion in query.at("PATIENT").items()
+    ]
+    has_studies = (
+        select(literal(1))
+        .where(
+            _OF_TWIN.c.patient_pk == _TWIN.c.pk,
+            _OF_TWIN.c.instance_count != 0,
+            study_clause(scope, _OF_TWIN),
+        )
+        .correlate(_TWIN)
+        .limit(1)
+        .scalar_subquery()
+    )
+    an_older_one = (
+        select(literal(1))
+        .where(
+            _TWIN.c.patient_id == patients.c.patient_id,
+            _TWIN.c.issuer + literal("") == patients.c.issuer,
+            _TWIN.c.pk + literal(0) < patients.c.pk,
+            *wanted,
+            has_studies.is_not(None),
+        )
+        .correlate(patients)
+        .limit(1)
+        .scalar_subquery()
+    )
+    return [or_(patients.c.patient_id == "", an_older_one.is_(None))]
 
 
 def _of_studies(scope: Scope, query: Query, *, walked: bool = False) -> list[ColumnElement[bool]]:

@@ -1,7 +1,7 @@
 """What matches what (PS3.4 C.2.2.2): one table, asked at both doors and on each database.
 
 The stored values stand in `stored`. Who asks is the hospital Hammer, unless a case says otherwise;
-its own studies are `a` to `h`, and `u` is Utsira's.
+its own studies are `a` to `h`; `u` and `v` are Utsira's.
 """
 
 from __future__ import annotations
@@ -292,15 +292,17 @@ CASES: list[Case] = [
     patient("123", IssuerOfPatientID="2.16.578.1.1", PatientID="123"),
     patient("H", EMPTY, PatientName='""'),
     patient("G%", FUZZY, PatientName="anne"),
-    patient("123", site="utsira", PatientID="*"),
+    patient("123 123", site="utsira", PatientID="*"),
+    patient("123", site="utsira", PatientID="*", PatientName="bjørn*"),
+    patient("123", site="utsira", IssuerOfPatientID="2.16.578.1.1"),
     patient("123 123", site="nordlys", PatientID="123"),
     patient("123", site="nordlys", PatientID="123", PatientName="vik*"),
     patient("123", site="nordlys", PatientID="123", IssuerOfPatientID="2.16.578.1.1"),
     study("u", site="utsira", AccessionNumber="A1"),
     study("", site="utsira", StudyInstanceUID=uid("a")),
-    study("", site="utsira", PatientName="bjørn*"),
+    study("v", site="utsira", PatientName="bjørn*"),
     study("a u", site="nordlys", AccessionNumber="A1"),
-    study("a u", site="nordlys", PatientID="123"),
-    study("a", site="nordlys", PatientID="123", IssuerOfPatientID="2.16.578.1.1"),
+    study("a u v", site="nordlys", PatientID="123"),
+    study("a v", site="nordlys", PatientID="123", IssuerOfPatientID="2.16.578.1.1"),
     study("u", site="nordlys", PatientID="123", PatientName="vik*"),
 ]

@@ -85,6 +85,10 @@ STUDIES: Mapping[str, Mapping[str, Any]] = {
         "PatientID": "123", "PatientName": "Vik^Ola", "PatientBirthDate": "19550214",
         "StudyDate": "20260102", "StudyTime": "110000", "AccessionNumber": "A1",
     },
+    "v": {  # Utsira knows a patient of Hammer by Hammer's number
+        "PatientID": "123", "IssuerOfPatientID": "2.16.578.1.1", "PatientName": "BJORNSEN^AASE",
+        "PatientBirthDate": "19550214", "StudyDate": "20260501", "AccessionNumber": "V1",
+    },
 }  # fmt: skip
 
 _ITEMS = [
@@ -123,7 +127,7 @@ def datasets() -> Iterator[tuple[str, Dataset]]:
     for letter, study in STUDIES.items():
         parts = [name for name in PARTS if name.startswith(letter)] or [f"{letter}1.1"]
         for name in parts:
-            site = "utsira" if letter == "u" else "hammer"
+            site = "utsira" if letter in "uv" else "hammer"
             yield site, _dataset(name, {**study, **PARTS.get(name, {})})
 
 

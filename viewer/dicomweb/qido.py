@@ -61,7 +61,7 @@ def search(level: str, study: str | None = None, series: str | None = None) -> R
     response = Response(body, content_type=dicom_json.MEDIA_TYPE)
     if len(matches) > wanted.limit:
         _warn(response, "There are additional results that can be requested: offset and limit.")
-    not_matched = sorted(set(unsupported) & set(wanted.matched))
+    not_matched = sorted(m for m in wanted.matched if {m, m.split(".")[0]} & set(unsupported))
     if not_matched:
         _warn(response, f"Not kept here, and so not matched: {', '.join(not_matched)}.")
     return response
