@@ -21,14 +21,18 @@ from storage.values import BINARY_FORMATS, numbers
 from storage.walker import EVERYTHING, Element, Node, WalkLimits, walk_structure
 
 MAX_IDENTIFIER_BYTES = 1 << 20
-_LIMITS = WalkLimits(max_depth=8, max_elements=4096, max_value_bytes=MAX_IDENTIFIER_BYTES)
+_LIMITS = WalkLimits(
+    max_depth=8, max_elements=4096, max_value_bytes=MAX_IDENTIFIER_BYTES, takes_meta=True
+)
+_FILE_META = 0x0002
 _CHARSET_TAG = 0x00080005
 
 
 def read_identifier(encoded: bytes, *, transfer_syntax: str) -> dict[str, Any]:
-    """Return the keys: keyword to text, or to items for a sequence; private elements are left out.
+    """Return the keys: keyword to text, or to items for a sequence.
 
-    Raises Invalid when the bytes are no data set.
+    Private elements are left out, and those of group 0002, which Orthanc puts in. Raises Invalid
+    when the bytes are no data set.
     """
     walked = walk_structure(
         BytesSource(encoded),
@@ -71,7 +75,7 @@ def _keys(node: Node, inherited: Sequence[str]) -> dict[str, Any]:
     keys: dict[str, Any] = {}
     for tag, element in node.items():
         keyword = keyword_for_tag(tag)
-        if keyword:
+        if keyword and tag >> 16 != _FILE_META:
             keys[keyword] = _key(keyword, element, encodings, terms)
     return keys
 
