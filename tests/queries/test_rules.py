@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+import pytest
 from pynetdicom.association import Association
 
 from pacs_bridge.syntaxes import EXPLICIT_LE, IMPLICIT_LE, PATIENT_ROOT_FIND, STUDY_ROOT_FIND
@@ -25,6 +26,7 @@ def test_there_are_enough_cases_and_no_two_are_the_same() -> None:
     assert [case for case, count in asked.items() if count > 1] == []
 
 
+@pytest.mark.slow
 def test_c_find_answers_every_case(exchange: Exchange) -> None:
     groups: dict[tuple[str, tuple[str, ...]], list[Case]] = defaultdict(list)
     for case in CASES:
@@ -38,6 +40,7 @@ def test_c_find_answers_every_case(exchange: Exchange) -> None:
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_qido_answers_every_case_that_it_can_be_asked(exchange: Exchange) -> None:
     wrong = []
     for case in filter(lambda c: c.is_for_web, CASES):

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.databases import ON_SQLITE
 from tests.queries.stored import Exchange, label, uid
+
+pytestmark = ON_SQLITE  # what differs between databases is in the table of cases
 
 STEPS, STEP, REQUESTED, STEP_DESCRIPTION = "00400275", "00400009", "00401001", "00400007"
 STUDY_TAGS = {
