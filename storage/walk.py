@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
     false,
@@ -136,18 +138,20 @@ def _of_patients(scope: Scope, query: Query, *, walked: bool = False) -> list[Co
     site = only_site(scope)
     if walked and site is not None:
         wanted.append(patients.c.site == site)
-    has_studies = (
+    return [*wanted, _has_studies(scope, patients, studies), *_first_of_sites(scope, query)]
+
+
+@lru_cache(maxsize=32)  # to make it costs more than to ask it
+def _has_studies(scope: Scope, whose: FromClause, of: FromClause) -> ColumnElement[bool]:
+    """Return the condition that a patient has studies within sight."""
+    return (
         select(literal(1))
-        .where(
-            studies.c.patient_pk == patients.c.pk,
-            studies.c.instance_count != 0,
-            study_clause(scope),
-        )
-        .correlate(patients)
+        .where(of.c.patient_pk == whose.c.pk, of.c.instance_count != 0, study_clause(scope, of))
+        .correlate(whose)
         .limit(1)
         .scalar_subquery()
+        .is_not(None)
     )
-    return [*wanted, has_studies.is_not(None), *_first_of_sites(scope, query)]
 
 
 def _first_of_sites(scope: Scope, query: Query) -> list[ColumnElement[bool]]:
@@ -161,25 +165,14 @@ def _first_of_sites(scope: Scope, query: Query) -> list[ColumnElement[bool]]:
         criterion.clause(*plain([_TWIN.c[column.name] for column in COLUMNS["PATIENT"][keyword]]))
         for keyword, criterion in query.at("PATIENT").items()
     ]
-    has_studies = (
-        select(literal(1))
-        .where(
-            _OF_TWIN.c.patient_pk == _TWIN.c.pk,
-            _OF_TWIN.c.instance_count != 0,
-            study_clause(scope, _OF_TWIN),
-        )
-        .correlate(_TWIN)
-        .limit(1)
-        .scalar_subquery()
-    )
     an_older_one = (
         select(literal(1))
         .where(
             _TWIN.c.patient_id == patients.c.patient_id,
             _TWIN.c.issuer + literal("") == patients.c.issuer,
-            _TWIN.c.pk + literal(0) < patients.c.pk,
+            _TWIN.c.pk < patients.c.pk,
             *wanted,
-            has_studies.is_not(None),
+            _has_studies(scope, _TWIN, _OF_TWIN),
         )
         .correlate(patients)
         .limit(1)
