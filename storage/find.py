@@ -19,7 +19,7 @@ from storage.levels import shown_issuer
 from storage.matching import vr_of
 from storage.places import Place, Places
 from storage.query import COLUMNS, LEVELS, UNIQUE_KEYS, Query
-from storage.stopping import Asked, Stopped, stoppable
+from storage.stopping import Stop
 from storage.tables import instances, patients, series, studies
 from storage.visibility import only_site, seen_copy_clause, study_clause
 from storage.walk import Walk
@@ -73,28 +73,25 @@ def answers(
     limit: int,
     offset: int,
     places: Places,
-    is_stopped: Asked | None = None,
+    stop: Stop,
 ) -> Iterator[Answer]:
     """Give the answers to a query within sight, from `offset` on and `limit` at most.
 
-    Raises Stopped soon after `is_stopped` has said so, also while the database searches.
+    Raises Stopped soon after `stop` was asked for, also while the database searches.
     """
     is_whole = query.level in ("PATIENT", "STUDY") and not query.on_attributes
     place = places.nearest(scope, query, offset)
     walk = Walk(scope, query, place.cursor)
     passed, wanted, size = place.passed, offset + limit, _SMALLEST
     if is_whole:
-        there = _skip(
-            database, walk, offset - passed, places=places, passed=passed, is_stopped=is_stopped
-        )
+        there = _skip(database, walk, offset - passed, places=places, passed=passed, stop=stop)
         if there is None:
             return
         passed = there
         size = max(1, limit) if limit <= _PAGE else _PAGE // 2  # a long answer begins sooner
     while passed < wanted:
-        if is_stopped is not None and is_stopped():
-            raise Stopped
-        with database.read() as conn, stoppable(conn, is_stopped):
+        stop.check()
+        with database.read() as conn, stop.within(conn):
             heads = walk.window(conn, size)
             if not heads:
                 return
@@ -106,9 +103,8 @@ def answers(
         for part in others:
             if passed >= wanted:
                 return
-            if is_stopped is not None and is_stopped():
-                raise Stopped
-            with database.read() as conn, stoppable(conn, is_stopped):
+            stop.check()
+            with database.read() as conn, stop.within(conn):
                 rows = _matching(conn, query, part)
                 given = rows[max(0, offset - passed) : wanted - passed]
                 page = _answered(conn, scope, query, given)
@@ -147,12 +143,12 @@ def _skip(
     *,
     places: Places,
     passed: int,
-    is_stopped: Asked | None,
+    stop: Stop,
 ) -> int | None:
     """Pass over answers that are not wanted; return how many have passed, None behind the end."""
     done = 0
     while done < count:
-        with database.read() as conn, stoppable(conn, is_stopped):
+        with database.read() as conn, stop.within(conn):
             some = walk.skip(conn, min(count - done, _SKIPPED))
         if not some:
             return None

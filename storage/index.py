@@ -37,7 +37,7 @@ from storage.rows import (
     study_row,
 )
 from storage.series_order import comes_behind, in_series_of
-from storage.stopping import Asked
+from storage.stopping import Asked, Stop, Watch
 from storage.tables import instances, packs, patients, series, studies
 from storage.visibility import seen_copy_clause, study_clause
 
@@ -61,6 +61,7 @@ class Index:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._places = Places()
+        self._watch = Watch()
 
     def studies(
         self,
@@ -181,7 +182,7 @@ class Index:
             limit=limit,
             offset=offset,
             places=self._places,
-            is_stopped=is_stopped,
+            stop=Stop(self._watch, is_stopped),
         )
 
     def custody(

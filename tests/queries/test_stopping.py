@@ -16,7 +16,7 @@ from casework.errors import Unavailable
 from pacs_bridge.syntaxes import STUDY_ROOT_FIND
 from storage.database import Database
 from storage.index import Index
-from storage.stopping import Stopped, stoppable
+from storage.stopping import Stopped, Watch
 from storage.testing import fresh_database
 from tests.databases import is_sqlite
 from tests.queries.stored import Exchange, identifier
@@ -43,7 +43,7 @@ def test_statement_that_would_not_end_is_ended(database: Database) -> None:
         asked.append(threading.current_thread().name)
         return len(asked) > 2
 
-    with pytest.raises(Stopped), database.read() as conn, stoppable(conn, is_stopped):
+    with pytest.raises(Stopped), database.read() as conn, Watch().over(conn, is_stopped):
         conn.execute(text(WITHOUT_END["sqlite" if is_sqlite(conn) else "postgresql"]))
     assert time.monotonic() - began < 5
     assert len(asked) == 3
@@ -58,14 +58,14 @@ def test_what_asking_raises_ends_the_search(database: Database) -> None:
     with (
         pytest.raises(Unavailable, match="ended"),
         database.read() as conn,
-        stoppable(conn, is_stopped),
+        Watch().over(conn, is_stopped),
     ):
         conn.execute(text(WITHOUT_END["sqlite" if is_sqlite(conn) else "postgresql"]))
 
 
 def test_statement_that_ends_by_itself_is_left_alone(database: Database) -> None:
     for _ in range(20):
-        with database.read() as conn, stoppable(conn, lambda: False):
+        with database.read() as conn, Watch().over(conn, lambda: False):
             assert conn.execute(text("SELECT 7")).scalar() == 7
 
 
@@ -133,3 +133,13 @@ def test_search_ends_when_its_requester_has_gone(
         assert endless.begun.wait(10)
         asking.join(10)  # it waits no longer and aborts
         assert endless.ended.wait(10)
+
+
+def test_search_that_is_at_it_for_too_long_is_too_broad(
+    exchange: Exchange, endless: Endless, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("viewer.dicomweb.qido._LONGEST_S", 0.3)
+    answer = exchange.clients["hammer"].get("/dicom-web/instances?SeriesDescription=*x*")
+    assert answer.status_code == 413
+    assert "Ask for less" in answer.get_json()["detail"]
+    assert endless.ended.is_set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -10,6 +11,7 @@ from flask import Blueprint, Response, json, request
 
 from casework.errors import Invalid, TooLarge
 from storage.query import read_query
+from storage.stopping import Stopped
 from viewer.dicomweb import accept, dicom_json
 from viewer.dicomweb.qido_keys import Search, read_search
 from viewer.guard import current_actor, current_scope
@@ -17,6 +19,7 @@ from viewer.problems import NotAcceptable
 from viewer.services import services
 
 _ONLY_WITH_VALUE = frozenset({"TimezoneOffsetFromUTC", "RequestAttributesSequence"})
+_LONGEST_S = 30.0  # a search that is longer at it is too broad (PS3.18 section 10.6.3.1)
 _MAX_NOTED_CHARS = 4096  # of a list of UIDs
 
 
@@ -47,6 +50,7 @@ def search(level: str, study: str | None = None, series: str | None = None) -> R
         raise
     except Invalid as error:
         raise Invalid(error.message, code="bad-request") from error
+    deadline = time.monotonic() + _LONGEST_S
     found = services().index.find(
         current_scope(),
         level,
@@ -54,8 +58,16 @@ def search(level: str, study: str | None = None, series: str | None = None) -> R
         limit=wanted.limit + 1,
         offset=wanted.offset,
         manner=wanted.manner,
+        is_stopped=lambda: time.monotonic() > deadline,
     )
-    matches = list(islice(found, wanted.limit + 1))
+    try:
+        matches = list(islice(found, wanted.limit + 1))
+    except Stopped:
+        raise TooLarge(
+            f"The search took longer than {_LONGEST_S:.0f} seconds. Ask for less: by a number, a "
+            "name or a day.",
+            code="too-broad",
+        ) from None
     _note(level, wanted)
     body = json.dumps([_match(level, values) for values in matches[: wanted.limit]])
     response = Response(body, content_type=dicom_json.MEDIA_TYPE)
