@@ -9,6 +9,7 @@ from typing import Any
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.valuerep import format_number_as_ds
 
+from storage.repertoire import Repertoire
 from storage.values import BINARY_FORMATS
 from storage.walker import LONG_VRS
 
@@ -16,10 +17,13 @@ TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 """VRs whose text is in the data set's Specific Character Set."""
 
 
-def encode_values(values: Mapping[str, Any], *, encoding: str, implicit: bool) -> bytes:
+def encode_values(
+    values: Mapping[str, Any], *, encoding: str | Repertoire, implicit: bool
+) -> bytes:
     """Return the little endian data set of plain values by keyword; unknown keywords are left out.
 
-    Values are text, numbers, bytes, lists of them, and lists of mappings for sequences.
+    `encoding` is Python's name of one, or sets that can hold the texts. Values are text, numbers,
+    bytes, lists of them, and lists of mappings for sequences.
     """
     tagged = {tag: keyword for keyword in values if (tag := tag_for_keyword(keyword)) is not None}
     return b"".join(
@@ -33,7 +37,7 @@ def _vr(keyword: str) -> str:
     return "US" if vr == "US or SS" else vr
 
 
-def _element(tag: int, vr: str, value: Any, encoding: str, *, implicit: bool) -> bytes:
+def _element(tag: int, vr: str, value: Any, encoding: str | Repertoire, *, implicit: bool) -> bytes:
     if vr == "SQ":
         encoded = b"".join(_item(item, encoding, implicit=implicit) for item in value or ())
     else:
@@ -48,19 +52,24 @@ def _element(tag: int, vr: str, value: Any, encoding: str, *, implicit: bool) ->
     return head + vr.encode() + struct.pack("<H", len(encoded)) + encoded
 
 
-def _item(item: Mapping[str, Any], encoding: str, *, implicit: bool) -> bytes:
+def _item(item: Mapping[str, Any], encoding: str | Repertoire, *, implicit: bool) -> bytes:
     encoded = encode_values(item, encoding=encoding, implicit=implicit)
     return struct.pack("<HHL", 0xFFFE, 0xE000, len(encoded)) + encoded
 
 
-def _value(vr: str, value: Any, encoding: str) -> bytes:
+def _value(vr: str, value: Any, encoding: str | Repertoire) -> bytes:
     parts: Iterable[Any] = value if isinstance(value, list | tuple) else [value]
     if isinstance(value, bytes):
         return value if len(value) % 2 == 0 else value + b"\0"
     if vr in BINARY_FORMATS:
         return b"".join(struct.pack("<" + BINARY_FORMATS[vr], n) for n in parts if n != "")
     text = "\\".join(_text(vr, part) for part in parts)
-    encoded = text.encode(encoding if vr in TEXT_VRS else "ascii", errors="replace")
+    if vr not in TEXT_VRS:
+        encoded = text.encode("ascii", errors="replace")
+    elif isinstance(encoding, Repertoire):
+        encoded = encoding.encode(text)
+    else:
+        encoded = text.encode(encoding, errors="replace")
     return encoded if len(encoded) % 2 == 0 else encoded + (b"\0" if vr == "UI" else b" ")
 
 

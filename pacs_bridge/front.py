@@ -23,6 +23,7 @@ from pacs_bridge.negotiation import (
     ACCEPTED,
     Context,
     Proposed,
+    find_options,
     negotiate,
     relational_classes,
 )
@@ -154,8 +155,14 @@ class Front:
             refused_contexts=len(contexts) - accepted,
         )
         self._desk.meter.associations(open_now.total + 1)
-        relational = relational_classes(request.extended)
-        return Admitted(contexts, Session(self._desk, decision, origin, relational=relational))
+        session = Session(
+            self._desk,
+            decision,
+            origin,
+            relational=relational_classes(request.extended),
+            finding=find_options(request.extended),
+        )
+        return Admitted(contexts, session)
 
     def ended(self, session: Session | None) -> None:
         """Count an association out."""

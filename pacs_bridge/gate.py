@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import structlog
+from pydicom.uid import UID
 from pynetdicom.acse import ACSE
 from pynetdicom.association import Association
-from pynetdicom.pdu_primitives import A_ASSOCIATE, AsynchronousOperationsWindowNegotiation
+from pynetdicom.pdu_primitives import (
+    A_ASSOCIATE,
+    AsynchronousOperationsWindowNegotiation,
+    SOPClassExtendedNegotiation,
+)
 from pynetdicom.presentation import PresentationContext
 
 from pacs_bridge.admission import Rejection
 from pacs_bridge.front import CONGESTED, Admitted, Front, Request
+from pacs_bridge.items import Extended
 from pacs_bridge.link import Caller
-from pacs_bridge.negotiation import ACCEPTED, Context, Proposed
+from pacs_bridge.negotiation import ACCEPTED, Context, Proposed, answer_extended
 
 log = structlog.get_logger()
 
@@ -62,11 +68,16 @@ class Gate(ACSE):
                         str(uid): str(item.service_class_uid)
                         for uid, item in self.requestor.sop_class_common_extended.items()
                     },
+                    extended=self._extended(),
                 )
             )
         except Exception:  # process boundary: the peer is told to come back
             log.exception("admission broke", peer=self._caller.host)
             return CONGESTED
+
+    def _extended(self) -> tuple[Extended, ...]:
+        asked = self.requestor.sop_class_extended
+        return tuple(Extended(str(uid), information) for uid, information in asked.items())
 
     def _accept(self, admitted: Admitted) -> None:
         contexts = [_context(context) for context in admitted.contexts]
@@ -78,6 +89,12 @@ class Gate(ACSE):
             window.maximum_number_operations_invoked = 1
             window.maximum_number_operations_performed = 1
             self.acceptor.add_negotiation_item(window)
+        classes = {c.abstract_syntax for c in admitted.contexts if c.result == ACCEPTED}
+        for answer in answer_extended(self._extended(), classes):
+            item = SOPClassExtendedNegotiation()
+            item.sop_class_uid = UID(answer.sop_class_uid)
+            item.service_class_application_information = answer.application_information
+            self.acceptor.add_negotiation_item(item)
         self.assoc.is_established = True
         self.send_accept()
 

@@ -173,15 +173,24 @@ class _Link(Association):
         if self.session is None:
             return
         message_id = message.command.message_id
-        answers = self.session.answers(message, lambda: self.inbox.is_cancelled(message_id))
+
+        def is_cancelled() -> bool:
+            return self.inbox.is_cancelled(message_id) or self._has_gone()
+
+        answers = self.session.answers(message, is_cancelled)
         with contextlib.closing(answers):  # type: ignore[type-var]
             for reply in answers:
-                if self._kill or not self.dul.is_alive():
+                if self._has_gone():
                     break
                 for fragment in self._fragments(message.context, reply):
                     self.dul.send_pdu(fragment)
         self.inbox.served(message)
         self.dul._idle_timer.restart()
+
+    def _has_gone(self) -> bool:
+        """Tell whether nobody is there any more to be answered."""
+        ended = self._line is None or self._line.has_ended
+        return self._kill or ended or not self.dul.is_alive() or self.acse.is_aborted()
 
     def _fragments(self, context: Context, reply: Reply) -> Iterator[P_DATA]:
         """Cut a reply to the peer's maximum length (PS3.8 annex D.1), 0 meaning any."""

@@ -5,6 +5,7 @@ Decides the character set of an answer; knows no matching.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,20 +15,24 @@ from casework.errors import Invalid
 from pacs_bridge.encoding import TEXT_VRS, encode_values
 from pacs_bridge.syntaxes import IMPLICIT_LE
 from storage.charset import decode_text, encodings_of
+from storage.repertoire import UTF_8, repertoire_of
 from storage.source import BytesSource
 from storage.values import BINARY_FORMATS, numbers
 from storage.walker import EVERYTHING, Element, Node, WalkLimits, walk_structure
 
 MAX_IDENTIFIER_BYTES = 1 << 20
-_LIMITS = WalkLimits(max_depth=8, max_elements=4096, max_value_bytes=1 << 16)
+_LIMITS = WalkLimits(
+    max_depth=8, max_elements=4096, max_value_bytes=MAX_IDENTIFIER_BYTES, takes_meta=True
+)
+_FILE_META = 0x0002
 _CHARSET_TAG = 0x00080005
-_UTF8_TERM = "ISO_IR 192"
 
 
 def read_identifier(encoded: bytes, *, transfer_syntax: str) -> dict[str, Any]:
-    """Return the keys: keyword to text, or to items for a sequence; private elements are left out.
+    """Return the keys: keyword to text, or to items for a sequence.
 
-    Raises Invalid when the bytes are no data set.
+    Private elements are left out, and those of group 0002, which Orthanc puts in. Raises Invalid
+    when the bytes are no data set.
     """
     walked = walk_structure(
         BytesSource(encoded),
@@ -42,12 +47,18 @@ def read_identifier(encoded: bytes, *, transfer_syntax: str) -> dict[str, Any]:
 def write_identifier(
     values: Mapping[str, Any], *, transfer_syntax: str, charset_terms: Sequence[str]
 ) -> bytes:
-    """Return the encoded answer, in the requester's character set where that holds all of it."""
+    """Return the encoded answer, in the requester's character sets where they hold all of it."""
     values = {k: v for k, v in values.items() if k != "SpecificCharacterSet"}
-    term, encoding = _choose_charset("".join(_texts_of(values)), charset_terms)
-    if term:
-        values["SpecificCharacterSet"] = term
-    return encode_values(values, encoding=encoding, implicit=transfer_syntax == IMPLICIT_LE)
+    implicit = transfer_syntax == IMPLICIT_LE
+    if all(text.isascii() for text in _texts_of(values)):
+        return encode_values(values, encoding="ascii", implicit=implicit)
+    asked = repertoire_of(charset_terms)
+    if asked.is_known:
+        said = {**values, "SpecificCharacterSet": "\\".join(asked.terms)}
+        with contextlib.suppress(UnicodeEncodeError):
+            return encode_values(said, encoding=asked, implicit=implicit)
+    values["SpecificCharacterSet"] = UTF_8
+    return encode_values(values, encoding="utf-8", implicit=implicit)
 
 
 def charset_terms_of(keys: Mapping[str, Any]) -> tuple[str, ...]:
@@ -64,7 +75,7 @@ def _keys(node: Node, inherited: Sequence[str]) -> dict[str, Any]:
     keys: dict[str, Any] = {}
     for tag, element in node.items():
         keyword = keyword_for_tag(tag)
-        if keyword:
+        if keyword and tag >> 16 != _FILE_META:
             keys[keyword] = _key(keyword, element, encodings, terms)
     return keys
 
@@ -89,17 +100,3 @@ def _texts_of(values: Mapping[str, Any]) -> Iterator[str]:
                 yield from _texts_of(part)
             elif isinstance(part, str):
                 yield part
-
-
-def _choose_charset(text: str, terms: Sequence[str]) -> tuple[str, str]:
-    """Return the defined term, empty for the default repertoire, and Python's name of it."""
-    if text.isascii():
-        return "", "ascii"
-    if len(terms) == 1:
-        encoding = encodings_of(terms)[0]
-        try:
-            text.encode(encoding)
-        except UnicodeEncodeError:
-            return _UTF8_TERM, "utf-8"
-        return terms[0], encoding
-    return _UTF8_TERM, "utf-8"

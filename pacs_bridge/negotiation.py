@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from casework.model import ApplicationEntity
@@ -90,9 +90,9 @@ def answer_items(
     """Return the user information of an acceptance: what was asked is answered, nothing else.
 
     A window of one operation (PS3.7 D.3.3.3); the roles that the contexts were accepted for, SCP
-    for C-GET alone (D.3.3.4); what a storage SCP is and which retrieves are relational, no longer
-    than it was asked (D.3.3.5, PS3.4 B.3.1, C.5.2.1); related classes need no answer (D.3.3.6);
-    an identity is not looked at, and so not answered (D.3.3.7).
+    for C-GET alone (D.3.3.4); what a storage SCP is, which retrieves are relational and how queries
+    are matched, no longer than it was asked (D.3.3.5, PS3.4 B.3.1, C.5.1.1, C.5.2.1); related
+    classes need no answer (D.3.3.6); an identity is not looked at, and so not answered (D.3.3.7).
     """
     classes = {context.abstract_syntax: context for context in accepted}
     return UserInformation(
@@ -109,11 +109,7 @@ def answer_items(
             for role in asked.roles
             if role.sop_class_uid in classes
         ),
-        extended=tuple(
-            answer
-            for item in asked.extended
-            if item.sop_class_uid in classes and (answer := _answer_extended(item)) is not None
-        ),
+        extended=tuple(answer_extended(asked.extended, classes)),
     )
 
 
@@ -126,8 +122,56 @@ def relational_classes(extended: Iterable[Extended]) -> frozenset[str]:
     )
 
 
+@dataclass(frozen=True)
+class FindOptions:
+    """How queries of a class are matched, as was negotiated (PS3.4 table C.5-2)."""
+
+    relational: bool = False
+    combined: bool = False  # date and time
+    fuzzy: bool = False
+    empty_values: bool = False
+
+
+HIERARCHICAL = FindOptions()
+"""What counts when nothing was negotiated."""
+
+_FIND_SUPPORTED = bytes([1, 1, 1, 0, 0, 1, 1])
+"""Relational queries, combined date-time, fuzzy names, no time zone adjustment, no conversion of
+enhanced multi-frame images, empty value and multiple value matching."""
+
+
+def find_options(extended: Iterable[Extended]) -> Mapping[str, FindOptions]:
+    """Return what was asked of each query class, and so is agreed on."""
+    return {
+        item.sop_class_uid: FindOptions(
+            relational=bool(told[0]),
+            combined=bool(told[1]),
+            fuzzy=bool(told[2]),
+            empty_values=bool(told[5]),
+        )
+        for item in extended
+        if item.sop_class_uid in FIND_CLASSES
+        for told in [_answer_find(item.application_information).ljust(7, b"\0")]
+    }
+
+
+def answer_extended(extended: Iterable[Extended], classes: Container[str]) -> list[Extended]:
+    """Return the answers to extended negotiation of classes that were accepted."""
+    answers = (_answer_extended(item) for item in extended if item.sop_class_uid in classes)
+    return [answer for answer in answers if answer is not None]
+
+
+def _answer_find(asked: bytes) -> bytes:
+    """Accept a proposal by the same value, or turn it down by 0 (PS3.4 C.5.1.1)."""
+    return bytes(
+        want & have if want == 1 else 0 for want, have in zip(asked, _FIND_SUPPORTED, strict=False)
+    )
+
+
 def _answer_extended(item: Extended) -> Extended | None:
     asked = item.application_information
+    if item.sop_class_uid in FIND_CLASSES and asked:
+        return Extended(item.sop_class_uid, _answer_find(asked))
     if item.sop_class_uid in RETRIEVE_CLASSES:
         # relational as asked; no conversion of enhanced multi-frame images (PS3.4 table C.5.2-1)
         told = bytes([asked[:1] == b"\1", 0])

@@ -11,10 +11,13 @@ from casework.errors import Invalid
 from casework.model import ApplicationEntity
 from pacs_bridge import status
 from pacs_bridge.identifier import charset_terms_of, read_identifier, write_identifier
+from pacs_bridge.negotiation import HIERARCHICAL, FindOptions
 from pacs_bridge.status import Answer
 from pacs_bridge.syntaxes import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
 from storage.index import Index
+from storage.matching import Manner
 from storage.query import UNIQUE_KEYS, read_query
+from storage.stopping import Stopped
 
 LEVELS: Mapping[str, tuple[str, ...]] = {
     PATIENT_ROOT_FIND: ("PATIENT", "STUDY", "SERIES", "IMAGE"),
@@ -31,6 +34,7 @@ class FindRequest:
     transfer_syntax: str
     identifier: bytes
     entity: ApplicationEntity
+    options: FindOptions = HIERARCHICAL
 
 
 @dataclass(frozen=True)
@@ -56,25 +60,40 @@ def find(
     keys = read_identifier(request.identifier, transfer_syntax=request.transfer_syntax)
     level = _level(keys, request.sop_class)
     asked = {k: v for k, v in keys.items() if k not in ("QueryRetrieveLevel", "RetrieveAETitle")}
-    _require_unique_keys(asked, level, request.sop_class)
+    options = request.options
+    if not options.relational:
+        _require_unique_keys(asked, level, request.sop_class)
     terms = charset_terms_of(asked)
-    unsupported = read_query(level, asked).unsupported
+    manner = Manner(
+        fuzzy=options.fuzzy, combined=options.combined, empty_values=options.empty_values
+    )
+    unsupported = read_query(level, asked, manner).unsupported
     pending = status.PENDING_WARNING if unsupported else status.PENDING
-    scope = scope_of_ae(request.entity)
-    for number, match in enumerate(index.find(scope, level, asked, limit=limit + 1)):
-        if is_cancelled():
-            yield Found(Answer(status.CANCELLED))
-            return
-        if number == limit:
-            comment = f"More than {limit} match; ask for less"
-            yield Found(Answer(status.LIMIT_REACHED, comment))
-            return
-        values = dict(match) | {"QueryRetrieveLevel": level, "RetrieveAETitle": own_title}
-        values["InstanceAvailability"] = "ONLINE"
-        encoded = write_identifier(
-            values, transfer_syntax=request.transfer_syntax, charset_terms=terms
-        )
-        yield Found(Answer(pending), encoded)
+    matches = index.find(
+        scope_of_ae(request.entity),
+        level,
+        asked,
+        limit=limit + 1,
+        manner=manner,
+        is_stopped=is_cancelled,
+    )
+    try:
+        for number, match in enumerate(matches):
+            if is_cancelled():
+                raise Stopped
+            if number == limit:
+                comment = f"More than {limit} match; ask for less"
+                yield Found(Answer(status.LIMIT_REACHED, comment))
+                return
+            values = dict(match) | {"QueryRetrieveLevel": level, "RetrieveAETitle": own_title}
+            values["InstanceAvailability"] = "ONLINE"
+            encoded = write_identifier(
+                values, transfer_syntax=request.transfer_syntax, charset_terms=terms
+            )
+            yield Found(Answer(pending), encoded)
+    except Stopped:
+        yield Found(Answer(status.CANCELLED))
+        return
     yield Found(Answer(status.SUCCESS))
 
 
@@ -89,8 +108,8 @@ def _level(keys: Mapping[str, Any], sop_class: str) -> str:
 
 
 def _require_unique_keys(keys: Mapping[str, Any], level: str, sop_class: str) -> None:
-    """PS3.4 C.4.1.2.1: one value of the unique key of each level above, since queries are not
-    relational here."""
+    """PS3.4 C.4.1.2.1: one value of the unique key of each level above, unless relational queries
+    were negotiated."""
     levels = LEVELS[sop_class]
     for above in levels[: levels.index(level)]:
         keyword = UNIQUE_KEYS[above]

@@ -6,7 +6,8 @@ The receiver hands over command sets and bytes of data sets as they come, and se
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 import structlog
 
@@ -19,7 +20,7 @@ from pacs_bridge.commitment import MAX_REQUEST_BYTES
 from pacs_bridge.commitment_service import CommitmentService
 from pacs_bridge.desk import Desk
 from pacs_bridge.dimse import Command
-from pacs_bridge.negotiation import Context
+from pacs_bridge.negotiation import HIERARCHICAL, Context, FindOptions
 from pacs_bridge.performed import MAX_STEP_BYTES, change_step, create_step
 from pacs_bridge.query import FindRequest
 from pacs_bridge.retrieve import RetrieveRequest, retrieve
@@ -52,12 +53,15 @@ class Session:
         origin: Origin,
         *,
         relational: frozenset[str] = frozenset(),
+        finding: Mapping[str, FindOptions] = MappingProxyType({}),
     ) -> None:
-        """`relational` are the retrieve classes for which that was negotiated."""
+        """`relational` are the retrieve classes for which that was negotiated, `finding` what was
+        for query classes."""
         self._desk = desk
         self._entity = entity
         self._origin = origin
         self._relational = relational
+        self._finding = finding
         self._afterwards: list[Callable[[], None]] = []  # to be written when nobody waits
         self._commitment = CommitmentService(desk, actor_of(entity), origin)
 
@@ -155,6 +159,7 @@ class Session:
             transfer_syntax=context.transfer_syntax,
             identifier=identifier,
             entity=self._entity,
+            options=self._finding.get(context.abstract_syntax, HIERARCHICAL),
         )
         matches, last = 0, Answer(status.SUCCESS)
         try:

@@ -10,10 +10,12 @@ from encodings.aliases import aliases
 from pydicom import charset as _dicom
 
 _DEFAULT = "iso8859"
-_ESCAPED = re.compile(rb"(\x1b(?:\$[()]?[A-Z@]|[(),\-./][A-Z]))")
+_ESCAPED = re.compile(rb"(\x1b(?:\$[()]?[A-Z@]|[(),\-./][A-Za-z]))")
 _DELIMITERS = re.compile(rb"([\\^=\r\n\t\f])")
 _ONE_BYTE_G1 = {b"\x1b)I": "shift_jis", b"\x1b(J": "shift_jis", b"\x1b(I": "shift_jis"}
-_ESCAPE_KEPT = frozenset({"iso2022_jp", "iso2022_jp_2", "iso_ir_58"})
+_ESCAPE_KEPT = frozenset({"iso2022_jp", "iso2022_jp_2"})  # these codecs read it
+_NEWER = {"ISO_IR 203": "iso8859_15", "ISO 2022 IR 203": "iso8859_15"}
+_NEWER_ESCAPES = {b"\x1b-b": "iso8859_15", b"\x1b$)A": "gb2312"}
 
 _NAMES = frozenset(
     name
@@ -45,7 +47,8 @@ def decode_text(value: bytes, encodings: Sequence[str]) -> str:
     for part in _ESCAPED.split(value):
         if _ESCAPED.fullmatch(part):
             escape = part
-            current = _dicom.CODES_TO_ENCODINGS.get(part) or _ONE_BYTE_G1.get(part) or first
+            known = _NEWER_ESCAPES.get(part) or _dicom.CODES_TO_ENCODINGS.get(part)
+            current = known or _ONE_BYTE_G1.get(part) or first
             continue
         # PS3.5 section 6.1.2.5.3: the first set is in force again after a delimiter
         pieces = _DELIMITERS.split(part) if current not in _ESCAPE_KEPT else [part]
@@ -73,6 +76,8 @@ def _encoding(term: str) -> str:
         name.replace("_", " "),
         name.replace("-", " ").replace("ISO IR", "ISO_IR"),
     ):
+        if spelling in _NEWER:
+            return _NEWER[spelling]
         if spelling in _dicom.python_encoding:
             return _known(_dicom.python_encoding[spelling])
     match = re.fullmatch(r"ISO[ _-]?(2022[ _-])?IR[ _-]?(\d+)", name, re.IGNORECASE)

@@ -13,9 +13,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, String, and_, or_
 
-from storage.folding import fold_name, normal_date, normal_date_time, normal_time
+from storage.folding import (
+    fold_name,
+    normal_date,
+    normal_date_time,
+    normal_time,
+    universal_date_time,
+)
 
 RANGE_VRS = {"DA": normal_date, "TM": normal_time, "DT": normal_date_time}
 """The VRs that are matched by range, each with what brings a stored value to its normal form."""
@@ -49,6 +55,19 @@ class OneOf:
         if len(self.values) == 1:
             return columns[0] == self.values[0]
         return columns[0].in_(self.values)
+
+
+@dataclass(frozen=True)
+class Empty:
+    """Matches when there is no value (C.2.2.2.7)."""
+
+    def covers(self, value: Any) -> bool:
+        """Tell whether nothing is stored."""
+        return not _texts(value)
+
+    def clause(self, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Return the SQL; where there is no text there is the empty one."""
+        return and_(*(c == "" if isinstance(c.type, String) else c.is_(None) for c in columns))
 
 
 @dataclass(frozen=True)
@@ -93,22 +112,61 @@ class Like:
 
 @dataclass(frozen=True)
 class Between:
-    """Matches dates or times between two, both included; an empty end is open (C.2.2.2.5)."""
+    """Matches dates or times between two, both included; an empty end is open (C.2.2.2.5).
+
+    An end that names its offset from UTC is compared in UTC with stored values that name theirs.
+    """
 
     vr: str
     low: str
     high: str
+    low_utc: str = ""
+    high_utc: str = ""
 
     def covers(self, value: Any) -> bool:
         """Tell whether a stored date or time lies between the ends."""
-        found = (RANGE_VRS[self.vr](text) for text in _texts(value))
-        return any(f and f >= self.low and (not self.high or f <= self.high) for f in found)
+        return any(self._covers_one(text) for text in _texts(value))
 
     def clause(self, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
         """Return the SQL over a column of normal form, where the empty text is no value."""
         column = columns[0]
         lower = column >= self.low if self.low else column > ""
         return and_(lower, column <= self.high) if self.high else lower
+
+    def _covers_one(self, text: str) -> bool:
+        found = RANGE_VRS[self.vr](text)
+        universal = universal_date_time(text) if self.low_utc or self.high_utc else ""
+        return (
+            bool(found)
+            and _is_after(found, self.low, universal, self.low_utc)
+            and _is_after(self.high or found, found, self.high_utc, universal)
+        )
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Matches a date and its time as one moment between two (C.2.2.2.5.4); an empty end is open."""
+
+    low: tuple[str, str]
+    high: tuple[str, str]
+
+    def covers(self, value: Any) -> bool:
+        """Tell whether a stored pair of a date and a time lies between the ends."""
+        date, time = (next(iter(_texts(part)), "") for part in value)
+        moment = (normal_date(date), normal_time(time))
+        later = not self.low[0] or moment >= self.low
+        return bool(moment[0]) and later and (not self.high[0] or moment <= self.high)
+
+    def clause(self, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Return the SQL over the columns of the date and of the time."""
+        date, time = columns
+        wanted = [date > ""]
+        if self.low[0]:
+            wanted.append(or_(date > self.low[0], and_(date == self.low[0], time >= self.low[1])))
+        if self.high[0]:
+            before = and_(date == self.high[0], time <= self.high[1])
+            wanted.append(or_(date < self.high[0], before))
+        return and_(*wanted)
 
 
 @dataclass(frozen=True)
@@ -203,6 +261,11 @@ def like_pattern(pattern: str) -> str:
 def escaped(text: str) -> str:
     """Return a text for LIKE with a backslash before what would mean something to it."""
     return re.sub(r"([\\%_])", r"\\\1", text)
+
+
+def _is_after(one: str, other: str, one_utc: str, other_utc: str) -> bool:
+    """Compare in UTC when both are known there, else as they were written."""
+    return one_utc >= other_utc if one_utc and other_utc else one >= other
 
 
 def _texts(value: Any) -> list[str]:

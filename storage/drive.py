@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from casework.access import Scope
 from storage import trigrams
-from storage.criteria import AnyOf, Between, Criterion, Like, Name, OneOf
+from storage.criteria import AnyOf, Between, Criterion, Empty, Like, Name, OneOf
 from storage.query import COLUMNS, LEVELS, Query
 from storage.tables import instances, patients, series, studies
 from storage.visibility import only_site
@@ -112,7 +112,9 @@ def _names_few(keyword: str, wanted: Criterion) -> bool:
 
 
 def _tells_nothing(keyword: str, wanted: Criterion) -> bool:
-    """Tell whether a range is open, so that counting it up to the bound would be for nothing."""
+    """Tell whether a range is open, or what has no value asked for: counting is for nothing."""
+    if isinstance(wanted, Empty):
+        return True
     return keyword == "PatientBirthDate" and isinstance(wanted, Between) and not wanted.high
 
 

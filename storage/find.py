@@ -6,20 +6,22 @@ no connection while it is on its way.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, func, select
 
 from casework.access import Scope
-from storage.database import Database
+from storage.database import Database, chunks
 from storage.drive import plain
 from storage.levels import shown_issuer
 from storage.matching import vr_of
 from storage.places import Place, Places
 from storage.query import COLUMNS, LEVELS, UNIQUE_KEYS, Query
+from storage.stopping import Stop
 from storage.tables import instances, patients, series, studies
-from storage.visibility import study_clause
+from storage.visibility import only_site, seen_copy_clause, study_clause
 from storage.walk import Walk
 
 Answer = dict[str, Any]
@@ -60,43 +62,93 @@ _OF_PATIENT = ("Studies", "Series", "Instances")
 _SMALLEST, _PAGE, _LARGEST = 25, 201, 1600
 _LARGEST_OF_PARTS = 200  # studies, when series or instances are asked for
 _SKIPPED = 5000
+_AT_ONCE = 2000  # series or instances whose attributes are read at one time, but for one study's
 
 
 def answers(
-    database: Database, scope: Scope, query: Query, *, limit: int, offset: int, places: Places
+    database: Database,
+    scope: Scope,
+    query: Query,
+    *,
+    limit: int,
+    offset: int,
+    places: Places,
+    stop: Stop,
 ) -> Iterator[Answer]:
-    """Give the answers to a query within sight, from `offset` on and `limit` at most."""
+    """Give the answers to a query within sight, from `offset` on and `limit` at most.
+
+    Raises Stopped soon after `stop` was asked for, also while the database searches.
+    """
     is_whole = query.level in ("PATIENT", "STUDY") and not query.on_attributes
     place = places.nearest(scope, query, offset)
     walk = Walk(scope, query, place.cursor)
     passed, wanted, size = place.passed, offset + limit, _SMALLEST
     if is_whole:
-        there = _skip(database, walk, offset - passed, places=places, passed=passed)
+        there = _skip(database, walk, offset - passed, places=places, passed=passed, stop=stop)
         if there is None:
             return
         passed = there
         size = max(1, limit) if limit <= _PAGE else _PAGE // 2  # a long answer begins sooner
     while passed < wanted:
-        with database.read() as conn:
+        stop.check()
+        with database.read() as conn, stop.within(conn):
             heads = walk.window(conn, size)
             if not heads:
                 return
-            rows = _matching(conn, query, [row.pk for row in heads])
-            given = rows[max(0, offset - passed) : wanted - passed]
-            page = _answered(conn, scope, query, given)
+            first, *others = _parts(conn, query, [row.pk for row in heads])
+            rows = _matching(conn, query, first)
+            page = _answered(conn, scope, query, rows[max(0, offset - passed) : wanted - passed])
         yield from page
         passed += len(rows)
+        for part in others:
+            if passed >= wanted:
+                return
+            stop.check()
+            with database.read() as conn, stop.within(conn):
+                rows = _matching(conn, query, part)
+                given = rows[max(0, offset - passed) : wanted - passed]
+                page = _answered(conn, scope, query, given)
+            yield from page
+            passed += len(rows)
         places.note(scope, query, Place(passed, walk.cursor))
         if len(heads) < size:
             return
         size = min(size * 4, _LARGEST if is_whole else _LARGEST_OF_PARTS)
 
 
-def _skip(database: Database, walk: Walk, count: int, *, places: Places, passed: int) -> int | None:
+def _parts(conn: Connection, query: Query, pks: Sequence[int]) -> list[Sequence[int]]:
+    """Cut a window such that what is read of its studies at one time has a bounded size."""
+    if len(pks) < 2 or query.level in ("PATIENT", "STUDY"):
+        return [pks]
+    column = studies.c.instance_count if query.level == "IMAGE" else studies.c.series_count
+    counts = {
+        row.pk: row[1]
+        for row in conn.execute(select(studies.c.pk, column).where(studies.c.pk.in_(pks)))
+    }
+    parts: list[list[int]] = [[]]
+    held = 0
+    for pk in pks:
+        held += counts.get(pk, 0)
+        if held > _AT_ONCE and parts[-1]:
+            parts.append([])
+            held = counts.get(pk, 0)
+        parts[-1].append(pk)
+    return list(parts)
+
+
+def _skip(
+    database: Database,
+    walk: Walk,
+    count: int,
+    *,
+    places: Places,
+    passed: int,
+    stop: Stop,
+) -> int | None:
     """Pass over answers that are not wanted; return how many have passed, None behind the end."""
     done = 0
     while done < count:
-        with database.read() as conn:
+        with database.read() as conn, stop.within(conn):
             some = walk.skip(conn, min(count - done, _SKIPPED))
         if not some:
             return None
@@ -149,7 +201,10 @@ def _matching(conn: Connection, query: Query, pks: Sequence[int]) -> list[tuple[
 
 
 def _matches(query: Query, values: Answer) -> bool:
-    return all(wanted.covers(values.get(k)) for k, wanted in query.on_attributes.items())
+    return all(
+        wanted.covers([values.get(part) for part in k.split()] if " " in k else values.get(k))
+        for k, wanted in query.on_attributes.items()
+    )
 
 
 def _values(level: str, row: Row[Any]) -> Answer:
@@ -195,6 +250,11 @@ def _answered(
         _add_patient_counts(conn, scope, page)
     if "SOPClassesInStudy" in keywords and query.level != "PATIENT":
         _add_sop_classes(conn, page)
+    for keyword, names in query.of_items.items():
+        for _, values in page:
+            values[keyword] = [
+                {name: item.get(name, "") for name in names} for item in values.get(keyword, ())
+            ]
     empty = {k: list if vr_of(k) == "SQ" else str for k in keywords}
     return [{k: values[k] if k in values else empty[k]() for k in keywords} for _, values in page]
 
@@ -202,24 +262,32 @@ def _answered(
 def _add_patient_counts(
     conn: Connection, scope: Scope, page: Sequence[tuple[Row[Any], Answer]]
 ) -> None:
-    counted = conn.execute(
+    """Count what is within sight of each patient, over all sites that know the same number."""
+    rows = {row.patient_pk: (row.issuer, row.patient_id) for row, _ in page}
+    if only_site(scope) is None:
+        numbers = {number for _, number in rows.values() if number}
+        twins = select(patients.c.pk, patients.c.issuer, patients.c.patient_id)
+        for some in chunks(sorted(numbers)):
+            found = conn.execute(twins.where(patients.c.patient_id.in_(some)))
+            rows |= {row.pk: (row.issuer, row.patient_id) for row in found}
+    counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    counting = (
         select(
             studies.c.patient_pk,
             func.count(),
             func.sum(studies.c.series_count),
             func.sum(studies.c.instance_count),
         )
-        .where(
-            studies.c.patient_pk.in_({row.patient_pk for row, _ in page}),
-            studies.c.instance_count > 0,
-            study_clause(scope),
-        )
+        .where(studies.c.instance_count > 0, study_clause(scope), *seen_copy_clause(scope))
         .group_by(studies.c.patient_pk)
     )
-    counts = {row[0]: row[1:] for row in counted}
+    for some_pks in chunks(sorted(rows)):
+        for row in conn.execute(counting.where(studies.c.patient_pk.in_(some_pks))):
+            held = counts[rows[row[0]]]
+            counts[rows[row[0]]] = [a + int(b) for a, b in zip(held, row[1:], strict=True)]
     for row, values in page:
-        for name, count in zip(_OF_PATIENT, counts[row.patient_pk], strict=True):
-            values[f"NumberOfPatientRelated{name}"] = int(count)
+        for name, count in zip(_OF_PATIENT, counts[row.issuer, row.patient_id], strict=True):
+            values[f"NumberOfPatientRelated{name}"] = count
 
 
 def _add_sop_classes(conn: Connection, page: Sequence[tuple[Row[Any], Answer]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import datetime, timedelta
 
 _PLAIN_LETTERS = str.maketrans(
     {"ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ħ": "h", "ı": "i"}
@@ -11,6 +12,7 @@ _PLAIN_LETTERS = str.maketrans(
 _SPACES = re.compile(r" {2,}")
 _DATE = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
 _TIME = re.compile(r"(\d{2})(?::?(\d{2})(?::?(\d{2})(?:\.(\d{1,6}))?)?)?")
+_OFFSET = re.compile(r"([+-])(\d{2})(\d{2})$")
 _DATE_TIME = re.compile(r"(\d{4,14})(?:\.(\d{1,6}))?(?:[+-]\d{4})?")
 
 
@@ -53,6 +55,22 @@ def normal_date_time(text: str, *, latest: bool = False) -> str:
     digits, fraction = found.groups()
     rest = "99991231235959" if latest else "00000101000000"
     return f"{digits + rest[len(digits) :]}.{(fraction or '').ljust(6, '9' if latest else '0')}"
+
+
+def universal_date_time(text: str, *, latest: bool = False) -> str:
+    """Return the normal form of a moment in UTC; nothing when the text names no offset from it."""
+    offset = _OFFSET.search(text.strip())
+    normal = normal_date_time(text, latest=latest)
+    if offset is None or not normal:
+        return ""
+    sign, hours, minutes = offset.groups()
+    ahead = timedelta(hours=int(hours), minutes=int(minutes))
+    try:
+        local = datetime.strptime(normal[:14], "%Y%m%d%H%M%S")
+        universal = local - ahead if sign == "+" else local + ahead
+    except (ValueError, OverflowError):
+        return ""
+    return f"{universal:%Y%m%d%H%M%S}".rjust(14, "0") + normal[14:]
 
 
 def _fold_group(group: str) -> str:

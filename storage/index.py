@@ -21,7 +21,7 @@ from storage.addresses import Address, asked, behind, current, in_order
 from storage.database import Database
 from storage.fingerprint import fingerprint
 from storage.locate import Pack, Packed, ReadySeries
-from storage.matching import Key
+from storage.matching import LITERAL, Key, Manner
 from storage.places import Places
 from storage.query import read_query
 from storage.recompression_counts import Tally, tallies
@@ -40,6 +40,7 @@ from storage.rows import (
     study_row,
     unread_row,
 )
+from storage.stopping import Asked, Stop, Watch
 from storage.tables import instances, packs, patients, series, studies
 from storage.visibility import seen_copy_clause, study_clause
 
@@ -63,6 +64,7 @@ class Index:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._places = Places()
+        self._watch = Watch()
 
     def studies(
         self,
@@ -181,16 +183,24 @@ class Index:
         *,
         limit: int,
         offset: int = 0,
-        fuzzy: bool = False,
+        manner: Manner = LITERAL,
+        is_stopped: Asked | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Give what a query finds (PS3.4 C.2.2.2): for each match, keyword and value of each key.
 
-        A requested key without a value comes back empty; the unique keys of the level and those
-        above it always come back.
+        A requested key without a value comes back empty, one that is not kept at this level not at
+        all; the unique keys of the level and those above it always come back. Raises Stopped soon
+        after `is_stopped` has said so.
         """
-        query = read_query(level, keys, fuzzy=fuzzy)
+        query = read_query(level, keys, manner)
         return find.answers(
-            self._database, scope, query, limit=limit, offset=offset, places=self._places
+            self._database,
+            scope,
+            query,
+            limit=limit,
+            offset=offset,
+            places=self._places,
+            stop=Stop(self._watch, is_stopped),
         )
 
     def custody(

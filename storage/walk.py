@@ -9,13 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, literal, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    false,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 
 from casework.access import Scope
 from storage import postgres
-from storage.criteria import Criterion
+from storage.criteria import Criterion, Empty
 from storage.database import chunks
 from storage.drive import Candidates, beginning, candidates, plain
 from storage.query import COLUMNS, Query
@@ -25,6 +37,8 @@ from storage.visibility import only_site, seen_copy_clause, study_clause
 Head = Row[Any]
 Cursor = tuple[Any, ...]
 
+_TWIN = patients.alias("twin")  # made once: it costs more than the query
+_OF_TWIN = studies.alias("of_twin")
 _NEWEST = (studies.c.study_date, studies.c.study_time, studies.c.pk)
 _BY_NAME = (patients.c.name_fold, patients.c.pk)
 _LAST = "\U0010ffff"  # behind every letter
@@ -124,18 +138,47 @@ def _of_patients(scope: Scope, query: Query, *, walked: bool = False) -> list[Co
     site = only_site(scope)
     if walked and site is not None:
         wanted.append(patients.c.site == site)
-    has_studies = (
+    return [*wanted, _has_studies(scope, patients, studies), *_first_of_sites(scope, query)]
+
+
+@lru_cache(maxsize=32)  # to make it costs more than to ask it
+def _has_studies(scope: Scope, whose: FromClause, of: FromClause) -> ColumnElement[bool]:
+    """Return the condition that a patient has studies within sight."""
+    return (
+        select(literal(1))
+        .where(of.c.patient_pk == whose.c.pk, of.c.instance_count != 0, study_clause(scope, of))
+        .correlate(whose)
+        .limit(1)
+        .scalar_subquery()
+        .is_not(None)
+    )
+
+
+def _first_of_sites(scope: Scope, query: Query) -> list[ColumnElement[bool]]:
+    """Return the condition that leaves one row of a patient whom several sites know alike.
+
+    That is the number of one issuer; the oldest row that matches and has studies within sight.
+    """
+    if only_site(scope) is not None:
+        return []
+    wanted = [
+        criterion.clause(*plain([_TWIN.c[column.name] for column in COLUMNS["PATIENT"][keyword]]))
+        for keyword, criterion in query.at("PATIENT").items()
+    ]
+    an_older_one = (
         select(literal(1))
         .where(
-            studies.c.patient_pk == patients.c.pk,
-            studies.c.instance_count != 0,
-            study_clause(scope),
+            _TWIN.c.patient_id == patients.c.patient_id,
+            _TWIN.c.issuer + literal("") == patients.c.issuer,
+            _TWIN.c.pk < patients.c.pk,
+            *wanted,
+            _has_studies(scope, _TWIN, _OF_TWIN),
         )
         .correlate(patients)
         .limit(1)
         .scalar_subquery()
     )
-    return [*wanted, has_studies.is_not(None)]
+    return [or_(patients.c.patient_id == "", an_older_one.is_(None))]
 
 
 def _of_studies(scope: Scope, query: Query, *, walked: bool = False) -> list[ColumnElement[bool]]:
@@ -154,6 +197,8 @@ def _of_studies(scope: Scope, query: Query, *, walked: bool = False) -> list[Col
 
 
 def _has_part(keyword: str, wanted: Criterion) -> ColumnElement[bool]:
+    if isinstance(wanted, Empty) and keyword != "Modality":
+        return studies.c.modalities == "" if keyword == "ModalitiesInStudy" else false()
     parts = select(literal(1)).where(
         series.c.study_pk == studies.c.pk, series.c.instance_count != 0
     )

@@ -76,6 +76,7 @@ class WalkLimits:
     max_depth: int = 64  # of sequences
     max_elements: int = 2_000_000
     max_value_bytes: int = 1 << 14  # longest value kept
+    takes_meta: bool = False  # elements of group 0002, which are of a file and of no data set
     inflate_ratio: int = 100
     inflate_floor_bytes: int = 4 << 20  # the ratio counts beyond this
     inflate_bytes: int = 256 << 20
@@ -256,7 +257,7 @@ def walk_structure(  # noqa: PLR0912, PLR0915 - one loop on purpose: it runs for
                 f"({group:04X},{number:04X}) stands among elements at byte {position}.",
                 code="bad-structure",
             )
-        if group == 0x0002 and not stack:
+        if group == 0x0002 and not stack and not limits.takes_meta:
             raise Invalid(
                 "The data set holds file meta information (group 0002). Send the data set alone.",
                 code="bad-structure",

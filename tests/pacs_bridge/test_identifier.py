@@ -13,6 +13,7 @@ from casework.errors import Invalid
 from pacs_bridge.identifier import charset_terms_of, read_identifier, write_identifier
 from pacs_bridge.syntaxes import EXPLICIT_LE, IMPLICIT_LE
 
+JAPANESE = "Yamada^Tarou=山田^太郎=やまだ^たろう"
 SYNTAXES = pytest.mark.parametrize("syntax", [IMPLICIT_LE, EXPLICIT_LE])
 
 
@@ -115,13 +116,34 @@ def test_answer_reads_back_with_numbers_lists_and_sequences(syntax: str) -> None
         (("ISO_IR 100",), "Bjørnson^Åse", "ISO_IR 100"),
         (("ISO_IR 192",), "Bjørnson^Åse", "ISO_IR 192"),
         ((), "Bjørnson^Åse", "ISO_IR 192"),
+        (("ISO_IR 6",), "Bjørnson^Åse", "ISO_IR 192"),
+        (("LATIN1",), "Bjørnson^Åse", "ISO_IR 192"),
         (("ISO_IR 100",), "Máhtte^Šuoŋŋá", "ISO_IR 192"),
-        (("", "ISO 2022 IR 87"), "Yamada^Tarou=山田^太郎", "ISO_IR 192"),
+        (("ISO_IR 110",), "Máhtte^Šuoŋŋá", "ISO_IR 110"),
         (("ISO_IR 144",), "Люкceмбypг", "ISO_IR 144"),
+        (("ISO_IR 126",), "Διονυσιος", "ISO_IR 126"),
+        (("ISO_IR 126",), "Люкceмбypг", "ISO_IR 192"),
+        (("ISO_IR 13",), "ﾔﾏﾀﾞ^ﾀﾛｳ", "ISO_IR 13"),
+        (("ISO_IR 13",), "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎", "ISO_IR 192"),
+        (("", "ISO 2022 IR 87"), JAPANESE, ["", "ISO 2022 IR 87"]),
+        (("", "ISO 2022 IR 87"), "山¥^太郎", "ISO_IR 192"),
+        (
+            ("ISO 2022 IR 13", "ISO 2022 IR 87"),
+            "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう",
+            ["ISO 2022 IR 13", "ISO 2022 IR 87"],
+        ),
+        (("", "ISO 2022 IR 149"), "Hong^Gildong=洪^吉洞=홍^길동", ["", "ISO 2022 IR 149"]),
+        (("GB18030",), "Wang^XiaoDong=王^小东", "GB18030"),
+        (
+            ("ISO 2022 IR 100", "ISO 2022 IR 144"),
+            "Bjørn Люк Åse^Ола",
+            ["ISO 2022 IR 100", "ISO 2022 IR 144"],
+        ),
+        (("ISO 2022 IR 100", "ISO 2022 IR 144"), "Bjørn^山田", "ISO_IR 192"),
     ],
 )
 def test_answer_is_in_the_requesters_character_set_where_that_holds_it(
-    terms: tuple[str, ...], name: str, expected: str
+    terms: tuple[str, ...], name: str, expected: str | list[str]
 ) -> None:
     data = write_identifier({"PatientName": name}, transfer_syntax=EXPLICIT_LE, charset_terms=terms)
 

@@ -63,16 +63,17 @@ def test_identity_is_neither_needed_nor_answered(house: House) -> None:
         assert association.acceptor.user_identity is None
 
 
-def test_roles_and_extended_negotiation_break_nothing(house: House) -> None:
+def test_query_options_are_negotiated_beside_roles(house: House) -> None:
     relational = SOPClassExtendedNegotiation()
     relational.sop_class_uid = UID(STUDY_ROOT_FIND)
-    relational.service_class_application_information = b"\x01\x01\x01"
+    relational.service_class_application_information = b"\x01\x01\x01\x01\x01"
     role = build_role(CT, scu_role=True, scp_role=True)
 
     with associated(house, relational, role, classes=(STUDY_ROOT_FIND, CT)) as association:
         assert len(association.accepted_contexts) == 2
         assert association.acceptor.role_selection == {}
-        assert association.acceptor.sop_class_extended == {}
+        told = association.acceptor.sop_class_extended
+        assert told == {STUDY_ROOT_FIND: b"\1\1\1\0\0"}
 
 
 def test_private_class_that_is_declared_as_storage_is_kept(house: House) -> None:

@@ -13,8 +13,10 @@ from pacs_bridge.items import CommonExtended, Extended, Role, UserIdentity, User
 from pacs_bridge.negotiation import (
     ACCEPTED,
     Context,
+    FindOptions,
     Proposed,
     answer_items,
+    find_options,
     negotiate,
     relational_classes,
 )
@@ -284,7 +286,31 @@ def test_level_of_storage_is_told_no_longer_than_it_was_asked(offered: bytes, to
 
 
 @pytest.mark.parametrize(
-    "sop_class", [VERIFICATION, STUDY_ROOT_FIND, "1.2.840.10008.5.1.4.1.1.4", "1.2.3"]
+    ("offered", "told", "options"),
+    [
+        (b"\1", b"\1", FindOptions(relational=True)),
+        (b"\0", b"\0", FindOptions()),
+        (b"\2\1", b"\0\1", FindOptions(combined=True)),
+        (b"\0\1\1\1\1", b"\0\1\1\0\0", FindOptions(combined=True, fuzzy=True)),
+        (
+            b"\1\1\1\1\1\1\1",
+            b"\1\1\1\0\0\1\1",
+            FindOptions(relational=True, combined=True, fuzzy=True, empty_values=True),
+        ),
+        (b"\1" * 40, b"\1\1\1\0\0\1\1", FindOptions(True, True, True, True)),
+    ],
+)
+def test_options_of_queries_are_accepted_or_turned_down_no_longer_than_they_were_offered(
+    offered: bytes, told: bytes, options: FindOptions
+) -> None:
+    asked = UserInformation(extended=(Extended(STUDY_ROOT_FIND, offered),))
+
+    assert answered(asked).extended == (Extended(STUDY_ROOT_FIND, told),)
+    assert find_options(asked.extended) == {STUDY_ROOT_FIND: options}
+
+
+@pytest.mark.parametrize(
+    "sop_class", [VERIFICATION, PATIENT_ROOT_FIND, "1.2.840.10008.5.1.4.1.1.4", "1.2.3"]
 )
 def test_extended_negotiation_of_what_is_not_accepted_storage_is_unanswered(
     sop_class: str,

@@ -151,10 +151,14 @@ def test_more_matches_than_the_limit_end_with_a_warning(ask: Ask) -> None:
 
 
 def test_cancelled_query_ends_between_two_matches(ask: Ask) -> None:
-    told = iter([False, True])
+    said: list[bool] = []
+
+    def cancelled() -> bool:  # asked before the search and before each of its matches
+        said.append(True)
+        return len(said) > 2
 
     found = ask(
-        STUDY_ROOT_FIND, ends=0xFE00, cancelled=lambda: next(told),
+        STUDY_ROOT_FIND, ends=0xFE00, cancelled=cancelled,
         QueryRetrieveLevel="SERIES", StudyInstanceUID="1.2.1",
     )  # fmt: skip
 

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
 from flask import Blueprint, Response, json, request
 
-from casework.errors import Invalid
+from casework.errors import Invalid, TooLarge
+from storage.query import read_query
+from storage.stopping import Stopped
 from viewer.dicomweb import accept, dicom_json
+from viewer.dicomweb.qido_keys import Search, read_search
 from viewer.guard import current_actor, current_scope
 from viewer.problems import NotAcceptable
 from viewer.services import services
 
-_DEFAULT_LIMIT = 200
-_MOST = 5000
-_CONTROLS = frozenset({"limit", "offset", "includefield", "fuzzymatching", "accept", "charset"})
-
-_STUDY_FIELDS = (
-    "StudyDate", "StudyTime", "AccessionNumber", "ModalitiesInStudy", "ReferringPhysicianName",
-    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyID",
-    "StudyDescription", "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances",
-)  # fmt: skip
-_SERIES_FIELDS = (
-    "Modality", "SeriesDescription", "SeriesInstanceUID", "SeriesNumber",
-    "PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime",
-    "NumberOfSeriesRelatedInstances", "StudyInstanceUID",
-)  # fmt: skip
-_INSTANCE_FIELDS = (
-    "SOPClassUID", "SOPInstanceUID", "InstanceNumber", "Rows", "Columns", "BitsAllocated",
-    "NumberOfFrames", "StudyInstanceUID", "SeriesInstanceUID",
-)  # fmt: skip
-_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "STUDY": _STUDY_FIELDS,
-    "SERIES": _SERIES_FIELDS,
-    "IMAGE": _INSTANCE_FIELDS,
-}
-"""What is answered without being asked for (PS3.18 tables 10.6.3-3 to 10.6.3-5)."""
+_ONLY_WITH_VALUE = frozenset({"TimezoneOffsetFromUTC", "RequestAttributesSequence"})
+_LONGEST_S = 30.0  # a search that is longer at it is too broad (PS3.18 section 10.6.3.1)
+_MAX_NOTED_CHARS = 4096  # of a list of UIDs
 
 
 def add_to(bp: Blueprint) -> None:
@@ -60,77 +43,65 @@ def search(level: str, study: str | None = None, series: str | None = None) -> R
     types = ("application/json", dicom_json.MEDIA_TYPE)
     if not any(accept.matches(t, w.media_type) for t in types for w in accept.wanted()):
         raise NotAcceptable("Matches come as application/dicom+json.", code="not-acceptable")
-    keys = _keys(level, study, series)
-    limit, offset = _count("limit", _DEFAULT_LIMIT), _count("offset", 0)
-    limit = min(limit, _MOST)
+    try:
+        wanted = read_search(request.args, level, study=study, series=series)
+        unsupported = read_query(level, wanted.keys, wanted.manner).unsupported
+    except TooLarge:
+        raise
+    except Invalid as error:
+        raise Invalid(error.message, code="bad-request") from error
+    deadline = time.monotonic() + _LONGEST_S
     found = services().index.find(
         current_scope(),
         level,
-        keys,
-        limit=limit + 1,
-        offset=offset,
-        fuzzy=request.args.get("fuzzymatching", "").lower() == "true",
+        wanted.keys,
+        limit=wanted.limit + 1,
+        offset=wanted.offset,
+        manner=wanted.manner,
+        is_stopped=lambda: time.monotonic() > deadline,
     )
-    matches = list(islice(found, limit + 1))
-    _note(level, keys)
-    body = json.dumps([_match(level, values) for values in matches[:limit]])
+    try:
+        matches = list(islice(found, wanted.limit + 1))
+    except Stopped:
+        raise TooLarge(
+            f"The search took longer than {_LONGEST_S:.0f} seconds. Ask for less: by a number, a "
+            "name or a day.",
+            code="too-broad",
+        ) from None
+    _note(level, wanted)
+    body = json.dumps([_match(level, values) for values in matches[: wanted.limit]])
     response = Response(body, content_type=dicom_json.MEDIA_TYPE)
-    if len(matches) > limit:
-        response.headers["Warning"] = (
-            '299 lysbro "There are more matches: ask for them with offset and limit"'
-        )
+    if len(matches) > wanted.limit:
+        _warn(response, "There are additional results that can be requested: offset and limit.")
+    not_matched = sorted(m for m in wanted.matched if {m, m.split(".")[0]} & set(unsupported))
+    if not_matched:
+        _warn(response, f"Not kept here, and so not matched: {', '.join(not_matched)}.")
     return response
 
 
-def _keys(level: str, study: str | None, series: str | None) -> dict[str, str]:
-    keys = dict.fromkeys(_FIELDS[level], "")
-    if study is None and level != "STUDY":
-        keys |= dict.fromkeys(_STUDY_FIELDS, "")
-    if series is None and level == "IMAGE":
-        keys |= dict.fromkeys(_SERIES_FIELDS, "")
-    for text in request.args.getlist("includefield"):
-        for name in text.split(","):
-            keyword = dicom_json.keyword_of(name.strip())
-            if keyword:
-                keys.setdefault(keyword, "")
-    for name, value in request.args.items():
-        if name not in _CONTROLS:
-            keys[_known(name)] = value.replace(",", "\\") if name.endswith("UID") else value
-    if study is not None:
-        keys["StudyInstanceUID"] = study
-    if series is not None:
-        keys["SeriesInstanceUID"] = series
-    return keys
+def _warn(response: Response, text: str) -> None:
+    """Add a warning (PS3.18 sections 8.3.4 and 10.6.3; RFC 7234 section 5.5)."""
+    response.headers.add("Warning", f'299 {_service()}: "{text}"')
 
 
-def _known(name: str) -> str:
-    keyword = dicom_json.keyword_of(name)
-    if not keyword:
-        raise Invalid(f"'{name}' is no attribute that can be searched for.", code="bad-request")
-    return keyword
-
-
-def _count(name: str, default: int) -> int:
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not text.isdecimal() or len(text) > 9:
-        raise Invalid(f"{name} must be a whole number.", code="bad-request")
-    return int(text)
+def _service() -> str:
+    return request.url_root.rstrip("/") + "/dicom-web"
 
 
 def _match(level: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    root = request.url_root.rstrip("/") + "/dicom-web"
-    address = f"{root}/studies/{values['StudyInstanceUID']}"
+    address = f"{_service()}/studies/{values['StudyInstanceUID']}"
     if level != "STUDY":
         address += f"/series/{values['SeriesInstanceUID']}"
     if level == "IMAGE":
         address += f"/instances/{values['SOPInstanceUID']}"
-    return dicom_json.to_json({**values, "RetrieveURL": address})
+    said = {"RetrieveURL": address, "SpecificCharacterSet": "ISO_IR 192"}
+    left_out = {k for k in _ONLY_WITH_VALUE if k in values and not values[k]}
+    return dicom_json.to_json({k: v for k, v in values.items() if k not in left_out} | said)
 
 
-def _note(level: str, keys: Mapping[str, str]) -> None:
+def _note(level: str, wanted: Search) -> None:
     actor = current_actor()
+    uids = {name: str(wanted.keys[name]) for name in wanted.keys if name.endswith("UID")}
     services().ledger.append(
         None,
         actor=actor,
@@ -138,7 +109,7 @@ def _note(level: str, keys: Mapping[str, str]) -> None:
         subject=level.lower(),
         site=actor.site,
         detail={
-            "by": [name for name, value in keys.items() if value],
-            **{name: value for name, value in keys.items() if value and name.endswith("UID")},
+            "by": list(wanted.matched),
+            **{name: uid[:_MAX_NOTED_CHARS] for name, uid in uids.items() if uid},
         },
     )
