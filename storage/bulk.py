@@ -15,7 +15,7 @@ from casework.errors import Invalid
 from storage.dicom_json import vr_of
 from storage.filemeta import EXPLICIT_BE, IMPLICIT_LE
 from storage.source import Source
-from storage.walker import OFFSET_TABLES, PIXEL_TAGS, Wanted, WalkLimits, walk_structure
+from storage.walker import OFFSET_TABLES, PIXEL_TAGS, WalkLimits, Wanted, walk_structure
 
 _PATH = re.compile(r"[0-9A-F]{8}(?:/[1-9][0-9]{0,5}/[0-9A-F]{8})*")
 _DEEPEST = 16

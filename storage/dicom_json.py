@@ -1,4 +1,4 @@
-"""Writes a data set as DICOM JSON (PS3.18 annex F), from a bounded walk; bulk data by its address."""
+"""Writes a data set as DICOM JSON (PS3.18 annex F) from a bounded walk, bulk data by address."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def dicom_json(
 ) -> dict[str, Any]:
     """Return the data set's elements by tag.
 
-    Bulk data and values beyond 64 KiB have a BulkDataURI where `bulk` gives one, else their VR only.
+    Bulk data and values beyond 64 KiB have a BulkDataURI where `bulk` gives one, else a VR only.
     """
     content = plain_source(source, transfer_syntax_uid=transfer_syntax_uid, limits=limits)
     little_endian = transfer_syntax_uid != EXPLICIT_BE
@@ -73,9 +73,10 @@ def _element(
         return {"vr": "SQ", "Value": items} if items else {"vr": "SQ"}
     vr = vr_of(tag, element.vr)
     is_long = element.span is not None and element.span[1] > 0
-    if how.bulk is not None and (is_long or (vr in _BULK and element.value)):
-        if tag not in OFFSET_TABLES:  # which count within the pixel data as it is kept
-            return {"vr": vr, "BulkDataURI": how.bulk(path)}
+    is_bulk = is_long or (vr in _BULK and bool(element.value))
+    # offset tables count within the pixel data as it is kept, and go with it
+    if how.bulk is not None and is_bulk and tag not in OFFSET_TABLES:
+        return {"vr": vr, "BulkDataURI": how.bulk(path)}
     if vr in _BULK or not element.value:
         return {"vr": vr}
     values = _values(element.value, vr, encodings, little_endian=how.little_endian)

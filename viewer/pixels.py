@@ -178,9 +178,7 @@ def _native(data: bytes, shape: Shape, order: str) -> Pixels:
     return flat.reshape(shape.rows, shape.columns, shape.samples)[:, :, :3]
 
 
-def _compressed(
-    data: bytes, syntax: str, shape: Shape, limits: PixelLimits
-) -> tuple[Pixels, bool]:
+def _compressed(data: bytes, syntax: str, shape: Shape, limits: PixelLimits) -> tuple[Pixels, bool]:
     """Return the samples of a frame, and whether its decoder has made them RGB."""
     stated = stated_size(data)
     if stated is not None and stated != (shape.columns, shape.rows):

@@ -157,7 +157,7 @@ def test_metadata_is_the_header_without_pixels(stored):
     assert len(found) == 2
     assert found[0]["00280010"] == {"vr": "US", "Value": [4]}
     assert found[0]["0020000D"]["Value"] == [STUDY]
-    assert "7FE00010" not in found[0]
+    assert found[0]["7FE00010"]["BulkDataURI"].endswith(f"{URL}/bulkdata/7FE00010")
 
 
 def test_frames_come_as_they_are_stored(stored):

@@ -116,12 +116,13 @@ def test_a_window_may_be_asked_for(world: Any) -> None:
         "window=1,0",
         "window=nan,4",
         "window=1,inf",
-        "window=1,2,sigmoid",
+        "window=1,2,cubic",
         "window=x,y",
         "quality=0",
         "quality=101",
         "quality=x",
-        "viewport=10,10",
+        "viewport=10",
+        "rotation=90",
     ],
 )
 def test_what_is_not_rendered_here_is_said(shared_world: Any, query: str) -> None:
@@ -133,7 +134,7 @@ def test_what_is_not_rendered_here_is_said(shared_world: Any, query: str) -> Non
 @pytest.mark.parametrize(
     ("path", "headers", "status"),
     [
-        (url_of() + "/rendered", {"Accept": "image/png"}, 406),
+        (url_of() + "/rendered", {"Accept": "image/webp"}, 406),
         (url_of(frame="2") + "/rendered", {}, 404),
         (url_of(frame="2"), {}, 404),
         (url_of(frame="0"), {}, 404),

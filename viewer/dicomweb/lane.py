@@ -23,18 +23,17 @@ from storage.rows import InstanceRow
 from viewer import headers, metrics
 from viewer.dicomweb import accept
 from viewer.dicomweb.accept import Wanted
-from viewer.dicomweb.multipart import around, new_boundary
+from viewer.dicomweb.addresses import FRAMES_NOTED
+from viewer.dicomweb.bodies import boundary_of, caching
+from viewer.dicomweb.frames import tag_of_frames
+from viewer.dicomweb.multipart import around
+from viewer.dicomweb.negotiation import form_of_frames
 from viewer.dicomweb.noting import note_once
-from viewer.dicomweb.wado import (
-    FRAMES_ENDPOINT,
-    FRAMES_NOTED,
-    JPEG,
-    RENDERED_ENDPOINT,
-    form_of_frames,
-    takes_jpeg,
-)
+from viewer.dicomweb.rendered import tag_of_picture, takes_jpeg_first
+from viewer.dicomweb.wado import FRAMES_ENDPOINT, RENDERED_ENDPOINT
 from viewer.guard import session_cookie_name
 from viewer.imaging import imaging
+from viewer.picture import JPEG, Asked
 from viewer.services import Services
 from viewer.sight import Sight
 
@@ -46,7 +45,16 @@ _PATH = re.compile(
     f"/dicom-web/studies/{_UID}/series/{_UID}/instances/{_UID}/frames/([1-9][0-9]{{0,8}})"
     "(/rendered)?"
 )
-_ELSEWHERE = ("HTTP_RANGE", "HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE")
+_Answer = tuple[list[tuple[str, str]], list[bytes]]
+"""The headers and the body of an answer."""
+
+_ELSEWHERE = (
+    "HTTP_RANGE",
+    "HTTP_IF_RANGE",
+    "HTTP_IF_NONE_MATCH",
+    "HTTP_IF_MATCH",
+    "HTTP_IF_MODIFIED_SINCE",
+)
 
 
 class FrameLane:
@@ -58,7 +66,8 @@ class FrameLane:
         self._services = known
         self._sight = Sight(known)
         self._cookie = session_cookie_name(https=known.settings.https)
-        self._fixed = headers.of_every_answer(https=known.settings.https)
+        fixed = headers.of_every_answer(https=known.settings.https)
+        self._fixed = [header for header in fixed if header[0] != "Cache-Control"]
         self._trusts = lru_cache(maxsize=64)(self._is_trusted)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -73,9 +82,9 @@ class FrameLane:
                 except Exception:  # noqa: BLE001 - the long way meets it again, and tells of it
                     answer = None
                 if answer is not None:
-                    content_type, body = answer
+                    told, body = answer
                     length = ("Content-Length", str(sum(map(len, body))))
-                    start_response("200 OK", [("Content-Type", content_type), length, *self._fixed])
+                    start_response("200 OK", [*told, length, *self._fixed])
                     endpoint = RENDERED_ENDPOINT if found.group(5) else FRAMES_ENDPOINT
                     taken_s = time.perf_counter() - started
                     metrics.count(self._app.extensions, endpoint, 200, taken_s)
@@ -90,7 +99,7 @@ class FrameLane:
         instance: str,
         number: str,
         rendered: str | None,
-    ) -> tuple[str, list[bytes]] | None:
+    ) -> _Answer | None:
         if environ.get("QUERY_STRING") or environ.get("SCRIPT_NAME"):
             return None
         if any(name in environ for name in _ELSEWHERE) or not self._trusts(_host(environ)):
@@ -107,32 +116,30 @@ class FrameLane:
             note_once(self._app.extensions, self._services, actor, FRAMES_NOTED, study, series)
         return answer
 
-    def _stored(
-        self, row: InstanceRow, number: int, ranges: Sequence[Wanted]
-    ) -> tuple[str, list[bytes]] | None:
-        if row.received is not None:  # it may be asked for as it came, too
+    def _stored(self, row: InstanceRow, number: int, ranges: Sequence[Wanted]) -> _Answer | None:
+        form = form_of_frames(row, ranges, may_be_single=True)
+        if form.is_made or form.media_type.startswith("video/"):
             return None
-        media_type, is_single, _ = form_of_frames(row, ranges, may_be_single=True)
         read = self._services.archive.read_frame(row, number)
         if read.transfer_syntax_uid != row.transfer_syntax_uid:
             return None
-        frame = read.data
-        content_type = f"{media_type}; transfer-syntax={row.transfer_syntax_uid}"
-        if is_single:
-            return content_type, [frame]
-        boundary = new_boundary()
-        before, behind = around(boundary, f"Content-Type: {content_type}")
-        whole = f'multipart/related; type="{media_type}"; boundary={boundary}'
-        return whole, [before, frame, behind]
+        tag = tag_of_frames(row, [number], form)
+        if form.is_single:
+            whole = [("Content-Type", form.content_type), ("Accept-Ranges", "bytes")]
+            return whole + caching(tag), [read.data]
+        boundary = boundary_of(tag)
+        before, behind = around(boundary, f"Content-Type: {form.content_type}")
+        content_type = f'multipart/related; type="{form.media_type}"; boundary={boundary}'
+        return [("Content-Type", content_type), *caching(tag)], [before, read.data, behind]
 
-    def _rendered(
-        self, row: InstanceRow, number: int, ranges: Sequence[Wanted]
-    ) -> tuple[str, list[bytes]] | None:
-        if not takes_jpeg(ranges):
+    def _rendered(self, row: InstanceRow, number: int, ranges: Sequence[Wanted]) -> _Answer | None:
+        if not takes_jpeg_first(ranges):
             return None
         with self._app.app_context():
             renderer = imaging().renderer
-        return JPEG, [renderer.rendered(row, number)]
+        told = [("Content-Type", JPEG), ("Accept-Ranges", "bytes")]
+        tag = tag_of_picture(row, number, Asked(), JPEG)
+        return told + caching(tag), [renderer.rendered(row, number)]
 
     def _caller(self, environ: WSGIEnvironment) -> Actor | None:
         scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")

@@ -31,8 +31,8 @@ from storage.part10 import (
 from storage.rows import InstanceRow
 from storage.source import Source
 from storage.walker import UNDEFINED, Node, Wanted, walk_structure
-from viewer.dicomweb.making import FrameMaker
-from viewer.dicomweb.syntaxes import is_declared_late, photometric_made
+from viewer.making import FrameMaker
+from viewer.syntaxes import is_declared_late, photometric_made
 
 _LARGEST_HEADER = 64 << 20
 _IN_MEMORY = 4 << 20
@@ -121,7 +121,7 @@ def _encapsulated(
 ) -> Made:
     """Return the object with compressed frames; they are made first, so that none fails halfway."""
     offsets, at = [], 0
-    made = tempfile.SpooledTemporaryFile(_IN_MEMORY)
+    made = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - who gives it out closes it
     try:
         for number in range(1, pixel.frames + 1):
             coded = frames.frame(row, number, transfer_syntax_uid)
@@ -176,9 +176,7 @@ def _around(archive: Archive, row: InstanceRow, transfer_syntax_uid: str) -> _Ar
     return _Around(meta, head, tail, content, vr, number)
 
 
-def _described(
-    archive: Archive, row: InstanceRow, head: bytes, transfer_syntax_uid: str
-) -> bytes:
+def _described(archive: Archive, row: InstanceRow, head: bytes, transfer_syntax_uid: str) -> bytes:
     """Return the head of a data set saying how its pixels lie in their new form."""
     source = BytesSource(head)
     kept = _spans(archive, source, (), stop_after=_BEFORE_PIXELS)

@@ -21,10 +21,10 @@ from storage.bulk import swapped, word_bytes
 from storage.forms import FrameShape, frame_shape
 from storage.part10 import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
 from storage.rows import InstanceRow
-from viewer.dicomweb.syntaxes import J2K, RLE
 from viewer.pixels import samples_of
 from viewer.planes import from_rle
 from viewer.preview_cache import PreviewCache
+from viewer.syntaxes import J2K, RLE
 
 _VERSION = "made-1"
 _AS_THEY_ARE = frozenset({EXPLICIT_LE, IMPLICIT_LE, DEFLATED_LE})
@@ -104,7 +104,7 @@ def vr_of_pixels(archive: Archive, row: InstanceRow) -> str:
 
 
 def _is_planar(row: InstanceRow) -> bool:
-    return row.attributes.get("PlanarConfiguration", 0) == 1
+    return bool(row.attributes.get("PlanarConfiguration", 0) == 1)
 
 
 def _kind(shape: FrameShape) -> np.dtype[Any]:
