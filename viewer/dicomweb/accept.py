@@ -11,7 +11,7 @@ from flask import request
 
 ANY = "*/*"
 _ITEM = re.compile(r'(?:[^,"]|"[^"]*"?)+')
-_OPTION = re.compile(r';\s*([^=;\s"]+)\s*=\s*("[^"]*"|[^;"]*)')
+_OPTION = re.compile(r';\s*([^=;\s"]+)\s*=\s*("[^"]*"?|[^;"]*)')
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,8 @@ class _Value:
 
 def bulkdata(study: str, series: str, instance: str, path: str) -> Response:
     """Return one value, or a part of it."""
-    tags = path_of(path)
     row = rows_of(study, series, instance)[0]
+    tags = path_of(path)
     note_retrieved_once(FRAMES_NOTED, study, series)
     if len(tags) == 1 and tags[0] in PIXEL_TAGS:
         return _pixels(row, accept.wanted())
