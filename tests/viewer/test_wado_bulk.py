@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from typing import Any
 from xml.etree import ElementTree
 
@@ -17,8 +18,18 @@ from storage.part10 import BytesSource, WalkLimits
 from tests.storage.building import UNDEFINED, element, item, sequence
 from tests.viewer import retrieving
 from tests.viewer.retrieving import (
-    BIG_PIXELS, DOCUMENT, EXPLICIT, READER, STREAM, STUDY, TABLE, WORDS, Stored, multipart,
-    native_of, parts_of,
+    BIG_PIXELS,
+    DOCUMENT,
+    EXPLICIT,
+    READER,
+    STREAM,
+    STUDY,
+    TABLE,
+    WORDS,
+    Stored,
+    multipart,
+    native_of,
+    parts_of,
 )  # fmt: skip
 from viewer.dicomweb import dicom_xml
 from viewer.dicomweb.partial import part_of
@@ -256,12 +267,8 @@ def test_a_value_is_found_at_every_depth(
 
 @given(st.text(max_size=30))
 def test_a_path_is_read_or_refused(text: str) -> None:
-    try:
-        path = path_of(text)
-    except Invalid as error:
-        assert error.code == "bad-request"
-    else:
-        assert len(path) % 2 == 1
+    with suppress(Invalid):
+        assert len(path_of(text)) % 2 == 1
 
 
 def test_encapsulated_values_in_sequences_and_cut_words_are_left() -> None:

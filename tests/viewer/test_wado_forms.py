@@ -1,4 +1,4 @@
-"""Which form an object and its frames come in for what a client takes, and that pixels are equal."""
+"""Which form objects and frames come in for what a client takes, and that pixels are equal."""
 
 from __future__ import annotations
 
@@ -13,9 +13,30 @@ from storage.part10 import BytesSource, read_file_meta, walk
 from tests.storage.pictures import Picture
 from tests.viewer import retrieving
 from tests.viewer.retrieving import (
-    BIG, COLOUR, DEFLATED, EXPLICIT, GREY, H264, HTJ2K, IMPLICIT, J2K, JPEG, JPEG_LOSSLESS,
-    JPEG_LS, MADE, READER, RLE, SIGNED, SMALL, STUDY, Stored, decoded, multipart, native_of,
-    parts_of, read,
+    BIG,
+    COLOUR,
+    DEFLATED,
+    EXPLICIT,
+    GREY,
+    H264,
+    HTJ2K,
+    IMPLICIT,
+    J2K,
+    JPEG,
+    JPEG_LOSSLESS,
+    JPEG_LS,
+    MADE,
+    READER,
+    RLE,
+    SIGNED,
+    SMALL,
+    STUDY,
+    Stored,
+    decoded,
+    multipart,
+    native_of,
+    parts_of,
+    read,
 )  # fmt: skip
 from viewer.dicomweb import accept
 
@@ -143,7 +164,7 @@ def test_what_a_query_takes_comes_before_the_header(world: Any) -> None:
 
 
 @pytest.mark.parametrize("name", IMAGES)
-@pytest.mark.parametrize("syntax", (EXPLICIT, *MADE))
+@pytest.mark.parametrize("syntax", [EXPLICIT, *MADE])
 def test_an_object_keeps_its_pixels_and_its_header_in_every_form(
     world: Any, name: str, syntax: str
 ) -> None:
@@ -320,7 +341,10 @@ def test_dcmtk_reads_the_same_values_from_jpeg_ls_that_was_made(
         ('multipart/related;TYPE="application/dicom";Transfer-Syntax="*"', [(True, DICOM, "*")]),
         ("multipart/related", [(True, "*/*", "")]),
         ("a/b;q=0.1, c/d", [(False, "c/d", ""), (False, "a/b", "")]),
-        ("*/*, image/*, image/png", [(False, "image/png", ""), (False, "image/*", ""), (False, "*/*", "")]),
+        (
+            "*/*, image/*, image/png",
+            [(False, "image/png", ""), (False, "image/*", ""), (False, "*/*", "")],
+        ),
         ("image/png;q=0", []),
         ("image/png;q=high", []),
         ('multipart/related; type="application/dicom', [(True, DICOM, "")]),
