@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import imagecodecs
 import numpy as np
@@ -24,6 +25,7 @@ MEDIA_TYPES = (JPEG, PNG, GIF, JP2)
 
 _WITHOUT_PROFILE = frozenset({GIF, JP2})
 _SMALLEST_PT, _LARGEST_PT = 9, 40
+_FONT = Path(__file__).parent / "static" / "fonts" / "DejaVuSans.ttf"
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def annotated(pixels: Pixels, texts: Texts) -> Pixels:
     white, black = (255, 0) if image.mode == "L" else ((255, 255, 255), (0, 0, 0))
     lines = len(texts.above) + len(texts.below)
     points = _points(image.size, lines, (*texts.above, *texts.below))
-    font, step = ImageFont.load_default(points), round(points * 1.25)
+    font, step = ImageFont.truetype(_FONT, points), round(points * 1.25)
     top = image.height - step * len(texts.below) - 2
     places = [(2 + n * step, text) for n, text in enumerate(texts.above)]
     places += [(top + n * step, text) for n, text in enumerate(texts.below)]
@@ -173,7 +175,7 @@ def _points(size: tuple[int, int], lines: int, texts: Sequence[str]) -> int:
     """Return the size of the letters: a fortieth of the height, as small as it must be to fit."""
     points = min(_LARGEST_PT, max(14, size[1] // 40))
     while points > _SMALLEST_PT:
-        font = ImageFont.load_default(points)
+        font = ImageFont.truetype(_FONT, points)
         widest = max((font.getlength(text) for text in texts), default=0)
         if widest <= size[0] - 6 and lines * points * 1.25 <= size[1] - 4:
             break
