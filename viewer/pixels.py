@@ -146,7 +146,10 @@ def samples_of(
     Colour stays what the header says, but where the decoder itself has made it RGB.
     """
     if transfer_syntax_uid not in DECODABLE - NATIVE - {BIG_ENDIAN}:
-        raise Invalid("The pixels are in a form that is not decoded here.", code="undecodable")
+        raise Invalid(
+            "The pixels are in a form that is not shown here (video or a reference).",
+            code="not-shown",
+        )
     shape = shape_of(attributes, limits=limits)
     pixels, is_rgb = _compressed(data, transfer_syntax_uid, shape, limits)
     return pixels, "RGB" if is_rgb and pixels.ndim == 3 else shape.photometric

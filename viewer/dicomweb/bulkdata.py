@@ -51,9 +51,15 @@ def bulkdata(study: str, series: str, instance: str, path: str) -> Response:
     """Return one value, or a part of it."""
     row = rows_of(study, series, instance)[0]
     tags = path_of(path)
-    note_retrieved_once(FRAMES_NOTED, study, series)
     if len(tags) == 1 and tags[0] in PIXEL_TAGS:
-        return _pixels(row, accept.wanted())
+        response = _pixels(row, accept.wanted())
+    else:
+        response = _one(row, tags, path)
+    note_retrieved_once(FRAMES_NOTED, study, series)
+    return response
+
+
+def _one(row: InstanceRow, tags: tuple[int, ...], path: str) -> Response:
     value = _value(row, tags)
     if value is None:
         raise NotFound("There is no bulk data at this place.", code="no-bulk-data")

@@ -24,8 +24,9 @@ def frames(study: str, series: str, instance: str, numbers: str) -> Response:
     """Return frames in the form that is wanted."""
     row = rows_of(study, series, instance)[0]
     asked = frame_numbers(numbers, row)
+    response = frames_of(row, asked, accept.wanted())
     note_retrieved_once(FRAMES_NOTED, study, series)
-    return frames_of(row, asked, accept.wanted())
+    return response
 
 
 def frames_of(row: InstanceRow, numbers: Sequence[int], ranges: Sequence[Wanted]) -> Response:

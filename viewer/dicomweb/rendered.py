@@ -41,15 +41,15 @@ def rendered(
     """Return an instance, some of its frames, a series or a study rendered."""
     ranges, how = accept.wanted(), rendering.asked(request.args)
     rows = rows_of(study, series, instance)
-    note_retrieved_once(FRAMES_NOTED, study, series)
     if instance is None:
-        return _pictures(
-            [(r, n) for r in rows if _has_pictures(r) for n in _frames(r)], how, ranges
-        )
-    row = rows[0]
-    if numbers:
-        return _pictures([(row, n) for n in _numbers(numbers, row)], how, ranges)
-    return _instance(row, how, ranges)
+        shown = [(row, n) for row in rows if _has_pictures(row) for n in _frames(row)]
+        response = _pictures(shown, how, ranges)
+    elif numbers:
+        response = _pictures([(rows[0], n) for n in _numbers(numbers, rows[0])], how, ranges)
+    else:
+        response = _instance(rows[0], how, ranges)
+    note_retrieved_once(FRAMES_NOTED, study, series)
+    return response
 
 
 def thumbnail(
@@ -59,11 +59,12 @@ def thumbnail(
     ranges, how = accept.wanted(), rendering.asked_of_thumbnail(request.args)
     rows = rows_of(study, series, instance)
     row, number = _representative(rows, numbers)
-    note_retrieved_once(FRAMES_NOTED, study, series)
     for wanted in ranges:
         for media_type in MEDIA_TYPES:
             if not wanted.multipart and wanted.takes(media_type):
-                return _picture(row, number, how, media_type)
+                response = _picture(row, number, how, media_type)
+                note_retrieved_once(FRAMES_NOTED, study, series)
+                return response
     raise NotAcceptable("A thumbnail comes as image/jpeg or image/png.", code="not-acceptable")
 
 
