@@ -376,3 +376,24 @@ def test_the_native_model_holds_what_json_holds() -> None:
     assert by_tag["0040A160"][0].text == "a\ufffdb\ufffd"
     assert by_tag["00100010"].find(f".//{NATIVE_MODEL}FamilyName").text == "Å<"  # type: ignore[union-attr]
     assert list(by_tag["00280010"]) == []
+
+
+def test_a_document_that_a_browser_would_run_comes_as_octets_only(world: Any) -> None:
+    uid, syntax = f"{STUDY}.8.1", EXPLICIT
+    _, content = retrieving.objects()["document"]
+    for before, after in (
+        (world[1]["document"].uid.encode(), uid.encode()),
+        (b"application/pdf ", b"text/javascript "),
+    ):
+        assert before in content
+        content = content.replace(before, after + b"\0" * (len(before) - len(after)))
+    meta = retrieving.build_file_meta(
+        sop_class_uid=retrieving.PDF, sop_instance_uid=uid, transfer_syntax_uid=syntax
+    )
+    world[0].parts.archive.receive_part10(meta + content, retrieving.ORIGIN)
+    world[0].parts.archive.settle()
+    url = world[1]["document"].url.replace(world[1]["document"].uid, uid)
+    answer = get(world, url + "/bulkdata/00420011", "*/*")
+    assert (answer.status_code, answer.content_type) == (200, OCTETS)
+    assert get(world, url + "/bulkdata/00420011", "text/javascript").status_code == 406
+    assert get(world, url + "/rendered", "*/*").status_code == 406

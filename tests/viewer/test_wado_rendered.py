@@ -108,7 +108,8 @@ def test_each_function_of_a_window_spreads_the_values_its_own_way(world: Any) ->
 @pytest.mark.parametrize(
     "query",
     [
-        "viewport=0,10", "viewport=10,9000", "viewport=10", "viewport=a,b", "viewport=10,10,1",
+        "viewport=0,10", "viewport=8192,8192", "viewport=10,9000", "viewport=10",
+        "viewport=a,b", "viewport=10,10,1",
         "viewport=10,10,0,0,65,10", "viewport=10,10,-1,0,10,10", "viewport=10,10,0,0,0,10",
         "viewport=1.5,10", "viewport=nan,10", "window=1,0,sigmoid", "window=1,2,linear,4",
         "window=1,2,LOG", "quality=101", "quality=-1", "iccprofile=adobergb",

@@ -25,6 +25,11 @@ LEVELS = (("study", STUDY), ("series", SERIES), ("instance", INSTANCE))
 FRAMES_NOTED = "frames-retrieved"
 
 
+def root_address() -> str:
+    """Return the root of the service, as the client that asks names its host."""
+    return f"{request.url_root.rstrip('/')}/dicom-web"
+
+
 def rows_of(study: str, series: str | None, instance: str | None) -> Sequence[InstanceRow]:
     """Return the instances of an address within sight, or raise NotFound."""
     index, scope = services().index, current_scope()

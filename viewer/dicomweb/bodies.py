@@ -70,6 +70,11 @@ def single_bytes(content_type: str, body: bytes, *, tag: str) -> Response:
     return single(content_type, lambda a, b: (body[a:b],), length=len(body), tag=tag)
 
 
+def part_head(content_type: str, address: str) -> str:
+    """Return the lines before a part that has an address of its own."""
+    return f"Content-Type: {content_type}\r\nContent-Location: {address}"
+
+
 def multipart(
     media_type: str,
     parts: Iterator[tuple[str, Iterable[bytes]]],

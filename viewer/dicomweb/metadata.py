@@ -19,15 +19,17 @@ from storage.dicom_json import dicom_json as dataset_json
 from storage.part10 import DEFLATED_LE, BytesSource
 from storage.rows import InstanceRow
 from viewer.dicomweb import accept, dicom_json, dicom_xml
-from viewer.dicomweb.addresses import note_retrieved_once, rows_of
+from viewer.dicomweb.addresses import note_retrieved_once, root_address, rows_of
 from viewer.dicomweb.bodies import multipart
 from viewer.dicomweb.bulk_addresses import PIXELS, bulk_address
+from viewer.pixels import PARAMETRIC_MAP
 from viewer.problems import NotAcceptable
 from viewer.services import services
 
 log = structlog.get_logger()
 
 _JSON = (dicom_json.MEDIA_TYPE, "application/json")
+_FLOATS = {32: ("7FE00008", "OF"), 64: ("7FE00009", "OD")}
 _PIXEL_TAGS = frozenset(
     bytes.fromhex(tag) for tag in ("e07f1000", "e07f0800", "e07f0900", "7fe00010")
 )
@@ -38,7 +40,7 @@ def metadata(study: str, series: str | None = None, instance: str | None = None)
     media_type = _form()
     rows = rows_of(study, series, instance)
     note_retrieved_once("metadata-retrieved", study, series)
-    root = f"{request.url_root.rstrip('/')}/dicom-web"
+    root = root_address()
     if media_type == dicom_xml.MEDIA_TYPE:
         head = f"Content-Type: {media_type}"
         parts = ((head, (dicom_xml.document(_header(row, root)),)) for row in rows)
@@ -104,8 +106,13 @@ def _pixels(row: InstanceRow, root: str) -> dict[str, Any]:
     """Return the pixel data by its address."""
     if row.pixel is None or not row.pixel.length:
         return {}
-    vr = "OB" if row.pixel.encapsulated or row.attributes.get("BitsAllocated", 16) <= 8 else "OW"
-    return {PIXELS: {"vr": vr, "BulkDataURI": bulk_address(root, row, PIXELS)}}
+    tag, vr = PIXELS, "OW"
+    bits = row.attributes.get("BitsAllocated", 16)
+    if row.sop_class_uid == PARAMETRIC_MAP and bits in _FLOATS:
+        tag, vr = _FLOATS[bits]
+    elif row.pixel.encapsulated or bits <= 8:
+        vr = "OB"
+    return {tag: {"vr": vr, "BulkDataURI": bulk_address(root, row, tag)}}
 
 
 def before_pixels(row: InstanceRow) -> bytes:

@@ -16,9 +16,9 @@ from storage.rows import InstanceRow
 from viewer.attributes import first
 from viewer.dicomweb import accept, rendering, video
 from viewer.dicomweb.accept import Wanted
-from viewer.dicomweb.addresses import FRAMES_NOTED, note_retrieved_once, rows_of
+from viewer.dicomweb.addresses import FRAMES_NOTED, note_retrieved_once, root_address, rows_of
 from viewer.dicomweb.annotations import texts_of
-from viewer.dicomweb.bodies import multipart, single_bytes, tag_of
+from viewer.dicomweb.bodies import multipart, part_head, single_bytes, tag_of
 from viewer.dicomweb.bulk_addresses import instance_address
 from viewer.dicomweb.bulkdata import document_of
 from viewer.dicomweb.negotiation import FrameForm
@@ -70,7 +70,10 @@ def thumbnail(
 
 def takes_jpeg_first(ranges: Sequence[Wanted]) -> bool:
     """Tell whether a client wants a picture alone and as a JPEG before any other form."""
-    return bool(ranges) and not ranges[0].multipart and ranges[0].takes(MEDIA_TYPES[0])
+    for wanted in ranges:
+        if any(wanted.takes(media_type) for media_type in MEDIA_TYPES):
+            return not wanted.multipart and wanted.takes(MEDIA_TYPES[0])
+    return False
 
 
 def tag_of_picture(row: InstanceRow, number: int, how: Asked, media_type: str) -> str:
@@ -159,7 +162,7 @@ def _parts(
     wanted_of: Sequence[tuple[InstanceRow, int]], how: Asked, media_type: str
 ) -> Iterator[tuple[str, tuple[bytes]]]:
     """Yield pictures; of a study, one whose pixels cannot be read is left out."""
-    root, given = f"{request.url_root.rstrip('/')}/dicom-web", 0
+    root, given = root_address(), 0
     failed: LysbroError | None = None
     for row, number in wanted_of:
         try:
@@ -171,7 +174,7 @@ def _parts(
             continue
         given += 1
         address = f"{instance_address(root, row)}/frames/{number}/rendered"
-        yield f"Content-Type: {media_type}\r\nContent-Location: {address}", (made,)
+        yield part_head(media_type, address), (made,)
     if failed is not None and not given:
         raise failed
 

@@ -19,7 +19,7 @@ _FUNCTIONS = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SI
 _PROFILES = frozenset({"no", "yes", "srgb"})
 _ANNOTATIONS = frozenset({"patient", "technique"})
 _NUMBER = re.compile(r"[+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?")
-_LONGEST = 8192
+_LONGEST, _MOST_PIXELS = 8192, 1 << 24
 THUMBNAIL = Viewport(256, 256)
 
 
@@ -93,6 +93,8 @@ def _viewport(text: str) -> Viewport | None:
             "A viewport is WIDTH,HEIGHT or WIDTH,HEIGHT,X,Y,SOURCE_WIDTH,SOURCE_HEIGHT in whole "
             f"pixels, up to {_LONGEST} a side; a source width or height below zero flips the image."
         )
+    if (width or 0) * (height or 0) > _MOST_PIXELS:
+        raise _bad(f"A viewport has {_MOST_PIXELS} pixels at most.")
     x, y, source_width, source_height = (*region, None, None, None, None)[:4]
     return Viewport(
         int(width or 0), int(height or 0), x or 0.0, y or 0.0, source_width, source_height

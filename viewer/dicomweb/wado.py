@@ -19,8 +19,9 @@ from viewer.dicomweb.addresses import (
     note_retrieved_once,
     rows_of,
 )
+from viewer.dicomweb.all_bulkdata import all_bulkdata, pixeldata
 from viewer.dicomweb.bodies import multipart, single, tag_of
-from viewer.dicomweb.bulkdata import all_bulkdata, bulkdata, pixeldata
+from viewer.dicomweb.bulkdata import bulkdata
 from viewer.dicomweb.frames import frames
 from viewer.dicomweb.metadata import metadata
 from viewer.dicomweb.negotiation import DICOM, ObjectForm, forms_of_objects
