@@ -56,7 +56,8 @@ def single(content_type: str, read: Read, *, length: int, tag: str) -> Response:
         return answer
     body: Iterable[bytes] = ()
     if request.method == "GET":
-        body = read(part.start, part.stop)
+        chunks = iter(read(part.start, part.stop))
+        body = chain([next(chunks, b"")], chunks)  # what cannot be read is told by the status
     response = Response(body, status=200 if part.is_whole else 206, content_type=content_type)
     response.headers["Accept-Ranges"] = "bytes"
     if not part.is_whole:
@@ -90,7 +91,9 @@ def multipart(
     if tag and _is_known(tag):
         return _kept(Response(status=304), tag)
     boundary = boundary_of(tag) if tag else new_boundary()
-    first = next(parts)  # what cannot be read at all is told by the status
+    head, content = next(parts)
+    chunks = iter(content)
+    first = head, chain([next(chunks, b"")], chunks)  # what cannot be read is told by the status
     response = Response(
         stream_with_context(write_parts(boundary, chain([first], parts))),
         content_type=f'multipart/related; type="{media_type}"; boundary={boundary}',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import structlog
 from flask import Blueprint, Response
@@ -99,7 +100,8 @@ def _alone(row: InstanceRow, form: ObjectForm) -> Response:
 
 
 def _streamed(made: Made, content_type: str) -> Response:
-    response = Response(made.chunks, content_type=content_type)
+    first = next(made.chunks, b"")  # what cannot be read is told by the status
+    response = Response(chain([first], made.chunks), content_type=content_type)
     if made.length is not None:
         response.content_length = made.length
     return response
