@@ -339,7 +339,10 @@ class Settings(BaseModel):
         ge=0,
         description="most bytes of frames from S3 or another node kept in memory; 0: none",
     )
-    cache_bytes: Bytes = Field(1 << 30, description="most bytes of previews kept on disk")
+    cache_bytes: Bytes = Field(
+        1 << 30,
+        description="most bytes of previews, and of frames made in other forms, kept on disk",
+    )
     metadata_cache_bytes: int = Field(
         256 << 20,
         ge=0,

@@ -57,12 +57,14 @@ EVERYTHING: Wanted = {}
 class Element(NamedTuple):
     """One element: its value bytes, or the items of a sequence; `vr` is empty for implicit VR.
 
-    `value` is None when the value is longer than what is kept, or encapsulated.
+    `value` is None when the value is longer than what is kept, and `span` then says where it lies;
+    it is None without a span when it is encapsulated.
     """
 
     vr: bytes
     value: bytes | None
     items: tuple[Node, ...] | None = None
+    span: tuple[int, int] | None = None
 
 
 Node = dict[int, Element]
@@ -186,8 +188,10 @@ def walk_structure(  # noqa: PLR0912, PLR0915 - one loop on purpose: it runs for
                     and (tag in wants or wants is EVERYTHING)
                     and level.node is not None
                 ):
-                    kept = bytes(window[at + 8 : at + 8 + length])
-                    level.node[tag] = Element(vr, kept if length <= max_value else None)
+                    if length <= max_value:
+                        level.node[tag] = Element(vr, bytes(window[at + 8 : at + 8 + length]))
+                    else:
+                        level.node[tag] = Element(vr, None, None, (position + 8, length))
                 if elements > limits.max_elements:
                     _fail_elements(limits.max_elements)
                 position = after
@@ -314,7 +318,7 @@ def walk_structure(  # noqa: PLR0912, PLR0915 - one loop on purpose: it runs for
                 continue
             if keep and level.node is not None:
                 if length > max_value and tag not in OFFSET_TABLES:
-                    level.node[tag] = Element(vr, None)
+                    level.node[tag] = Element(vr, None, None, (value, length))
                 elif after <= high:
                     level.node[tag] = Element(vr, bytes(window[value - low : after - low]))
                 else:

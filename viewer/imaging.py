@@ -1,4 +1,4 @@
-"""The application's one reader and renderer of frames, made when they are first asked for."""
+"""The application's one reader, renderer and maker of frames, made when first asked for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from flask import current_app
 from storage.archive import Archive
 from storage.remade import PREVIEWS
 from viewer.frame_source import FrameSource
+from viewer.making import FrameMaker
 from viewer.preview_cache import PreviewCache
 from viewer.render import Renderer
 from viewer.services import services
@@ -23,13 +24,14 @@ class Imaging:
 
     source: FrameSource
     renderer: Renderer
+    maker: FrameMaker
 
 
 def make_imaging(archive: Archive, *, cache: Path | None, cache_bytes: int) -> Imaging:
     """Return a reader and a renderer over an archive, with previews kept in a folder."""
     source = FrameSource(archive)
     previews = PreviewCache(cache / PREVIEWS if cache else None, limit_bytes=cache_bytes)
-    return Imaging(source, Renderer(source, previews))
+    return Imaging(source, Renderer(source, previews), FrameMaker(archive, previews))
 
 
 def imaging() -> Imaging:

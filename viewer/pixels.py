@@ -123,13 +123,44 @@ def decode(
     elif transfer_syntax_uid == BIG_ENDIAN:
         pixels = _native(data, shape, ">")
     elif transfer_syntax_uid in DECODABLE:
-        return _compressed(data, transfer_syntax_uid, shape, limits)
+        pixels, is_rgb = _compressed(data, transfer_syntax_uid, shape, limits)
+        if is_rgb and pixels.ndim == 3:
+            return Decoded(np.ascontiguousarray(pixels[:, :, :3]), True, "RGB")
     else:
         raise Invalid(
             "The pixels are in a form that is not shown here (video or a reference).",
             code="not-shown",
         )
     return _coloured(pixels, shape)
+
+
+def samples_of(
+    data: bytes,
+    transfer_syntax_uid: str,
+    attributes: Mapping[str, Any],
+    *,
+    limits: PixelLimits = LIMITS,
+) -> tuple[Pixels, str]:
+    """Return the samples of one compressed frame, and their photometric interpretation.
+
+    Colour stays what the header says, but where the decoder itself has made it RGB.
+    """
+    if transfer_syntax_uid not in DECODABLE - NATIVE - {BIG_ENDIAN}:
+        raise Invalid(
+            "The pixels are in a form that is not shown here (video or a reference).",
+            code="not-shown",
+        )
+    shape = shape_of(attributes, limits=limits)
+    pixels, is_rgb = _compressed(data, transfer_syntax_uid, shape, limits)
+    return pixels, "RGB" if is_rgb and pixels.ndim == 3 else shape.photometric
+
+
+def decodes_to_rgb(transfer_syntax_uid: str, photometric: str) -> bool:
+    """Tell whether colour in a compressed form comes out of its decoder as RGB."""
+    if transfer_syntax_uid in _JPEG | _JPEG_XL:
+        return True
+    is_wavelet = transfer_syntax_uid in _JPEG_2000 | _HTJ2K
+    return is_wavelet and photometric in {"YBR_ICT", "YBR_RCT"}
 
 
 def _native(data: bytes, shape: Shape, order: str) -> Pixels:
@@ -150,7 +181,8 @@ def _native(data: bytes, shape: Shape, order: str) -> Pixels:
     return flat.reshape(shape.rows, shape.columns, shape.samples)[:, :, :3]
 
 
-def _compressed(data: bytes, syntax: str, shape: Shape, limits: PixelLimits) -> Decoded:
+def _compressed(data: bytes, syntax: str, shape: Shape, limits: PixelLimits) -> tuple[Pixels, bool]:
+    """Return the samples of a frame, and whether its decoder has made them RGB."""
     stated = stated_size(data)
     if stated is not None and stated != (shape.columns, shape.rows):
         if stated[0] * stated[1] > limits.max_pixels:
@@ -170,11 +202,9 @@ def _compressed(data: bytes, syntax: str, shape: Shape, limits: PixelLimits) -> 
         raise Invalid(
             "The compressed image has another size than its header says.", code="bad-structure"
         )
-    if pixels.ndim == 3 and is_rgb:
-        return Decoded(np.ascontiguousarray(pixels[:, :, :3]), True, "RGB")
     if pixels.ndim == 2:
         pixels = _stored(pixels, shape)
-    return _coloured(pixels, shape)
+    return pixels, is_rgb
 
 
 _Codec = Callable[[bytes, Shape], tuple[Pixels, bool]]

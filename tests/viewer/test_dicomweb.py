@@ -1,6 +1,7 @@
 """DICOMweb over HTTP: what is stored is found, and comes back as it was sent."""
 
 import io
+import os
 
 import pydicom
 import pytest
@@ -157,7 +158,7 @@ def test_metadata_is_the_header_without_pixels(stored):
     assert len(found) == 2
     assert found[0]["00280010"] == {"vr": "US", "Value": [4]}
     assert found[0]["0020000D"]["Value"] == [STUDY]
-    assert "7FE00010" not in found[0]
+    assert found[0]["7FE00010"]["BulkDataURI"].endswith(f"{URL}/bulkdata/7FE00010")
 
 
 def test_frames_come_as_they_are_stored(stored):
@@ -271,3 +272,27 @@ def test_series_read_frame_by_frame_is_one_entry_of_the_audit(stored):
         assert client.get(url).status_code == 200
     entries = [e for e in world.audit("frames-retrieved") if e.actor_name == "coordinator centre"]
     assert [(e.subject, e.detail) for e in entries] == [(STUDY, {"series": SERIES})]
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [
+        ("", "application/dicom"),
+        ("", 'multipart/related; type="application/dicom"'),
+        ("", "application/dicom; transfer-syntax=1.2.840.10008.1.2.5"),
+        ("/frames/1", "application/octet-stream"),
+        ("/frames/1", "*/*"),
+        ("/bulkdata/7FE00010", "application/octet-stream"),
+        ("/metadata", "application/dicom+json"),
+        ("/rendered", "image/png"),
+        ("/thumbnail", "image/jpeg"),
+    ],
+)
+def test_what_cannot_be_read_is_told_before_anything_goes_out(world, path, accept):
+    world.store("hammer")
+    for segment in (world.parts.archive.data / "spool").rglob("*"):
+        if segment.is_file():
+            os.truncate(segment, 0)
+    answer = world.client("referrer@hammer").get(URL + path, headers={"Accept": accept})
+    assert answer.status_code == 503, answer.text
+    assert answer.headers["Retry-After"]

@@ -324,4 +324,19 @@ def test_a_change_of_what_is_derived_has_another_number(world: World) -> None:
     world.parts.archive.receive_part10(part10(dataset), origin)
     world.parts.archive.settle()
     body = world.client(READER).get("/dicom-web/studies/1.2.826.0.1/metadata").data
-    assert (kept.FORM, hashlib.sha256(body).hexdigest()[:16]) == (1, "a7b6a5bf35a30ac7")
+    assert (kept.FORM, hashlib.sha256(body).hexdigest()[:16]) == (2, "6af52cd2b22bf995")
+
+
+def test_metadata_that_are_asked_for_under_two_hosts_name_each_its_own_addresses(
+    world: World,
+) -> None:
+    store(world, 1)
+    client = world.client(READER)
+    path = "/dicom-web/studies/1.2.826.0.1/metadata"
+
+    hosts = ("one.example", "two.example", "one.example")
+    bodies = [client.get(path, base_url=f"http://{host}").data for host in hosts]
+
+    assert b"http://one.example/dicom-web/studies/" in bodies[0]
+    assert b"one.example" not in bodies[1]
+    assert bodies[2] == bodies[0]

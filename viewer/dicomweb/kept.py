@@ -21,7 +21,7 @@ from viewer.dicomweb.dicom_json import MEDIA_TYPE
 from viewer.preview_cache import PreviewCache
 from viewer.services import Services
 
-FORM = 1
+FORM = 2
 """Of what is derived: another number derives all of it anew."""
 
 _GZIP = 31  # zlib's word for a gzip header and trailer around 15 bits of window
@@ -38,6 +38,7 @@ class Address:
     study_uid: str
     series_uid: str | None = None
     sop_instance_uid: str | None = None
+    root: str = ""  # of the addresses of bulk data
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class KeptMetadata:
         fingerprint = self._fingerprint(address)
         if not fingerprint:
             return None
-        version = self._version(fingerprint)
+        version = self._version(address, fingerprint)
         if _is_known(version, conditions):
             return _answer(304, version, conditions)
         packed = self._read(version)
@@ -96,7 +97,7 @@ class KeptMetadata:
         self, address: Address, conditions: Conditions, fingerprint: str, body: bytes
     ) -> Answer:
         """Keep what was derived of the content with a fingerprint, and return the answer."""
-        version = self._version(fingerprint)
+        version = self._version(address, fingerprint)
         packed: bytes | None = None
         if address.sop_instance_uid is None and self._cache is not None:
             packed = _packed(body)
@@ -109,8 +110,9 @@ class KeptMetadata:
     def _fingerprint(self, at: Address) -> str:
         return self._index.fingerprint(at.scope, at.study_uid, at.series_uid, at.sop_instance_uid)
 
-    def _version(self, fingerprint: str) -> str:
-        return hashlib.sha256(f"{self._salt} {fingerprint}".encode()).hexdigest()
+    def _version(self, address: Address, fingerprint: str) -> str:
+        told = f"{self._salt} {address.root} {fingerprint}"
+        return hashlib.sha256(told.encode()).hexdigest()
 
     def _read(self, version: str) -> bytes | None:
         """Return what is kept; a file that a power cut has torn is passed over."""

@@ -25,20 +25,20 @@ from storage.rows import InstanceRow
 from viewer import headers, metrics
 from viewer.dicomweb import accept
 from viewer.dicomweb.accept import Wanted
+from viewer.dicomweb.addresses import FRAMES_NOTED, root_in
+from viewer.dicomweb.bodies import boundary_of, caching
+from viewer.dicomweb.dicom_json import MEDIA_TYPE
+from viewer.dicomweb.frames import tag_of_frames
 from viewer.dicomweb.kept import Address, Conditions, KeptMetadata
-from viewer.dicomweb.metadata import KEPT, note_metadata, takes_json
-from viewer.dicomweb.multipart import around, new_boundary
+from viewer.dicomweb.metadata import KEPT, form_of, note_metadata
+from viewer.dicomweb.multipart import around
+from viewer.dicomweb.negotiation import form_of_frames
 from viewer.dicomweb.noting import note_once
-from viewer.dicomweb.wado import (
-    FRAMES_ENDPOINT,
-    FRAMES_NOTED,
-    JPEG,
-    RENDERED_ENDPOINT,
-    form_of_frames,
-    takes_jpeg,
-)
+from viewer.dicomweb.rendered import tag_of_picture, takes_jpeg_first
+from viewer.dicomweb.wado import FRAMES_ENDPOINT, RENDERED_ENDPOINT
 from viewer.guard import session_cookie_name
 from viewer.imaging import imaging
+from viewer.picture import JPEG, Asked
 from viewer.services import Services
 from viewer.sight import Sight
 
@@ -51,7 +51,9 @@ _PATH = re.compile(
     "(/rendered)?"
 )
 _METADATA = re.compile(f"/dicom-web/studies/{_UID}(?:/series/{_UID})?/metadata")
-_ELSEWHERE = ("HTTP_RANGE", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE")
+_ELSEWHERE = ("HTTP_RANGE", "HTTP_IF_RANGE", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE")
+_Answer = tuple[list[tuple[str, str]], list[bytes]]
+"""The headers and the body of an answer."""
 
 
 class _Short(NamedTuple):
@@ -73,7 +75,8 @@ class FrameLane:
         self._sight = Sight(known)
         self._kept: KeptMetadata = app.extensions[KEPT]
         self._cookie = session_cookie_name(https=known.settings.https)
-        self._fixed = headers.of_every_answer(https=known.settings.https)
+        fixed = headers.of_every_answer(https=known.settings.https)
+        self._fixed = [header for header in fixed if header[0] != "Cache-Control"]
         self._trusts = lru_cache(maxsize=64)(self._is_trusted)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -119,25 +122,21 @@ class FrameLane:
         if answer is None:
             return None
         note_once(self._app.extensions, self._services, actor, FRAMES_NOTED, study, series)
-        content_type, body = answer
+        told, body = answer
         length = ("Content-Length", str(sum(map(len, body))))
-        return _Short(
-            200,
-            [("Content-Type", content_type), length, *self._fixed],
-            body,
-            RENDERED_ENDPOINT if rendered else FRAMES_ENDPOINT,
-        )
+        endpoint = RENDERED_ENDPOINT if rendered else FRAMES_ENDPOINT
+        return _Short(200, [*told, length, *self._fixed], body, endpoint)
 
     def _metadata(self, environ: WSGIEnvironment, study: str, series: str | None) -> _Short | None:
         actor = self._caller(environ, is_anew=True)
-        if actor is None or not takes_json(_ranges(environ)):
+        if actor is None or form_of(_ranges(environ)) != MEDIA_TYPE:
             return None
-        address = Address(scope_of(actor), study, series)
+        address = Address(scope_of(actor), study, series, root=root_in(environ))
         answer = self._kept.find(address, Conditions.of(environ))
         if answer is None:
             return None
         note_metadata(self._app.extensions, self._services, actor, address)
-        about = [*answer.headers, *(each for each in self._fixed if each[0] != "Cache-Control")]
+        about = [*answer.headers, *self._fixed]
         body: list[bytes] = []
         if answer.status != HTTPStatus.NOT_MODIFIED:
             about.append(("Content-Length", str(len(answer.body))))
@@ -146,32 +145,30 @@ class FrameLane:
             answer.status, about, body, f"dicomweb.metadata_{'series' if series else 'study'}"
         )
 
-    def _stored(
-        self, row: InstanceRow, number: int, ranges: Sequence[Wanted]
-    ) -> tuple[str, list[bytes]] | None:
-        if row.received is not None:  # it may be asked for as it came, too
+    def _stored(self, row: InstanceRow, number: int, ranges: Sequence[Wanted]) -> _Answer | None:
+        form = form_of_frames(row, ranges, may_be_single=True)
+        if form.is_made or form.media_type.startswith("video/"):
             return None
-        media_type, is_single, _ = form_of_frames(row, ranges, may_be_single=True)
         read = self._services.archive.read_frame(row, number)
         if read.transfer_syntax_uid != row.transfer_syntax_uid:
             return None
-        frame = read.data
-        content_type = f"{media_type}; transfer-syntax={row.transfer_syntax_uid}"
-        if is_single:
-            return content_type, [frame]
-        boundary = new_boundary()
-        before, behind = around(boundary, f"Content-Type: {content_type}")
-        whole = f'multipart/related; type="{media_type}"; boundary={boundary}'
-        return whole, [before, frame, behind]
+        tag = tag_of_frames(row, [number], form)
+        if form.is_single:
+            whole = [("Content-Type", form.content_type), ("Accept-Ranges", "bytes")]
+            return whole + caching(tag), [read.data]
+        boundary = boundary_of(tag)
+        before, behind = around(boundary, f"Content-Type: {form.content_type}")
+        content_type = f'multipart/related; type="{form.media_type}"; boundary={boundary}'
+        return [("Content-Type", content_type), *caching(tag)], [before, read.data, behind]
 
-    def _rendered(
-        self, row: InstanceRow, number: int, ranges: Sequence[Wanted]
-    ) -> tuple[str, list[bytes]] | None:
-        if not takes_jpeg(ranges):
+    def _rendered(self, row: InstanceRow, number: int, ranges: Sequence[Wanted]) -> _Answer | None:
+        if not takes_jpeg_first(ranges):
             return None
         with self._app.app_context():
             renderer = imaging().renderer
-        return JPEG, [renderer.rendered(row, number)]
+        told = [("Content-Type", JPEG), ("Accept-Ranges", "bytes")]
+        tag = tag_of_picture(row, number, Asked(), JPEG)
+        return told + caching(tag), [renderer.rendered(row, number)]
 
     def _caller(self, environ: WSGIEnvironment, *, is_anew: bool = False) -> Actor | None:
         """Return who asks plainly, or None; as of now, or of a moment ago."""

@@ -1,6 +1,7 @@
-"""The metadata of instances (WADO-RS, PS3.18 section 10.4): their headers as DICOM JSON.
+"""The headers of instances (PS3.18 section 10.4.1.1.2) as DICOM JSON or as the native DICOM model.
 
-The metadata of a series are derived once, and kept (`viewer.dicomweb.kept`).
+Bulk data is named by its address; nothing of the pixels is read. The JSON of a series is derived
+once, and kept (`viewer.dicomweb.kept`).
 """
 
 from __future__ import annotations
@@ -23,18 +24,23 @@ from storage.fingerprint import fingerprint_of
 from storage.objects import is_local
 from storage.part10 import DEFLATED_LE, BytesSource
 from storage.rows import InstanceRow
-from viewer.dicomweb import accept, dicom_json
+from viewer.dicomweb import accept, dicom_json, dicom_xml
 from viewer.dicomweb.accept import Wanted
+from viewer.dicomweb.addresses import LEVELS, note_retrieved_once, root_address, rows_of
+from viewer.dicomweb.bodies import multipart
+from viewer.dicomweb.bulk_addresses import PIXELS, bulk_address
 from viewer.dicomweb.kept import Address, Answer, Conditions, KeptMetadata
 from viewer.dicomweb.noting import note_once
-from viewer.dicomweb.wado import INSTANCE, SERIES, STUDY, rows_of
-from viewer.guard import current_actor, current_scope
+from viewer.guard import current_scope
+from viewer.pixels import PARAMETRIC_MAP
 from viewer.problems import NotAcceptable
 from viewer.services import Services, services
 
 log = structlog.get_logger()
 
 KEPT = "lysbro-metadata"
+_NOTED = "metadata-retrieved"
+_FLOATS = {32: ("7FE00008", "OF"), 64: ("7FE00009", "OD")}
 _HELD_CHARS = 32 << 20
 """The longest answer that is made whole before any of it is sent, and so has a version."""
 
@@ -47,23 +53,24 @@ _REQUESTS, _AHEAD = 8, 64
 
 def add_to(bp: Blueprint) -> None:
     """Add the routes of metadata."""
-    for endpoint, rule in (("study", STUDY), ("series", SERIES), ("instance", INSTANCE)):
-        bp.add_url_rule(rule + "/metadata", f"metadata_{endpoint}", metadata)
+    for level, rule in LEVELS:
+        bp.add_url_rule(rule + "/metadata", f"metadata_{level}", metadata)
 
 
 def metadata(study: str, series: str | None = None, instance: str | None = None) -> Response:
-    """Return the headers of instances as DICOM JSON, without bulk data."""
-    if not takes_json(accept.wanted()):
-        raise NotAcceptable("Metadata comes as application/dicom+json.", code="not-acceptable")
-    address = Address(current_scope(), study, series, instance)
+    """Return the headers of instances, in the form that is wanted most."""
+    media_type = _form()
+    address = Address(current_scope(), study, series, instance, root=root_address())
+    if media_type == dicom_xml.MEDIA_TYPE:
+        return _as_xml(address)
     conditions = Conditions.of(request.environ)
     answer = kept_metadata().find(address, conditions)
     if answer is not None:
-        note_metadata(current_app.extensions, services(), current_actor(), address)
+        note_retrieved_once(_NOTED, study, series)
         return _response(answer)
     rows = rows_of(study, series, instance)
-    note_metadata(current_app.extensions, services(), current_actor(), address)
-    begun, following, is_sound = _derived(rows)
+    note_retrieved_once(_NOTED, study, series)
+    begun, following, is_sound = _derived(rows, address.root)
     if following is not None:
         return Response(
             stream_with_context(chain(begun, following)), content_type=dicom_json.MEDIA_TYPE
@@ -75,10 +82,40 @@ def metadata(study: str, series: str | None = None, instance: str | None = None)
     return _response(kept_metadata().keep(address, conditions, fingerprint, body))
 
 
-def takes_json(ranges: Sequence[Wanted]) -> bool:
-    """Tell whether a client takes the form in which metadata come."""
-    types = ("application/json", dicom_json.MEDIA_TYPE)
-    return any(accept.matches(t, w.media_type) for t in types for w in ranges)
+def form_of(ranges: Sequence[Wanted]) -> str | None:
+    """Return the media type that a client takes first, or None when it takes none of ours."""
+    for wanted in ranges:
+        if wanted.multipart:
+            if wanted.takes(dicom_xml.MEDIA_TYPE):
+                return dicom_xml.MEDIA_TYPE
+        elif any(wanted.takes(each) for each in (dicom_json.MEDIA_TYPE, "application/json")):
+            return dicom_json.MEDIA_TYPE
+    return None
+
+
+def _form() -> str:
+    """Return the media type that is wanted most; both are in UTF-8 (PS3.18 section 8.3.3.2)."""
+    charsets = [c.strip().lower() for c in request.args.get("charset", "").split(",") if c.strip()]
+    if charsets and not {"utf-8", "utf8", "iso_ir 192", "*"} & set(charsets):
+        raise NotAcceptable("Metadata comes in UTF-8.", code="not-acceptable")
+    found = form_of(accept.wanted())
+    if found is None:
+        raise NotAcceptable(
+            'Metadata comes as application/dicom+json, or as multipart/related; type="'
+            'application/dicom+xml".',
+            code="not-acceptable",
+        )
+    return found
+
+
+def _as_xml(address: Address) -> Response:
+    rows = rows_of(address.study_uid, address.series_uid, address.sop_instance_uid)
+    note_retrieved_once(_NOTED, address.study_uid, address.series_uid)
+    head = f"Content-Type: {dicom_xml.MEDIA_TYPE}"
+    headers = _headers(services().archive, rows, address.root)
+    return multipart(
+        dicom_xml.MEDIA_TYPE, ((head, (dicom_xml.document(each),)) for each, _ in headers)
+    )
 
 
 def kept_metadata() -> KeptMetadata:
@@ -98,20 +135,22 @@ def note_metadata(
 ) -> None:
     """Note in the audit who was given metadata, once for a while."""
     series = address.series_uid or ""
-    note_once(extensions, known, actor, "metadata-retrieved", address.study_uid, series)
+    note_once(extensions, known, actor, _NOTED, address.study_uid, series)
 
 
 def _response(answer: Answer) -> Response:
     return Response(answer.body, answer.status, list(answer.headers))
 
 
-def _derived(rows: Sequence[InstanceRow]) -> tuple[list[str], Iterator[str] | None, bool]:
+def _derived(
+    rows: Sequence[InstanceRow], root: str
+) -> tuple[list[str], Iterator[str] | None, bool]:
     """Return the whole answer in pieces, and whether all could be read as what it is.
 
     Where it is too long to be held, its beginning, and what gives the rest.
     """
     begun, size, is_sound = [], 0, True
-    pieces = _pieces(rows)
+    pieces = _pieces(rows, root)
     for text, can_be_read in pieces:
         begun.append(text)
         size += len(text)
@@ -121,26 +160,28 @@ def _derived(rows: Sequence[InstanceRow]) -> tuple[list[str], Iterator[str] | No
     return begun, None, is_sound
 
 
-def _pieces(rows: Sequence[InstanceRow]) -> Iterator[tuple[str, bool]]:
+def _pieces(rows: Sequence[InstanceRow], root: str) -> Iterator[tuple[str, bool]]:
     """Yield the pieces of one JSON array, each with whether it could be read."""
-    for position, (header, can_be_read) in enumerate(_headers(services().archive, rows)):
+    for position, (header, can_be_read) in enumerate(_headers(services().archive, rows, root)):
         yield ("," if position else "[") + json.dumps(header), can_be_read
     yield "]", True
 
 
 def _headers(
-    archive: Archive, rows: Sequence[InstanceRow]
+    archive: Archive, rows: Sequence[InstanceRow], root: str
 ) -> Iterator[tuple[dict[str, Any], bool]]:
     """Yield the headers; from afar several come at a time, for each is a request."""
     if is_local(archive.store):
-        yield from (header_of(archive, row) for row in rows)
+        yield from (header_of(archive, row, root) for row in rows)
         return
     with ThreadPoolExecutor(_REQUESTS, thread_name_prefix="headers") as pool:
         for start in range(0, len(rows), _AHEAD):
-            yield from pool.map(partial(header_of, archive), rows[start : start + _AHEAD])
+            yield from pool.map(
+                partial(header_of, archive, root=root), rows[start : start + _AHEAD]
+            )
 
 
-def header_of(archive: Archive, row: InstanceRow) -> tuple[dict[str, Any], bool]:
+def header_of(archive: Archive, row: InstanceRow, root: str) -> tuple[dict[str, Any], bool]:
     """Return a header as JSON, and whether it could be read.
 
     What cannot be read in it comes from what the index took of it. The same bytes always give the
@@ -155,22 +196,37 @@ def header_of(archive: Archive, row: InstanceRow) -> tuple[dict[str, Any], bool]
     }
     try:
         header = dataset_json(
-            BytesSource(_before_pixels(archive, row)),
+            BytesSource(before_pixels(archive, row)),
             transfer_syntax_uid=row.transfer_syntax_uid,
             limits=archive.walk_limits,
+            bulk=partial(bulk_address, root, row),
         )
     except Invalid as error:
         log.warning("header not readable", sop=row.sop_instance_uid, site=row.site, code=error.code)
         return dicom_json.to_json(known), False
-    empty = {tag for tag, element in header.items() if "Value" not in element}
-    return header | dicom_json.to_json(_of_tags(known, empty)), True
+    empty = {tag for tag, element in header.items() if element.keys() == {"vr"}}
+    header |= dicom_json.to_json(_of_tags(known, empty))
+    return header | _pixels(row, root), True
 
 
 def _of_tags(known: Mapping[str, Any], tags: Collection[str]) -> dict[str, Any]:
     return {keyword: v for keyword, v in known.items() if dicom_json.tag_of(keyword) in tags}
 
 
-def _before_pixels(archive: Archive, row: InstanceRow) -> bytes:
+def _pixels(row: InstanceRow, root: str) -> dict[str, Any]:
+    """Return the pixel data by its address."""
+    if row.pixel is None or not row.pixel.length:
+        return {}
+    tag, vr = PIXELS, "OW"
+    bits = row.attributes.get("BitsAllocated", 16)
+    if row.sop_class_uid == PARAMETRIC_MAP and bits in _FLOATS:
+        tag, vr = _FLOATS[bits]
+    elif row.pixel.encapsulated or bits <= 8:
+        vr = "OB"
+    return {tag: {"vr": vr, "BulkDataURI": bulk_address(root, row, tag)}}
+
+
+def before_pixels(archive: Archive, row: InstanceRow) -> bytes:
     """Return the data set up to its pixel data.
 
     Tag, VR and length stand before the value: in 12 bytes, or 8 where the VR is implicit, as it is
