@@ -88,9 +88,7 @@ def read_search(
     return Search(
         keys=_keys(fields),
         matched=tuple(matched),
-        manner=Manner(
-            fuzzy=switched["fuzzymatching"], empty_values=switched["emptyvaluematching"]
-        ),
+        manner=Manner(fuzzy=switched["fuzzymatching"], empty_values=switched["emptyvaluematching"]),
         limit=min(_count(args, "limit", DEFAULT_LIMIT), MOST),
         offset=_count(args, "offset", 0),
     )
