@@ -1,19 +1,19 @@
 """Answers a query: keywords and values of each patient, study, series or instance that matches.
 
-Goes by the windows of `walk`, each of them one moment of the database, so that a long answer holds
-no connection while it is on its way.
+Goes by the windows of `walk`, each of them, or a part of it, one moment of the database, so that a
+long answer holds no connection while it is on its way.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, select
 
 from casework.access import Scope
-from storage.database import Database, chunks
+from storage.computed import add_patient_counts, add_sop_classes
+from storage.database import Database
 from storage.drive import plain
 from storage.levels import shown_issuer
 from storage.matching import vr_of
@@ -21,7 +21,6 @@ from storage.places import Place, Places
 from storage.query import COLUMNS, LEVELS, UNIQUE_KEYS, Query
 from storage.stopping import Stop
 from storage.tables import instances, patients, series, studies
-from storage.visibility import only_site, seen_copy_clause, study_clause
 from storage.walk import Walk
 
 Answer = dict[str, Any]
@@ -58,7 +57,6 @@ _SHOWN: Mapping[str, Sequence[ColumnElement[Any]]] = {
     ),
 }
 
-_OF_PATIENT = ("Studies", "Series", "Instances")
 _SMALLEST, _PAGE, _LARGEST = 25, 201, 1600
 _LARGEST_OF_PARTS = 200  # studies, when series or instances are asked for
 _SKIPPED = 5000
@@ -247,9 +245,9 @@ def _answered(
     unique = [UNIQUE_KEYS[level] for level in (down[1:] or down)]
     keywords = list(dict.fromkeys([*unique, *query.requested]))
     if any(k.startswith("NumberOfPatientRelated") for k in keywords):
-        _add_patient_counts(conn, scope, page)
+        add_patient_counts(conn, scope, page)
     if "SOPClassesInStudy" in keywords and query.level != "PATIENT":
-        _add_sop_classes(conn, page)
+        add_sop_classes(conn, page)
     for keyword, names in query.of_items.items():
         for _, values in page:
             values[keyword] = [
@@ -257,46 +255,3 @@ def _answered(
             ]
     empty = {k: list if vr_of(k) == "SQ" else str for k in keywords}
     return [{k: values[k] if k in values else empty[k]() for k in keywords} for _, values in page]
-
-
-def _add_patient_counts(
-    conn: Connection, scope: Scope, page: Sequence[tuple[Row[Any], Answer]]
-) -> None:
-    """Count what is within sight of each patient, over all sites that know the same number."""
-    rows = {row.patient_pk: (row.issuer, row.patient_id) for row, _ in page}
-    if only_site(scope) is None:
-        numbers = {number for _, number in rows.values() if number}
-        twins = select(patients.c.pk, patients.c.issuer, patients.c.patient_id)
-        for some in chunks(sorted(numbers)):
-            found = conn.execute(twins.where(patients.c.patient_id.in_(some)))
-            rows |= {row.pk: (row.issuer, row.patient_id) for row in found}
-    counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-    counting = (
-        select(
-            studies.c.patient_pk,
-            func.count(),
-            func.sum(studies.c.series_count),
-            func.sum(studies.c.instance_count),
-        )
-        .where(studies.c.instance_count > 0, study_clause(scope), *seen_copy_clause(scope))
-        .group_by(studies.c.patient_pk)
-    )
-    for some_pks in chunks(sorted(rows)):
-        for row in conn.execute(counting.where(studies.c.patient_pk.in_(some_pks))):
-            held = counts[rows[row[0]]]
-            counts[rows[row[0]]] = [a + int(b) for a, b in zip(held, row[1:], strict=True)]
-    for row, values in page:
-        for name, count in zip(_OF_PATIENT, counts[row.issuer, row.patient_id], strict=True):
-            values[f"NumberOfPatientRelated{name}"] = count
-
-
-def _add_sop_classes(conn: Connection, page: Sequence[tuple[Row[Any], Answer]]) -> None:
-    found = conn.execute(
-        select(series.c.study_pk, instances.c.sop_class_uid)
-        .join(instances, instances.c.series_pk == series.c.pk)
-        .where(series.c.study_pk.in_({row.study_pk for row, _ in page}))
-        .distinct()
-        .order_by(instances.c.sop_class_uid)
-    ).all()
-    for row, values in page:
-        values["SOPClassesInStudy"] = [f.sop_class_uid for f in found if f.study_pk == row.study_pk]

@@ -5,6 +5,7 @@ A study is called by one letter, its series and instances by that and a number.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -206,10 +207,27 @@ class Exchange:
             ext_neg=asked,
         )
         assert association.is_established
-        try:
+        with reactor_paused(association):
             yield association
-        finally:
-            association.release()
+        association.release()
+
+
+@contextmanager
+def reactor_paused(association: Association) -> Iterator[None]:
+    """Keep the association's own thread from taking the responses that are waited for.
+
+    pynetdicom pauses it for each request, and may go on before it has paused.
+    """
+    checkpoint: Any = association._reactor_checkpoint
+    let_go = checkpoint.set
+    checkpoint.clear()
+    time.sleep(0.02)  # it looks at the checkpoint every millisecond
+    checkpoint.set = lambda: None
+    try:
+        yield
+    finally:
+        checkpoint.set = let_go
+        let_go()
 
 
 @contextmanager

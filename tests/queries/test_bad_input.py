@@ -29,16 +29,12 @@ def answered(association: Association, content: bytes, model: str = STUDY_ROOT_F
     request.AffectedSOPClassUID = UID(model)
     request.Identifier = BytesIO(content)
     assert context.context_id is not None
-    association._reactor_checkpoint.clear()  # or it takes the responses itself
-    try:
-        association.dimse.send_msg(request, context.context_id)
-        statuses: list[int] = []
-        while not statuses or statuses[-1] in (0xFF00, 0xFF01):
-            _, response = association.dimse.get_msg(block=True)
-            assert response is not None, "the association has ended"
-            statuses.append(int(response.Status))
-    finally:
-        association._reactor_checkpoint.set()
+    association.dimse.send_msg(request, context.context_id)
+    statuses: list[int] = []
+    while not statuses or statuses[-1] in (0xFF00, 0xFF01):
+        _, response = association.dimse.get_msg(block=True)
+        assert response is not None, "the association has ended"
+        statuses.append(int(response.Status))
     return statuses
 
 

@@ -69,6 +69,17 @@ def test_pages_join_up_and_all_but_the_last_say_that_there_is_more(
     assert search(exchange, path, "limit=0").get_json() == []
 
 
+@pytest.mark.parametrize("path", ["series", "instances"])
+def test_what_is_read_a_few_at_a_time_is_the_same(
+    exchange: Exchange, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = found(exchange, path, "SeriesNumber=1")
+    monkeypatch.setattr("storage.find._AT_ONCE", 1)
+    assert found(exchange, path, "SeriesNumber=1") == everything
+    pages = [found(exchange, path, f"SeriesNumber=1&limit=2&offset={n}") for n in range(0, 12, 2)]
+    assert [each for page in pages for each in page] == everything
+
+
 def test_study_has_what_the_standard_wants_and_no_more(exchange: Exchange) -> None:
     (match,) = search(exchange, "studies", "AccessionNumber=A1").get_json()
     assert match.keys() == STUDY_TAGS
