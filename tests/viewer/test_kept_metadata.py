@@ -332,7 +332,7 @@ def test_metadata_that_are_asked_for_under_two_hosts_name_each_its_own_addresses
 ) -> None:
     store(world, 1)
     client = world.client(READER)
-    path = "/dicom-web/studies/1.2.826.0.1/metadata"
+    path = f"/dicom-web/studies/{STUDY}/metadata"
 
     hosts = ("one.example", "two.example", "one.example")
     bodies = [client.get(path, base_url=f"http://{host}").data for host in hosts]
