@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from viewer import blueprints, guard, headers, metrics, problems
+from viewer import blueprints, cors, guard, headers, metrics, problems
 from viewer.answers import WholeResponse
 from viewer.dicomweb.lane import FrameLane
 from viewer.services import Services, WebSettings, attach
@@ -33,6 +33,7 @@ def create_app(services: Services) -> Flask:
     _believe_the_front(app, settings)
     metrics.install(app, services)
     problems.install(app)
+    cors.install(app)
     guard.install(app)
     headers.install(app)
     for blueprint in blueprints.blueprints():

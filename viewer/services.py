@@ -17,6 +17,7 @@ from casework.errors import Unavailable
 from casework.model import Actor, Case
 from storage.archive import Archive
 from storage.casebook import Casebook
+from storage.commitments import Commitments
 from storage.erasing import Erasures
 from storage.holds import Holds
 from storage.index import Index
@@ -41,6 +42,11 @@ class WebSettings:
     max_form_parts: int = 50
     max_photo_bytes: int = 64 << 20
     metrics_public: bool = False
+    cors_origins: tuple[str, ...] = ()  # of pages that may read the machine faces; "*": any
+    dicomweb_delete: bool = False  # DELETE over DICOMweb erases
+    stow_pause_s: float = 60.0  # the longest that a STOW-RS body may stand still
+    stow_floor_rate: float = 1000.0  # bytes per second of one that takes longer than that
+    commitment_wait_s: float = 3600.0  # for an object that has not arrived
     language: str = "en"
     timezone: str = "Europe/Oslo"
     cache: Path | None = None  # previews are kept here; None: nowhere
@@ -94,6 +100,7 @@ class Services:
     clock: Callable[[], datetime]
     photos: PhotoDoor | None = None
     erasing: Erasing | None = None
+    commitments: Commitments | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""
@@ -115,6 +122,14 @@ def erasing() -> Erasing:
     found = services().erasing
     if found is None:
         raise Unavailable("This server erases nothing. Use the command line of another.")
+    return found
+
+
+def required_commitments() -> Commitments:
+    """Return the queue of commitments, or raise Unavailable where it is not wired in."""
+    found = services().commitments
+    if found is None:
+        raise Unavailable("This server commits to nothing. Ask another.")
     return found
 
 

@@ -20,7 +20,7 @@ from werkzeug.sansio.utils import host_is_trusted
 
 from casework.model import Actor
 from storage.rows import InstanceRow
-from viewer import headers, metrics
+from viewer import cors, headers, metrics
 from viewer.dicomweb import accept
 from viewer.dicomweb.accept import Wanted
 from viewer.dicomweb.multipart import around, new_boundary
@@ -75,7 +75,10 @@ class FrameLane:
                 if answer is not None:
                     content_type, body = answer
                     length = ("Content-Length", str(sum(map(len, body))))
-                    start_response("200 OK", [("Content-Type", content_type), length, *self._fixed])
+                    origin = environ.get("HTTP_ORIGIN", "")
+                    shared = cors.headers_for(origin, path, self._services.settings.cors_origins)
+                    fixed = (*self._fixed, *shared)
+                    start_response("200 OK", [("Content-Type", content_type), length, *fixed])
                     endpoint = RENDERED_ENDPOINT if found.group(5) else FRAMES_ENDPOINT
                     taken_s = time.perf_counter() - started
                     metrics.count(self._app.extensions, endpoint, 200, taken_s)
