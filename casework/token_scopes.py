@@ -28,7 +28,7 @@ MEANS: Mapping[str, str] = {
 
 
 def parse_scopes(texts: Iterable[str]) -> frozenset[str]:
-    """Return the scopes that texts name, with commas or blanks between; raise Invalid for others."""
+    """Return the scopes that texts name, with commas or blanks between, or raise Invalid."""
     named = {name for text in texts for name in text.replace(",", " ").split()}
     unknown = sorted(named - MEANS.keys())
     if unknown:

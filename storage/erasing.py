@@ -242,6 +242,8 @@ def _deeds(stone: Tombstone, target: Target, actor: Actor) -> list[Deed]:
         "packs": stone.packs,
         "digest": stone.digest,
     }
+    if target.series_uid:
+        detail |= {"series": target.series_uid, "instance": target.sop_instance_uid}
     subject = target.study_uid or stone.id
     whole = Deed(actor, ERASED, subject, site=target.site, detail=detail)
     of_cases = [

@@ -15,7 +15,8 @@ from viewer.services import services
 OHIF = "https://viewer.example"
 OTHER = "https://elsewhere.example"
 ASKS = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
-FRAME = "/dicom-web/studies/1.2.826.0.1/series/1.2.826.0.1.0/instances/1.2.826.0.1.1/frames/1"  # of the slice that the world stores
+FRAME = "/dicom-web/studies/1.2.826.0.1/series/1.2.826.0.1.0/instances/1.2.826.0.1.1/frames/1"
+"""Of the slice that the world stores."""
 
 
 def client_of(world: Any, *origins: str, who: str = "radiologist@centre") -> FlaskClient:
