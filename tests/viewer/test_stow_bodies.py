@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import random
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -36,7 +37,8 @@ from tests.viewer.stow_bodies import (
 )
 from viewer.app import create_app
 from viewer.dicomweb import native_xml
-from viewer.dicomweb.steady import SteadyStream
+from viewer.dicomweb.silence import Body, SilenceWatch
+from viewer.dicomweb.steady import SteadyStream, longest_s
 from viewer.problems import TooSlow
 from viewer.services import services
 
@@ -184,37 +186,6 @@ def test_parts_without_number_are_refused(shared_world: Any, monkeypatch: Any) -
     assert send(shared_world.client("referrer@hammer"), parts).status_code == 400
 
 
-class Slow:
-    """A body of which a part comes, and then nothing until it is let go."""
-
-    def __init__(self, data: bytes, go_on: threading.Event) -> None:
-        self._data = [data]
-        self._go_on = go_on
-
-    def read(self, _size: int = -1) -> bytes:
-        if self._data:
-            return self._data.pop()
-        self._go_on.wait(20)
-        return b""
-
-
-def test_body_that_stands_still_is_given_up_and_what_came_is_told(world: Any) -> None:
-    client = small_client(world, stow_pause_s=0.2, stow_floor_rate=1e6)
-    go_on = threading.Event()
-    begun = time.monotonic()
-    try:
-        first = body([part(DICOM, slice_of(1))], end=False) + f"--{BOUNDARY}\r\n".encode()
-        answer = stream(client, Slow(first, go_on), content_type(DICOM))
-        nothing = stream(client, Slow(b"--", go_on), content_type(DICOM))
-    finally:
-        go_on.set()
-    assert time.monotonic() - begun < 10
-    assert nothing.status_code == 408
-    assert answer.status_code == 202
-    assert stored(answer) == kept(world) == ["1.2.826.0.1.1"]
-    assert "too slowly" in answer.headers["Warning"]
-
-
 class Drip:
     """A body that comes a byte at a time."""
 
@@ -222,19 +193,50 @@ class Drip:
         return b"x"
 
 
+def body_of(*, pause_s: float = 5, floor_rate: float = 1000) -> Body:
+    longest = longest_s(pause_s=pause_s, floor_rate=floor_rate)
+    return Body("127.0.0.1", 1, longest, pause_s, floor_rate)
+
+
 def test_body_that_trickles_is_given_up() -> None:
     at = iter(range(10_000))
-    drip = SteadyStream(Drip(), pause_s=5, floor_rate=1000, clock=lambda: float(next(at)))
-    with drip as stream, pytest.raises(TooSlow):
-        b"".join(iter(stream.read, b""))
+    drip = SteadyStream(Drip(), body_of(), clock=lambda: float(next(at)))
+    with pytest.raises(TooSlow):
+        b"".join(iter(drip.read, b""))
     assert next(at) < 20
 
 
 def test_body_that_ends_too_soon_is_cut_short() -> None:
-    with SteadyStream(io.BytesIO(b"abc"), pause_s=5, floor_rate=1, length=4) as stream:
-        assert stream.read() == b"abc"
-        with pytest.raises(Invalid):
-            stream.read()
+    cut = SteadyStream(io.BytesIO(b"abc"), body_of(), length=4)
+    assert cut.read() == b"abc"
+    with pytest.raises(Invalid):
+        cut.read()
+
+
+def test_connection_on_which_nothing_comes_is_ended_and_a_lively_one_is_not() -> None:
+    """Two real connections from one address: the one that keeps sending keeps its own."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        silent, lively = (socket.create_connection(("127.0.0.1", port)) for _ in range(2))
+        (one, _), (two, _) = server.accept(), server.accept()
+        waiting = Body("127.0.0.1", port, 0.1, 0.3, 1000)
+        waiting.waits_since = time.monotonic()
+        ended: list[bytes] = []
+        reader = threading.Thread(target=lambda: ended.append(one.recv(10)))
+        with silent, lively, one, two, SilenceWatch().over(waiting):
+            reader.start()
+            for _ in range(200):
+                lively.sendall(bytes(1000))
+                assert two.recv(1000)
+                reader.join(0.02)
+                if not reader.is_alive():
+                    break
+            assert ended == [b""]
+            assert waiting.is_ended
+            one.sendall(b"an answer")
+            assert silent.recv(20) == b"an answer"
+            lively.sendall(b"still here")
+            assert two.recv(2000)[-10:] == b"still here"
 
 
 SAMPLES = (

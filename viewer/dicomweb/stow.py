@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 import structlog
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 
@@ -26,7 +26,8 @@ from storage.set_aside import set_aside
 from viewer.dicomweb import dicom_json, model_answers, native_xml, stow_model
 from viewer.dicomweb.methods import BASE
 from viewer.dicomweb.multipart import Part, read_parts, read_single
-from viewer.dicomweb.steady import SteadyStream
+from viewer.dicomweb.silence import Body, SilenceWatch
+from viewer.dicomweb.steady import SteadyStream, longest_s
 from viewer.dicomweb.stow_result import (
     NOT_UNDERSTOOD,
     OTHER_STUDY,
@@ -40,6 +41,7 @@ from viewer.services import services
 
 log = structlog.get_logger()
 
+_WATCH = "lysbro-silence"
 _DICOM = "application/dicom"
 _MULTIPART = "multipart/related"
 _KINDS = frozenset({_DICOM, dicom_json.MEDIA_TYPE, native_xml.MEDIA_TYPE})
@@ -102,15 +104,23 @@ def _form() -> tuple[str, str]:
     return kind, options["boundary"]
 
 
-def _body() -> SteadyStream:
+@contextmanager
+def _body() -> Iterator[SteadyStream]:
     settings = services().settings
     request.max_content_length = settings.max_stow_bytes
-    return SteadyStream(
-        request.stream,
-        pause_s=settings.stow_pause_s,
-        floor_rate=settings.stow_floor_rate,
-        length=request.content_length,
+    pause_s, floor_rate = settings.stow_pause_s, settings.stow_floor_rate
+    original = request.environ.get("werkzeug.proxy_fix.orig", {})
+    body = Body(
+        address=str(original.get("REMOTE_ADDR") or request.remote_addr or ""),
+        port=int(request.environ.get("SERVER_PORT") or 0),
+        longest_s=longest_s(pause_s=pause_s, floor_rate=floor_rate),
+        pause_s=pause_s,
+        floor_rate=floor_rate,
     )
+    watch: SilenceWatch = current_app.extensions.setdefault(_WATCH, SilenceWatch())
+    stream = request.stream
+    with watch.over(body):
+        yield SteadyStream(stream, body, length=request.content_length)
 
 
 @contextmanager
