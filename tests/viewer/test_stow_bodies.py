@@ -38,7 +38,7 @@ from tests.viewer.stow_bodies import (
 from viewer.app import create_app
 from viewer.dicomweb import native_xml
 from viewer.dicomweb.silence import Body, SilenceWatch
-from viewer.dicomweb.steady import SteadyStream, longest_s
+from viewer.dicomweb.steady import SteadyStream
 from viewer.problems import TooSlow
 from viewer.services import services
 
@@ -193,9 +193,8 @@ class Drip:
         return b"x"
 
 
-def body_of(*, pause_s: float = 5, floor_rate: float = 1000) -> Body:
-    longest = longest_s(pause_s=pause_s, floor_rate=floor_rate)
-    return Body("127.0.0.1", 1, longest, pause_s, floor_rate)
+def body_of(*, may_be_ended: bool = False) -> Body:
+    return Body("127.0.0.1", 1, pause_s=5, floor_rate=1000, may_be_ended=may_be_ended)
 
 
 def test_body_that_trickles_is_given_up() -> None:
@@ -211,6 +210,14 @@ def test_body_that_ends_too_soon_is_cut_short() -> None:
     assert cut.read() == b"abc"
     with pytest.raises(Invalid):
         cut.read()
+    ended = SteadyStream(io.BytesIO(b""), body_of(may_be_ended=True), length=4)
+    with pytest.raises(TooSlow):
+        ended.read()
+
+
+def test_body_that_has_come_whole_is_whole_though_another_from_there_was_ended() -> None:
+    stream = SteadyStream(io.BytesIO(b"abc"), body_of(may_be_ended=True), length=3)
+    assert (stream.read(), stream.read()) == (b"abc", b"")
 
 
 def test_connection_on_which_nothing_comes_is_ended_and_a_lively_one_is_not() -> None:
@@ -219,7 +226,7 @@ def test_connection_on_which_nothing_comes_is_ended_and_a_lively_one_is_not() ->
         port = server.getsockname()[1]
         silent, lively = (socket.create_connection(("127.0.0.1", port)) for _ in range(2))
         (one, _), (two, _) = server.accept(), server.accept()
-        waiting = Body("127.0.0.1", port, 0.1, 0.3, 1000)
+        waiting = Body("127.0.0.1", port, pause_s=0.3, floor_rate=1000)
         waiting.waits_since = time.monotonic()
         ended: list[bytes] = []
         reader = threading.Thread(target=lambda: ended.append(one.recv(10)))
@@ -232,7 +239,7 @@ def test_connection_on_which_nothing_comes_is_ended_and_a_lively_one_is_not() ->
                 if not reader.is_alive():
                     break
             assert ended == [b""]
-            assert waiting.is_ended
+            assert waiting.may_be_ended
             one.sendall(b"an answer")
             assert silent.recv(20) == b"an answer"
             lively.sendall(b"still here")

@@ -23,19 +23,19 @@ log = structlog.get_logger()
 _TCP_INFO_BYTES = 192
 _COUNTS_AT = 120  # tcpi_bytes_acked, tcpi_bytes_received (linux/tcp.h)
 _SHORTEST_LOOK_S = 0.1
+_LOOKS = 4  # within a pause
 
 
 @dataclass
 class Body:
-    """A body that is being read: from where, since when a read has waited, whether it was ended."""
+    """A body that is being read: from where, how slowly it may come, since when a read waits."""
 
     address: str  # of the connection's other end
     port: int  # of ours
-    longest_s: float  # that a read may wait
     pause_s: float
-    floor_rate: float
+    floor_rate: float  # 0: it may come as slowly as it will
     waits_since: float | None = None
-    is_ended: bool = False
+    may_be_ended: bool = False  # a connection from there was; which one, its end will tell
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,16 @@ class SilenceWatch:
                 bodies = list(self._bodies)
             with suppress(OSError):
                 self._look(bodies)
-            self._wake.wait(max(min(body.pause_s for body in bodies) / 4, _SHORTEST_LOOK_S))
+            self._wake.wait(max(min(body.pause_s for body in bodies) / _LOOKS, _SHORTEST_LOOK_S))
 
     def _look(self, bodies: list[Body]) -> None:
         now = self._clock()
         late = [
             body
             for body in bodies
-            if body.waits_since is not None and now - body.waits_since > body.longest_s
+            if body.floor_rate
+            and body.waits_since is not None
+            and now - body.waits_since > body.pause_s / _LOOKS
         ]
         if not late:
             self._seen.clear()
@@ -111,7 +113,7 @@ class SilenceWatch:
         del self._seen[inode]
         if acked == before.acked and received - before.received < body.floor_rate * passed_s:
             for each in of_it:
-                each.is_ended = True
+                each.may_be_ended = True
             log.warning("connection ended", door="stow", peer=peer, reason="too-slow")
             connection.shutdown(socket.SHUT_RD)
 

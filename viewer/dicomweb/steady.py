@@ -41,20 +41,16 @@ class SteadyStream:
         finally:
             self._body.waits_since = None
         self._count += len(came)
-        if self._body.is_ended:
-            raise _too_slow()
-        if not came and self._length is not None and self._count < self._length:
-            raise Invalid("The body is cut short. Send it again.", code="bad-request")
+        if not came and (self._length is None or self._count < self._length):
+            if self._body.may_be_ended:
+                raise _too_slow()
+            if self._length is not None:
+                raise Invalid("The body is cut short. Send it again.", code="bad-request")
         taken_s = self._clock() - self._begun_at
         is_late = taken_s > self._body.pause_s
         if came and is_late and self._count < self._body.floor_rate * taken_s:
             raise _too_slow()
         return came
-
-
-def longest_s(*, pause_s: float, floor_rate: float) -> float:
-    """Return how long one read may take: a pause, and its bytes at the least rate."""
-    return pause_s + CHUNK_BYTES / floor_rate if floor_rate else float("inf")
 
 
 def _too_slow() -> TooSlow:

@@ -27,7 +27,7 @@ from viewer.dicomweb import dicom_json, model_answers, native_xml, stow_model
 from viewer.dicomweb.methods import BASE
 from viewer.dicomweb.multipart import Part, read_parts, read_single
 from viewer.dicomweb.silence import Body, SilenceWatch
-from viewer.dicomweb.steady import SteadyStream, longest_s
+from viewer.dicomweb.steady import SteadyStream
 from viewer.dicomweb.stow_result import (
     NOT_UNDERSTOOD,
     OTHER_STUDY,
@@ -108,14 +108,12 @@ def _form() -> tuple[str, str]:
 def _body() -> Iterator[SteadyStream]:
     settings = services().settings
     request.max_content_length = settings.max_stow_bytes
-    pause_s, floor_rate = settings.stow_pause_s, settings.stow_floor_rate
     original = request.environ.get("werkzeug.proxy_fix.orig", {})
     body = Body(
         address=str(original.get("REMOTE_ADDR") or request.remote_addr or ""),
         port=int(request.environ.get("SERVER_PORT") or 0),
-        longest_s=longest_s(pause_s=pause_s, floor_rate=floor_rate),
-        pause_s=pause_s,
-        floor_rate=floor_rate,
+        pause_s=settings.stow_pause_s,
+        floor_rate=settings.stow_floor_rate,
     )
     watch: SilenceWatch = current_app.extensions.setdefault(_WATCH, SilenceWatch())
     stream = request.stream
