@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from storage.database import Database
 from storage.erasing import Erasures
 from storage.holds import Holds
 from storage.index import Index
+from tests.databases import ON_SQLITE
 from tests.storage.archives import Clock
 from tests.storage.building import CT, ORIGIN, dataset
 from tests.storage.erasing import (
@@ -30,6 +32,9 @@ from tests.storage.erasing import (
     receive_doomed,
     receive_others,
 )
+from tests.storage.test_erasing import rebuilt
+
+pytestmark = pytest.mark.slow
 
 STAYS = b"STAYING-PIXELS-!"
 
@@ -117,3 +122,18 @@ def test_part_is_named_with_what_it_is_part_of() -> None:
         Target(patient_id="1", series_uid=SERIES)
     with pytest.raises(Invalid):
         Target(study_uid=STUDY, sop_instance_uid=f"{SERIES}.1")
+
+
+@ON_SQLITE
+def test_rebuild_brings_no_erased_part_back(archive: Archive, clock: Clock, tmp_path: Path) -> None:
+    receive_doomed(archive, 1, 2)
+    receive_second_series(archive)
+    pack(archive, clock)
+    shutil.copytree(tmp_path / "store", tmp_path / "old")
+    clock.later(1)
+    part = Target(study_uid=STUDY, series_uid=SERIES)
+    assert finish(archive, clock, erase(archive, clock, part)) == "done"
+    shutil.copytree(tmp_path / "old", tmp_path / "store", dirs_exist_ok=True)  # all comes back
+    told = rebuilt(archive, tmp_path / "again", clock)
+    assert (told.instances, told.erased, told.lost) == (1, 2, ())
+    assert files_with(tmp_path / "store", b"PIXEL-MARKER-16!") == []
