@@ -28,18 +28,27 @@ LONGEST_REASON = 500
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be erased or held: one study or all of a patient, of one site or of all."""
+    """What is to be erased or held: one study or all of a patient, of one site or of all.
+
+    Of a study a series or an object of one may be named; a hold is on the whole.
+    """
 
     study_uid: str = ""
     patient_id: str = ""
     issuer: str = ""  # of the patient's number; empty: any
     site: str = ""  # empty: every site that has it
+    series_uid: str = ""  # empty: all of the study
+    sop_instance_uid: str = ""  # empty: all of the series
 
     def __post_init__(self) -> None:
         if bool(self.study_uid) == bool(self.patient_id):
             raise Invalid("Name one study or one patient.", code="bad-target")
         if self.issuer and not self.patient_id:
             raise Invalid("An issuer belongs to a patient's number.", code="bad-target")
+        if (self.series_uid and not self.study_uid) or (
+            self.sop_instance_uid and not self.series_uid
+        ):
+            raise Invalid("Name the study and the series, too.", code="bad-target")
 
     @property
     def kind(self) -> str:

@@ -54,6 +54,14 @@ def _secret(value: str) -> str:
     return value
 
 
+def _origin(value: str) -> str:
+    scheme, separator, rest = value.partition("://")
+    whole = separator and rest and scheme in {"http", "https"}
+    if value != "*" and (not whole or any(c in "/?#@*" or c.isspace() for c in rest)):
+        raise ValueError("give origins as https://HOST or https://HOST:PORT, or *")
+    return value.lower()
+
+
 def _clean_host(value: str) -> str:
     if not value or any(c.isspace() for c in value):
         raise ValueError("give a host name or an address")
@@ -269,7 +277,21 @@ class Settings(BaseModel):
     events_connections: int = Field(
         200, ge=1, le=5000, description="event channels open at one time"
     )
+    cors_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(
+        (),
+        description="origins (https://HOST) whose pages may call /dicom-web, /fhir and /api; "
+        "*: any, without cookies; empty: none",
+    )
+    dicomweb_delete: bool = Field(
+        False, description="DELETE over DICOMweb erases, for administrators; off: it is refused"
+    )
     max_stow_bytes: Bytes = Field(4 << 30, description="largest STOW-RS request body, bytes")
+    stow_pause: Seconds = Field(
+        60, description="seconds that the body of a STOW-RS request may stand still"
+    )
+    stow_floor_rate: Annotated[float, Field(ge=0)] = Field(
+        1000, description="bytes per second of a STOW-RS body that takes longer than that; 0: any"
+    )
     max_upload_bytes: Bytes = Field(100 << 20, description="largest request body, bytes")
     max_photo_bytes: Bytes = Field(64 << 20, description="largest photograph, bytes")
     max_photo_pixels: int = Field(80_000_000, gt=0, description="most pixels of a photograph")
@@ -459,7 +481,7 @@ def _from_environment(env: Mapping[str, str], faults: list[str]) -> dict[str, An
             continue
         name = variable.removeprefix(_PREFIX).lower()
         if name in Settings.model_fields:
-            values[name] = tuple(text.split()) if name == "web_trusted_hosts" else text
+            values[name] = tuple(text.split()) if name in _LISTS else text
         elif name.removesuffix("_file") in Settings.model_fields:
             try:
                 values[name.removesuffix("_file")] = Path(text).read_text("utf-8").strip()
@@ -542,6 +564,7 @@ def _fault(where: tuple[int | str, ...], message: str) -> str:
     return f"{_PREFIX}{name.upper()}: {message.removeprefix('Value error, ')}"
 
 
+_LISTS = frozenset({"web_trusted_hosts", "cors_origins"})
 _NOT_SETTINGS = frozenset(
     {"LYSBRO_CONFIG", "LYSBRO_FIXTURES", "LYSBRO_CRASH_ROUNDS", "LYSBRO_PROCESS"}
     | {"LYSBRO_HOSTILE_INPUTS", "LYSBRO_HOSTILE_SEQUENCES", "LYSBRO_HOSTILE_BIG_MB"}

@@ -120,6 +120,7 @@ tokens = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Column("seen_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
+    Column("scopes", Text, nullable=False, server_default=""),
     UniqueConstraint("token_hash", name="a_token_is_given_once"),
 )
 
@@ -335,6 +336,7 @@ commitments = Table(
     Column("last_error", Text, nullable=False, server_default=""),
     Column("judged_at", UtcDateTime),
     Column("reported_at", UtcDateTime),
+    Column("outline", Text, nullable=False, server_default=""),
     UniqueConstraint(
         "site",
         "ae_title",
@@ -352,7 +354,11 @@ commitments = Table(
         name="an_open_commitment_has_the_time_of_its_next_step",
     ),
 )
-"""Requests for storage commitment; `use` 0 is the transaction, others took its UID again."""
+"""Requests for storage commitment; `use` 0 is the transaction, others took its UID again.
+
+Those that were asked over the web have no AE title: nobody is reported to, the result is fetched.
+`outline` is how such a request named its instances, by study and series; empty: one by one.
+"""
 Index("ix_commitments_due", commitments.c.state, commitments.c.next_attempt_at)
 Index("ix_commitments_association", commitments.c.association, commitments.c.state)
 

@@ -14,6 +14,8 @@ from storage.casebook_tables import commitment_items
 
 WAITING, JUDGED, REPORTED, GIVEN_UP = "waiting", "judged", "reported", "given_up"
 OPEN = (WAITING, JUDGED)
+OVER_WEB = ""
+"""The AE title of those who ask over the web: they have none, and no report is sent to them."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Commitment:
     next_attempt_at: datetime | None
     last_error: str
     use: int = 0  # more than 0: the transaction UID was taken already
+    outline: str = ""  # how a request over the web named its instances; empty: one by one
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from storage.commitment_rows import (
     GIVEN_UP,
     JUDGED,
     OPEN,
+    OVER_WEB,
     REPORTED,
     WAITING,
     Asked,
@@ -253,21 +254,21 @@ class Commitments:
 def judged(conn: Connection, commitment_id: int, *, now: datetime) -> None:
     """Call a transaction judged: every instance has its result, and the report is due.
 
-    The one place where a request is answered, in the transaction that makes it so: whoever asked is
-    done with these instances, which is evidence for the completeness of their studies.
+    One that was asked over the web waits to be fetched instead. The one place where a request is
+    answered, in the transaction that makes it so: whoever asked is done with these instances, which
+    is evidence for the completeness of their studies.
     """
     of_it = commitments.c.id == commitment_id
-    association = conn.execute(select(commitments.c.association).where(of_it)).scalar_one()
+    asked = conn.execute(select(commitments.c.association, commitments.c.ae_title).where(of_it))
+    association, ae_title = asked.one()
+    values: dict[str, Any] = {"state": JUDGED, "judged_at": now, "attempts": 0}
+    values["next_attempt_at"] = now + SAME_ASSOCIATION_GRACE if association else now
+    if ae_title == OVER_WEB:  # fetched, not sent
+        values |= {"state": REPORTED, "reported_at": now, "next_attempt_at": None}
     conn.execute(
         update(commitments)
         .where(of_it, commitments.c.state == WAITING)
-        .values(
-            state=JUDGED,
-            judged_at=now,
-            attempts=0,
-            next_attempt_at=now + SAME_ASSOCIATION_GRACE if association else now,
-            leased_until=None,
-        )
+        .values(**values, leased_until=None)
     )
     _note_evidence(conn, commitment_id, now=now)
 

@@ -164,6 +164,8 @@ def _named(conn: Connection, stone: Tombstone) -> list[StudyKey]:
     rows = conn.execute(asked.where(erasure_studies.c.erasure_id == stone.id))
     if named := [(row.site, row.study_uid) for row in rows]:
         return named
+    if not stone.study_marks:  # of parts of studies, which stay
+        return []
     some = select(studies.c.site, studies.c.study_uid).where(
         studies.c.site.in_(stone.sites), studies.c.first_received_at <= stone.until
     )
@@ -242,6 +244,8 @@ def _deeds(stone: Tombstone, target: Target, actor: Actor) -> list[Deed]:
         "packs": stone.packs,
         "digest": stone.digest,
     }
+    if target.series_uid:
+        detail |= {"series": target.series_uid, "instance": target.sop_instance_uid}
     subject = target.study_uid or stone.id
     whole = Deed(actor, ERASED, subject, site=target.site, detail=detail)
     of_cases = [

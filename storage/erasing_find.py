@@ -1,14 +1,15 @@
 """Finds what an erasure takes: studies, objects in every version, packs, cases. Changes nothing.
 
 Of a study everything goes; of other studies only quarantined versions of what goes. A case goes
-with the last of its studies.
+with the last of its studies. Where a series or an object of a study is named, the study and its
+cases stay with what else there is; with the last of it they go.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -73,7 +74,7 @@ class Found:
     def sites(self) -> list[str]:
         """Return the sites whose things go."""
         names = {site for site, _ in self.studies} | {key[0] for key in self.whole_patients}
-        return sorted(names)
+        return sorted(names | {one.site for one in self.objects})
 
 
 def find(conn: Connection, target: Target, *, to_change: bool = False) -> Found:
@@ -81,7 +82,8 @@ def find(conn: Connection, target: Target, *, to_change: bool = False) -> Found:
     people = _patients_of(conn, target) if target.patient_id else []
     keys = _studies_of(conn, target, people)
     linked = cases_of(conn, keys, people, to_change=to_change)
-    return _found(conn, keys, people, linked)
+    found = _found(conn, keys, people, linked)
+    return _part_of(conn, target, found) if target.series_uid else found
 
 
 def find_late(conn: Connection, keys: Sequence[StudyKey], *, until: datetime) -> list[Doomed]:
@@ -151,6 +153,32 @@ def plan_of(conn: Connection, target: Target, found: Found, *, now: datetime) ->
         ),
         holds=tuple(holds_on(conn, count, found.patients)),
         jobs_under_way=_jobs_under_way(conn, found, now=now),
+    )
+
+
+def _part_of(conn: Connection, target: Target, whole: Found) -> Found:
+    """Return what an erasure of a series, or of an object of one, takes of what its study has."""
+    wanted = [studies.c.study_uid == target.study_uid, series.c.series_uid == target.series_uid]
+    if target.site:
+        wanted.append(studies.c.site == target.site)
+    if target.sop_instance_uid:
+        wanted.append(instances.c.sop_instance_uid == target.sop_instance_uid)
+    asked = (
+        select(instances.c.site, instances.c.sop_instance_uid)
+        .join(series, series.c.pk == instances.c.series_pk)
+        .join(studies, studies.c.pk == series.c.study_pk)
+        .where(*wanted)
+    )
+    named = {(row.site, row.sop_instance_uid) for row in conn.execute(asked)}
+    objects = tuple(o for o in whole.objects if (o.site, o.sop_instance_uid) in named)
+    if named and len(objects) == len(whole.objects):
+        return whole
+    return replace(
+        whole,
+        studies=(),
+        objects=objects,
+        packs=tuple(packs_of(conn, objects)),
+        cases=tuple(replace(case, stays=True) for case in whole.cases) if objects else (),
     )
 
 
@@ -355,7 +383,8 @@ def _jobs_under_way(conn: Connection, found: Found, *, now: datetime) -> int:
     for ids in chunks([case.id for case in found.cases]):
         asked = select(func.count()).where(leased, jobs.c.case_id.in_(ids))
         count += int(conn.execute(asked).scalar_one())
-    for keys in chunks(found.studies):
+    touched = {*found.studies, *((one.site, one.study_uid) for one in found.objects)}
+    for keys in chunks(sorted(touched)):
         asked = select(func.count()).where(
             leased, tuple_(jobs.c.site, jobs.c.study_uid).in_(keys), jobs.c.kind == "send"
         )

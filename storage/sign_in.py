@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy import Row, Table, delete, insert, or_, select, update
 from casework.errors import Invalid, NotFound
 from casework.model import Actor, Role, SiteKind
 from casework.patience import FORGOTTEN_AFTER, wait_s
+from casework.token_scopes import parse_scopes
 from storage.casebook_tables import sessions, sign_in_failures, sites, tokens, users
 from storage.database import Database, insert_if_absent
 
@@ -33,6 +34,15 @@ class TokenRow:
     expires_at: datetime
     seen_at: datetime | None
     revoked_at: datetime | None
+    scopes: str = ""  # separated by blanks; empty: all that the person may
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """Who a bearer token acts for, and what it is limited to: None for nothing."""
+
+    actor: Actor
+    scopes: frozenset[str] | None = None
 
 
 class SignIn:
@@ -82,10 +92,16 @@ class SignIn:
         with self._database.begin() as conn:
             conn.execute(delete(sessions).where(sessions.c.user_id == _number(user_id)))
 
-    def add_token(self, email: str, *, days: int = 365, name: str = "") -> str:
-        """Return the secret of a new bearer token with a person's rights; it is shown this once."""
+    def add_token(
+        self, email: str, *, days: int = 365, name: str = "", scopes: Collection[str] = ()
+    ) -> str:
+        """Return the secret of a new bearer token with a person's rights; it is shown this once.
+
+        With scopes it has no more of these rights than they cover.
+        """
         if days < 1:
             raise Invalid("A token lasts at least one day.", code="invalid-days")
+        limits = parse_scopes(scopes)
         secret, now = f"lysbro_{secrets.token_urlsafe(32)}", self._clock()
         with self._database.begin() as conn:
             user_id = conn.execute(
@@ -100,17 +116,23 @@ class SignIn:
                     name=name,
                     created_at=now,
                     expires_at=now + timedelta(days=days),
+                    scopes=" ".join(sorted(limits)),
                 )
             )
         return secret
 
     def actor_by_token(self, token: str, now: datetime) -> Actor | None:
         """Return who a bearer token acts for, or None when it is none, has ended or was revoked."""
+        found = self.bearer(token, now)
+        return None if found is None else found.actor
+
+    def bearer(self, token: str, now: datetime) -> Bearer | None:
+        """Return who a bearer token acts for and what it is limited to, or None as above."""
         row = self._holder(tokens, token)
         if row is None or row.revoked_at is not None or row.expires_at <= now:
             return None
         self._seen(tokens, token, row.seen_at, now)
-        return actor_of(row)
+        return Bearer(actor_of(row), frozenset(row.scopes.split()) or None)
 
     def tokens(self) -> tuple[TokenRow, ...]:
         """Return every token, newest first."""

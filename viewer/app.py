@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from viewer import blueprints, guard, headers, metrics, problems
+from viewer import blueprints, cors, guard, headers, metrics, problems
 from viewer.answers import WholeResponse
 from viewer.dicomweb import metadata
 from viewer.dicomweb.lane import FrameLane
@@ -35,6 +35,7 @@ def create_app(services: Services) -> Flask:
     _believe_the_front(app, settings)
     metrics.install(app, services)
     problems.install(app)
+    cors.install(app)
     guard.install(app)
     headers.install(app)
     for blueprint in blueprints.blueprints():

@@ -18,7 +18,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from casework.access import Scope, scope_of
 from casework.errors import Refused
 from casework.model import Actor, Role
+from casework.token_scopes import covers
 from viewer.services import services
+from viewer.token_scopes import ANY_TOKEN, InsufficientScope, needed_for
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -134,8 +136,10 @@ def install(app: Flask) -> None:
     """Put the guard before every view of the application."""
     app.before_request(_identify)
     app.before_request(_refuse_strangers)
+    app.before_request(_refuse_beyond_scope)
     app.before_request(_refuse_forged)
     app.after_request(_keep_pre_session)
+    app.after_request(_challenge)
     app.jinja_env.globals["csrf_token"] = csrf_token
     app.context_processor(lambda: {"actor": actor_or_none()})
 
@@ -151,13 +155,27 @@ def _identify() -> None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         g.via = "bearer"
-        g.actor = known.people.actor_by_token(token.strip(), now)
+        bearer = known.people.bearer(token.strip(), now)
+        if bearer is not None:
+            g.actor, g.token_scopes = bearer.actor, bearer.scopes
         return
     session = request.cookies.get(session_cookie())
     found = known.people.actor_by_session(session, now) if session else None
     if found is not None:
         g.via = "session"
         g.actor, g.csrf = found
+
+
+def _refuse_beyond_scope() -> None:
+    """Refuse what a token that is limited to scopes does not cover."""
+    scopes = g.get("token_scopes")
+    if scopes is None or request.url_rule is None:
+        return
+    needed = needed_for(request.url_rule.rule, request.method)
+    if needed != ANY_TOKEN and not covers(scopes, needed):
+        error = InsufficientScope(needed)
+        g.challenge = error.challenge
+        raise error
 
 
 def _refuse_forged() -> None:
@@ -198,6 +216,13 @@ def _refuse_strangers() -> None:
     view = current_app.view_functions.get(request.endpoint or "")
     if not getattr(view, _OPEN, False):
         raise NotSignedIn
+
+
+def _challenge(response: Response) -> Response:
+    """Say in whatever form the refusal has which scope the token lacks."""
+    if "challenge" in g:
+        response.headers["WWW-Authenticate"] = g.challenge
+    return response
 
 
 def _keep_pre_session(response: Response) -> Response:

@@ -44,6 +44,14 @@ class UnsupportedMedia(LysbroError):
     """The body has a form that is not taken."""
 
 
+class LengthRequired(LysbroError):
+    """The body must say how long it is, since nothing else tells whether it is whole."""
+
+
+class TooSlow(LysbroError):
+    """The body stood still or came too slowly."""
+
+
 class TooManyRequests(LysbroError):
     """The caller must wait."""
 
@@ -62,6 +70,8 @@ STATUS: Mapping[type[LysbroError], int] = {
     Unavailable: 503,
     NotAcceptable: 406,
     UnsupportedMedia: 415,
+    LengthRequired: 411,
+    TooSlow: 408,
     TooManyRequests: 429,
 }
 """The status of each error; a type is answered as its nearest ancestor here."""

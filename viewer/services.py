@@ -17,6 +17,7 @@ from casework.errors import Unavailable
 from casework.model import Actor, Case
 from storage.archive import Archive
 from storage.casebook import Casebook
+from storage.commitments import Commitments
 from storage.erasing import Erasures
 from storage.holds import Holds
 from storage.index import Index
@@ -44,6 +45,11 @@ class WebSettings:
     metrics_public: bool = False
     ae_title: str = "LYSBRO"
     events_port: int = 0  # of the event channel of UPS-RS; 0: there is none
+    cors_origins: tuple[str, ...] = ()  # of pages that may read the machine faces; "*": any
+    dicomweb_delete: bool = False  # DELETE over DICOMweb erases
+    stow_pause_s: float = 60.0  # the longest that a STOW-RS body may stand still
+    stow_floor_rate: float = 1000.0  # bytes per second of one that takes longer than that
+    commitment_wait_s: float = 3600.0  # for an object that has not arrived
     language: str = "en"
     timezone: str = "Europe/Oslo"
     cache: Path | None = None  # previews and metadata are kept here; None: nowhere
@@ -102,6 +108,7 @@ class Services:
     photos: PhotoDoor | None = None
     erasing: Erasing | None = None
     subscriptions: Subscriptions | None = None
+    commitments: Commitments | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""
@@ -131,6 +138,14 @@ def subscriptions() -> Subscriptions:
     found = services().subscriptions
     if found is None:
         raise Unavailable("This server keeps no subscriptions to work items.")
+    return found
+
+
+def required_commitments() -> Commitments:
+    """Return the queue of commitments, or raise Unavailable where it is not wired in."""
+    found = services().commitments
+    if found is None:
+        raise Unavailable("This server commits to nothing. Ask another.")
     return found
 
 

@@ -16,10 +16,13 @@ from typing import Generic, TypeVar
 
 from casework.access import Scope, scope_of
 from casework.model import Actor
+from casework.token_scopes import covers
 from storage.rows import InstanceRow
 from viewer.services import Services
 
 FOR_S = 1.0
+SCOPE = "dicomweb.read"
+"""What a token that is limited to scopes must have; without it, it is a stranger here."""
 _AHEAD = 48  # of a series that is read one by one, looked up together
 _MOST = 5_000
 _TURNS = 64
@@ -80,7 +83,9 @@ class Sight:
             return actor
         asked_at, now = self._clock(), self._services.clock()
         if bearer:
-            actor = self._services.people.actor_by_token(bearer, now)
+            holder = self._services.people.bearer(bearer, now)
+            may_read = holder is not None and covers(holder.scopes, SCOPE)
+            actor = holder.actor if holder is not None and may_read else None
         else:
             found = self._services.people.actor_by_session(session, now)
             actor = found[0] if found else None

@@ -37,7 +37,7 @@ def _row(listed: Listed) -> dict[str, Any]:
     return {
         "id": told.id,
         "site": told.site,
-        "node": told.ae_title,
+        "node": told.ae_title or "over the web",
         "transaction_uid": told.transaction_uid,
         "state": told.state,
         "requested_at": told.requested_at.isoformat(),

@@ -11,6 +11,7 @@ import click
 
 from casework.errors import Invalid, NotFound
 from casework.model import AePermission, Role, Site, SiteKind
+from casework.token_scopes import MEANS, parse_scopes
 from lysbro.cli.context import OPERATOR, Parts, json_option, with_parts
 from lysbro.cli.output import show, table
 from lysbro.cli.quotas import site_quota
@@ -303,15 +304,28 @@ def token() -> None:
 @click.option("--user", "email", required=True, help="The person whose rights it has.")
 @click.option("--days", default=365, show_default=True, type=click.IntRange(1, 3650))
 @click.option("--name", default="", help="What it is for.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    metavar="SCOPE,…",
+    help=f"All that it may do: of {', '.join(MEANS)}. Without: all that the person may.",
+)
 @json_option
 @with_parts
-def token_add(parts: Parts, email: str, days: int, name: str, as_json: bool) -> None:
+def token_add(
+    parts: Parts, email: str, days: int, name: str, scopes: tuple[str, ...], as_json: bool
+) -> None:
     """Print a new token; it is shown this once."""
     if days < 1:
         raise Invalid("A token lasts at least one day.")
-    secret = parts.people.add_token(email, days=days, name=name)
-    parts.note(OPERATOR, "token-added", email)
-    show({"token": secret, "user": email, "days": days}, as_json=as_json, text=secret)
+    limits = sorted(parse_scopes(scopes))
+    if scopes and not limits:
+        raise Invalid("Name a scope, or leave --scope out.")
+    secret = parts.people.add_token(email, days=days, name=name, scopes=limits)
+    parts.note(OPERATOR, "token-added", email, detail={"scopes": limits} if limits else None)
+    told = {"token": secret, "user": email, "days": days, "scopes": limits}
+    show(told, as_json=as_json, text=secret)
 
 
 @token.command("list")
@@ -327,10 +341,11 @@ def token_list(parts: Parts, as_json: bool) -> None:
             "state": "revoked" if row.revoked_at else "active",
             "until": f"{row.expires_at:%Y-%m-%d}",
             "last_used": f"{row.seen_at:%Y-%m-%d}" if row.seen_at else "never",
+            "scopes": row.scopes or "all",
         }
         for row in parts.people.tokens()
     ]
-    columns = ("id", "user", "name", "state", "until", "last_used")
+    columns = ("id", "user", "name", "state", "until", "last_used", "scopes")
     show(rows, as_json=as_json, text=table(rows, columns))
 
 

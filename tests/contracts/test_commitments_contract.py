@@ -13,8 +13,8 @@ from sqlalchemy import update
 
 from casework.commitment import Failure, Reference, Result
 from casework.delivery import MAX_ATTEMPTS
-from casework.errors import NoRoom, NotFound
-from storage import commitment_requests
+from casework.errors import Conflict, NoRoom, NotFound
+from storage import commitment_requests, commitment_web
 from storage.casebook_tables import commitment_items
 from storage.commitments import Asked, Commitments
 from storage.database import Database
@@ -282,3 +282,49 @@ def test_late_failure_does_not_disturb_who_holds_the_report_by_now(
     queue.failed(late, "too late", at_once=True)
 
     assert queue.lease_report(lease_s=60) is None
+
+
+def ask_over_web(queue: Commitments, transaction: str = "1.2.9", outline: str = "") -> None:
+    commitment_web.ask(
+        queue,
+        site="hammer",
+        transaction_uid=transaction,
+        references=(ONE, TWO),
+        outline=outline,
+        wait_s=60,
+    )
+
+
+def test_request_over_the_web_is_judged_and_waits_to_be_fetched(queue: Commitments) -> None:
+    queue.request(asked(), wait_s=60)  # a node may have used the same UID
+    ask_over_web(queue, outline="named so")
+    number = commitment_web.asked_before(queue, site="hammer", transaction_uid="1.2.9").id
+    assert queue.lease_waiting(lease_s=60) is not None  # the node's
+    find(queue, number)
+    found = commitment_web.asked_before(queue, site="hammer", transaction_uid="1.2.9")
+    assert (found.state, found.outline, found.next_attempt_at) == ("reported", "named so", None)
+    assert queue.results(found).committed == (ONE, TWO)
+    assert queue.lease_report(lease_s=60) is None
+    with pytest.raises(NotFound):
+        commitment_web.asked_before(queue, site="berg", transaction_uid="1.2.9")
+
+
+def test_transaction_uid_is_taken_once_over_the_web_by_however_many_at_once(
+    queue: Commitments,
+) -> None:
+    refused: list[Conflict] = []
+    begin = threading.Barrier(4)
+
+    def ask() -> None:
+        begin.wait(10)
+        try:
+            ask_over_web(queue)
+        except Conflict as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(refused) == 3

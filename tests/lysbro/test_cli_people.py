@@ -261,3 +261,20 @@ def test_a_site_has_its_images_kept_in_less_room_and_it_is_audited(desk: Desk) -
 def test_an_unknown_site_or_form_is_refused(desk: Desk) -> None:
     assert desk("site", "recompress", "nowhere", "htj2k").status == 1
     assert desk("site", "recompress", "hammer", "jpeg").status == 2
+
+
+def test_a_token_may_be_limited_to_scopes(desk: Desk) -> None:
+    words = ("user", "add", "s@b.example", "--site", "hammer", "--role", "referrer")
+    desk.must(*words, "--password-stdin", given=PASSWORD + "\n")
+    made = desk.must(
+        "token", "add", "--user", "s@b.example", "--scope", "fhir.read,orders.read",
+        "--scope", "dicomweb.read",
+    )  # fmt: skip
+    with desk.parts() as parts:
+        bearer = parts.people.bearer(made.out.strip(), datetime.now(UTC))
+        assert bearer is not None
+        assert bearer.scopes == {"fhir.read", "orders.read", "dicomweb.read"}
+    assert "dicomweb.read fhir.read orders.read" in desk.must("token", "list").out
+    wrong = desk("token", "add", "--user", "s@b.example", "--scope", "everything")
+    assert (wrong.status, wrong.out) == (1, "")
+    assert "There is no scope 'everything'" in wrong.err

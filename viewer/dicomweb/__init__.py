@@ -1,10 +1,20 @@
-"""DICOMweb (PS3.18): QIDO-RS, WADO-RS, STOW-RS and UPS-RS over the parts of all faces."""
+"""DICOMweb (PS3.18): search, retrieve, store, commit, erase, work items, over all faces."""
 
 from __future__ import annotations
 
 from flask import Blueprint
 
-from viewer.dicomweb import metadata, qido, stow, wado, workitem_subscribers, workitems
+from viewer.dicomweb import (
+    capabilities,
+    commitment,
+    deleting,
+    metadata,
+    qido,
+    stow,
+    wado,
+    workitem_subscribers,
+    workitems,
+)
 
 bp = Blueprint("dicomweb", __name__, url_prefix="/dicom-web")
 
@@ -14,3 +24,6 @@ metadata.add_to(bp)
 stow.add_to(bp)
 workitems.add_to(bp)
 workitem_subscribers.add_to(bp)
+deleting.add_to(bp)
+commitment.add_to(bp)
+capabilities.add_to(bp)

@@ -22,7 +22,7 @@ from werkzeug.sansio.utils import host_is_trusted
 from casework.access import scope_of
 from casework.model import Actor
 from storage.rows import InstanceRow
-from viewer import headers, metrics
+from viewer import cors, headers, metrics
 from viewer.dicomweb import accept
 from viewer.dicomweb.accept import Wanted
 from viewer.dicomweb.addresses import FRAMES_NOTED, root_in
@@ -89,7 +89,10 @@ class FrameLane:
             except Exception:  # noqa: BLE001 - the long way meets it again, and tells of it
                 short = None
             if short is not None:
-                start_response(f"{short.status} {HTTPStatus(short.status).phrase}", short.headers)
+                origin = environ.get("HTTP_ORIGIN", "")
+                shared = cors.headers_for(origin, path, self._services.settings.cors_origins)
+                status = f"{short.status} {HTTPStatus(short.status).phrase}"
+                start_response(status, [*short.headers, *shared])
                 taken_s = time.perf_counter() - started
                 metrics.count(self._app.extensions, short.endpoint, short.status, taken_s)
                 return short.body

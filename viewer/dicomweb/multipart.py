@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from werkzeug.http import parse_options_header
@@ -23,29 +24,58 @@ class Readable(Protocol):
         """Return up to `size` bytes, none at the end."""
 
 
+_DICOM = "application/dicom"
+_AS_IT_IS = frozenset({"", "identity", "binary", "8bit", "7bit"})
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the header lines of a part say."""
+
+    media_type: str
+    options: Mapping[str, str] = field(default_factory=dict)  # of the media type
+    location: str = ""  # Content-Location
+    is_encoded: bool = False  # the content is not itself, but compressed or in base 64
+
+
 @dataclass(frozen=True)
 class Part:
     """One part that was received: its media type, and its bytes in a file of its own."""
 
     media_type: str
     file: BinaryIO
+    is_encoded: bool = False
 
 
-def read_parts(stream: Readable, boundary: str) -> Iterator[Part]:
+@dataclass(frozen=True)
+class Piece:
+    """One part that was received into a file with others: what it says it is, and where it lies."""
+
+    head: Head
+    offset: int
+    length: int
+
+
+def read_parts(stream: Readable, boundary: str, *, folder: Path | None = None) -> Iterator[Part]:
     """Yield the parts of a body; each file is closed when the next is asked for."""
-    reader = _Reader(stream, b"\r\n--" + boundary.encode("latin-1"))
-    reader.skip_preamble()
-    while not reader.at_end():
-        media_type = reader.read_head()
-        with tempfile.TemporaryFile() as file:
+    for reader, head in _each(stream, boundary, default=_DICOM):
+        with tempfile.TemporaryFile(dir=folder) as file:
             reader.copy_body(file)
             file.seek(0)
-            yield Part(media_type, file)
+            yield Part(head.media_type, file, head.is_encoded)
 
 
-def read_single(stream: Readable, media_type: str) -> Iterator[Part]:
+def read_onto(stream: Readable, boundary: str, file: BinaryIO) -> Iterator[Piece]:
+    """Yield the parts of a body, all in one file, one behind the other."""
+    for reader, head in _each(stream, boundary, default=""):
+        offset = file.tell()
+        reader.copy_body(file)
+        yield Piece(head, offset, file.tell() - offset)
+
+
+def read_single(stream: Readable, media_type: str, *, folder: Path | None = None) -> Iterator[Part]:
     """Yield the only part of a body that is not multipart."""
-    with tempfile.TemporaryFile() as file:
+    with tempfile.TemporaryFile(dir=folder) as file:
         while chunk := stream.read(_CHUNK_BYTES):
             file.write(chunk)
         file.seek(0)
@@ -86,6 +116,14 @@ def _end(boundary: str) -> bytes:
     return f"--{boundary}--\r\n".encode("latin-1")
 
 
+def _each(stream: Readable, boundary: str, *, default: str) -> Iterator[tuple[_Reader, Head]]:
+    """Yield the reader at the body of each part, which the caller copies, with its head."""
+    reader = _Reader(stream, b"\r\n--" + boundary.encode("latin-1"))
+    reader.skip_preamble()
+    while not reader.at_end():
+        yield reader, reader.read_head(default)
+
+
 class _Reader:
     """Finds delimiters in a stream; holds one chunk at a time."""
 
@@ -106,20 +144,27 @@ class _Reader:
         """Tell whether the closing delimiter has been read."""
         return self._closing
 
-    def read_head(self) -> str:
-        """Read the header lines of a part and return its media type."""
+    def read_head(self, default: str) -> Head:
+        """Read the header lines of a part; `default` is the media type of one that has none."""
         if self._fill(2) and self._held[:2] == b"\r\n":  # no header line at all
             self._held = self._held[2:]
-            return "application/dicom"
+            return Head(default)
         while b"\r\n\r\n" not in self._held:
             if len(self._held) > _MAX_HEAD_BYTES or not self._more():
                 raise Invalid("A part of the body has no end to its header.", code="bad-request")
         head, _, self._held = self._held.partition(b"\r\n\r\n")
+        lines: dict[str, str] = {}
         for line in head.decode("latin-1").split("\r\n"):
             name, _, value = line.partition(":")
-            if name.strip().lower() == "content-type":
-                return parse_options_header(value.strip())[0].lower()
-        return "application/dicom"
+            lines.setdefault(name.strip().lower(), value.strip())
+        media_type, options = parse_options_header(lines.get("content-type") or default)
+        encodings = (lines.get("content-encoding", ""), lines.get("content-transfer-encoding", ""))
+        return Head(
+            media_type.lower(),
+            options,
+            lines.get("content-location", ""),
+            is_encoded=any(each.lower() not in _AS_IT_IS for each in encodings),
+        )
 
     def copy_body(self, target: BinaryIO) -> None:
         """Copy the bytes up to the next delimiter."""

@@ -1,6 +1,7 @@
 """STOW-RS (PS3.18 section 10.5): objects come in through the same intake as C-STORE.
 
-An object is named as stored only once it is durable.
+An object is named as stored only once it is durable. What was whole before a body broke off is kept
+and told.
 """
 
 from __future__ import annotations
@@ -8,28 +9,42 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from contextlib import contextmanager
+from typing import BinaryIO
 
 import structlog
-from flask import Blueprint, Response, json, request
+from flask import Blueprint, Response, current_app, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 
-from casework.custody import Door, Origin, Receipt
-from casework.errors import Invalid, TooLarge, Unavailable
+from casework.custody import Door, Origin
+from casework.errors import Invalid, LysbroError, TooLarge, Unavailable
+from storage.commit import no_room
+from storage.disk import is_out_of_room
 from storage.part10 import FileMeta, FileSource, read_file_meta, walk
-from viewer.dicomweb import dicom_json
+from storage.set_aside import set_aside
+from viewer.dicomweb import dicom_json, model_answers, native_xml, stow_model
+from viewer.dicomweb.methods import BASE
 from viewer.dicomweb.multipart import Part, read_parts, read_single
+from viewer.dicomweb.silence import Body, SilenceWatch
+from viewer.dicomweb.steady import SteadyStream
+from viewer.dicomweb.stow_result import (
+    NOT_UNDERSTOOD,
+    OTHER_STUDY,
+    OUT_OF_RESOURCES,
+    Result,
+    reason_of,
+)
 from viewer.guard import current_actor
-from viewer.problems import UnsupportedMedia
+from viewer.problems import LengthRequired, TooSlow, UnsupportedMedia
 from viewer.services import services
 
 log = structlog.get_logger()
 
+_WATCH = "lysbro-silence"
 _DICOM = "application/dicom"
-_OUT_OF_RESOURCES = 0xA700
-_DOES_NOT_MATCH = 0xA900
-_NOT_UNDERSTOOD = 0xC000
-_OTHER_STUDY = 0xC409
+_MULTIPART = "multipart/related"
+_KINDS = frozenset({_DICOM, dicom_json.MEDIA_TYPE, native_xml.MEDIA_TYPE})
 
 
 def add_to(bp: Blueprint) -> None:
@@ -40,16 +55,100 @@ def add_to(bp: Blueprint) -> None:
 
 def store(study: str | None = None) -> Response:
     """Store the objects of the body and say of each what became of it."""
-    request.max_content_length = services().settings.max_stow_bytes
-    origin = _origin()
-    result = _Result(study)
-    for part in _parts():
-        result.take(part, origin)
-    if result.empty:
+    answer_type = model_answers.chosen_type()
+    kind, boundary = _form()
+    archive = services().archive
+    archive.spool.admit()
+    origin, result = _origin(), Result(base=f"{request.url_root.rstrip('/')}{BASE}")
+    with _body() as body, _until_it_breaks(result):
+        if kind == _DICOM:
+            folder = archive.data
+            parts = (
+                read_parts(body, boundary, folder=folder)
+                if boundary
+                else read_single(body, _DICOM, folder=folder)
+            )
+            for part in parts:
+                _take(part, origin, study, result)
+        else:
+            stow_model.take(
+                body, boundary, kind, origin=origin, study=study, result=result, base=request.url
+            )
+    if result.is_empty:
         raise Invalid("The body holds no object.", code="bad-request")
-    services().archive.settle()
+    archive.settle()
+    aside = set_aside(archive.database, origin.site, result.received)
     _note(origin, result)
-    return result.response()
+    return result.response(answer_type, set_aside=aside)
+
+
+def _form() -> tuple[str, str]:
+    """Return the media type of what is sent and its boundary, which a single object has not."""
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMedia("Send the body without a content encoding.", code="encoded")
+    media_type, options = parse_options_header(request.headers.get("Content-Type", ""))
+    if media_type.lower() == _DICOM:
+        if request.content_length is None:
+            raise LengthRequired(
+                "Send a single object with its Content-Length, or as multipart/related.",
+                code="length-required",
+            )
+        return _DICOM, ""
+    kind = options.get("type", _DICOM).lower()
+    if media_type.lower() != _MULTIPART or kind not in _KINDS or not options.get("boundary"):
+        raise UnsupportedMedia(
+            'Send multipart/related; type="application/dicom" with a boundary, the same with '
+            '"application/dicom+json" or "application/dicom+xml", or application/dicom.',
+            code="unsupported-media",
+        )
+    return kind, options["boundary"]
+
+
+@contextmanager
+def _body() -> Iterator[SteadyStream]:
+    settings = services().settings
+    request.max_content_length = settings.max_stow_bytes
+    original = request.environ.get("werkzeug.proxy_fix.orig", {})
+    body = Body(
+        address=str(original.get("REMOTE_ADDR") or request.remote_addr or ""),
+        port=int(request.environ.get("SERVER_PORT") or 0),
+        pause_s=settings.stow_pause_s,
+        floor_rate=settings.stow_floor_rate,
+    )
+    watch: SilenceWatch = current_app.extensions.setdefault(_WATCH, SilenceWatch())
+    stream = request.stream
+    with watch.over(body):
+        yield SteadyStream(stream, body, length=request.content_length)
+
+
+@contextmanager
+def _until_it_breaks(result: Result) -> Iterator[None]:
+    """Keep what is stored when the rest cannot be; raise the reason when nothing was."""
+    try:
+        yield
+    except OSError as error:
+        if not is_out_of_room(error):
+            raise
+        _broke_off(result, no_room(), OUT_OF_RESOURCES)
+    except TooSlow as error:
+        _broke_off(result, error, OUT_OF_RESOURCES)
+    except (Invalid, Unavailable) as error:
+        _broke_off(result, error, reason_of(error))
+    except HTTPException as error:
+        if not result.has_stored:
+            raise
+        is_large = isinstance(error, RequestEntityTooLarge)
+        result.broke_off(
+            OUT_OF_RESOURCES if is_large else NOT_UNDERSTOOD,
+            "The body is too large." if is_large else "The body is cut short.",
+        )
+
+
+def _broke_off(result: Result, error: LysbroError, reason: int) -> None:
+    if not result.has_stored:
+        raise error
+    log.warning("store broke off", door="stow", code=error.code)
+    result.broke_off(reason, error.message)
 
 
 def _origin() -> Origin:
@@ -63,109 +162,33 @@ def _origin() -> Origin:
     )
 
 
-def _parts() -> Iterator[Part]:
-    media_type, options = parse_options_header(request.headers.get("Content-Type", ""))
-    if media_type == _DICOM:
-        return read_single(request.stream, _DICOM)
-    kind = options.get("type", _DICOM).lower()
-    if media_type != "multipart/related" or kind != _DICOM or not options.get("boundary"):
-        raise UnsupportedMedia(
-            'Send multipart/related; type="application/dicom" with a boundary, or '
-            "application/dicom.",
-            code="unsupported-media",
-        )
-    return read_parts(request.stream, options["boundary"])
-
-
-class _Result:
-    """What became of each object, as PS3.18 table 10.5.3-2 says it."""
-
-    def __init__(self, study: str | None) -> None:
-        self._study = study
-        self._stored: list[dict[str, Any]] = []
-        self._failed: list[dict[str, Any]] = []
-        self._unnamed: list[dict[str, Any]] = []
-        self._warned = False
-        self._studies: set[str] = set()
-
-    @property
-    def empty(self) -> bool:
-        """Tell whether there was no object at all."""
-        return not (self._stored or self._failed or self._unnamed)
-
-    def counts(self) -> dict[str, int]:
-        """Return how many objects were stored and how many not."""
-        return {"stored": len(self._stored), "failed": len(self._failed) + len(self._unnamed)}
-
-    def take(self, part: Part, origin: Origin) -> None:
-        """Store one part, or note why not; a full spool ends a request that stored nothing."""
-        if part.media_type != _DICOM:
-            self._unnamed.append({"FailureReason": _NOT_UNDERSTOOD})
+def _take(part: Part, origin: Origin, study: str | None, result: Result) -> None:
+    """Store one Part 10 file, or note why not; no room ends a request."""
+    if part.media_type != _DICOM or part.is_encoded:
+        result.failed(NOT_UNDERSTOOD)
+        return
+    meta = _named(part.file)
+    who = {} if meta is None else {
+        "sop_class_uid": meta.sop_class_uid, "sop_instance_uid": meta.sop_instance_uid,
+    }  # fmt: skip
+    try:
+        if study is not None and _study_of(part.file) != study:
+            result.failed(OTHER_STUDY, **who)
             return
-        named = _named(part.file)
-        try:
-            if self._study is not None and _study_of(part.file) != self._study:
-                self._fail(named, _OTHER_STUDY)
-                return
-            self._store(services().archive.receive_part10(part.file, origin))
-        except Unavailable as error:
-            if not self._stored:
-                raise
-            self._fail(named, _OUT_OF_RESOURCES)
-            log.warning("object not stored", door="stow", code=error.code)
-        except Invalid as error:
-            self._fail(named, _reason(error))
-            log.info("object refused", door="stow", code=error.code, site=origin.site)
-
-    def response(self) -> Response:
-        """Return 200 when all were stored, 202 for some or with warnings, 409 for none."""
-        failed = bool(self._failed or self._unnamed)
-        status = 409 if not self._stored else 202 if failed or self._warned else 200
-        values: dict[str, Any] = {}
-        if len(self._studies) == 1:
-            values["RetrieveURL"] = _address(next(iter(self._studies)))
-        sequences = (
-            ("ReferencedSOPSequence", self._stored),
-            ("FailedSOPSequence", self._failed),
-            ("OtherFailuresSequence", self._unnamed),
-        )
-        values |= {keyword: items for keyword, items in sequences if items}
-        return Response(
-            json.dumps(dicom_json.to_json(values)),
-            status=status,
-            content_type=dicom_json.MEDIA_TYPE,
-        )
-
-    def _store(self, receipt: Receipt) -> None:
-        address = (
-            f"{_address(receipt.study_uid)}/series/{receipt.series_uid}"
-            f"/instances/{receipt.sop_instance_uid}"
-        )
-        item: dict[str, Any] = {
-            "ReferencedSOPClassUID": receipt.sop_class_uid,
-            "ReferencedSOPInstanceUID": receipt.sop_instance_uid,
-            "RetrieveURL": address,
-        }
-        if receipt.warning:
-            self._warned = True
-            item["WarningReason"] = 0xB007
-        self._stored.append(item)
-        self._studies.add(receipt.study_uid)
-
-    def _fail(self, named: FileMeta | None, reason: int) -> None:
-        if named is None or not named.sop_instance_uid:
-            self._unnamed.append({"FailureReason": reason})
-            return
-        self._failed.append(
-            {
-                "ReferencedSOPClassUID": named.sop_class_uid,
-                "ReferencedSOPInstanceUID": named.sop_instance_uid,
-                "FailureReason": reason,
-            }
-        )
+        result.stored(services().archive.receive_part10(part.file, origin))
+    except TooLarge as error:
+        result.failed(reason_of(error), **who)
+    except Unavailable as error:
+        if not result.has_stored:
+            raise
+        result.failed(OUT_OF_RESOURCES, **who)
+        log.warning("object not stored", door="stow", code=error.code)
+    except Invalid as error:
+        result.failed(reason_of(error), **who)
+        log.info("object refused", door="stow", code=error.code, site=origin.site)
 
 
-def _note(origin: Origin, result: _Result) -> None:
+def _note(origin: Origin, result: Result) -> None:
     services().ledger.append(
         None,
         actor=current_actor(),
@@ -193,13 +216,3 @@ def _study_of(file: BinaryIO) -> str:
 def _source(file: BinaryIO, *, offset: int = 0) -> FileSource:
     size = os.fstat(file.fileno()).st_size
     return FileSource(file.fileno(), offset=offset, size=size - offset)
-
-
-def _reason(error: Invalid) -> int:
-    if isinstance(error, TooLarge):
-        return _OUT_OF_RESOURCES
-    return _DOES_NOT_MATCH if error.code == "uid-mismatch" else _NOT_UNDERSTOOD
-
-
-def _address(study_uid: str) -> str:
-    return f"{request.url_root.rstrip('/')}/dicom-web/studies/{study_uid}"

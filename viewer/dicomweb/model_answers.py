@@ -1,0 +1,66 @@
+"""Answers with one data set and reads one from a body: DICOM JSON, or XML, by the media type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, json, request
+
+from casework.errors import Invalid, TooLarge
+from viewer.dicomweb import accept, dicom_json, native_xml
+from viewer.problems import NotAcceptable, UnsupportedMedia
+
+_JSON_TYPES = (dicom_json.MEDIA_TYPE, "application/json")
+
+
+def chosen_type() -> str:
+    """Return the media type that the answer is to have, or raise NotAcceptable."""
+    for wanted in accept.wanted():
+        for ours in (*_JSON_TYPES, native_xml.MEDIA_TYPE):
+            if accept.matches(ours, wanted.media_type):
+                return dicom_json.MEDIA_TYPE if ours in _JSON_TYPES else ours
+    raise NotAcceptable(
+        f"The answer is {dicom_json.MEDIA_TYPE} or {native_xml.MEDIA_TYPE}.", code="not-acceptable"
+    )
+
+
+def answer(values: Mapping[str, Any], *, status: int, media_type: str) -> Response:
+    """Return an answer with a data set of keywords and values."""
+    dataset = dicom_json.to_json(values)
+    body: str | bytes = json.dumps(dataset)
+    if media_type == native_xml.MEDIA_TYPE:
+        body = native_xml.write_xml(dataset)
+    return Response(body, status=status, content_type=media_type)
+
+
+def read_dataset(*, most_bytes: int) -> dict[str, Any]:
+    """Return the data set of the body of this request as DICOM JSON, or raise the reason."""
+    if request.content_encoding not in {None, "", "identity"}:
+        raise UnsupportedMedia("Send the body without a content encoding.", code="encoded")
+    body = request.stream.read(most_bytes + 1)
+    if len(body) > most_bytes:
+        raise TooLarge(f"The body has more than {most_bytes} bytes.", code="too-large")
+    media_type = request.mimetype
+    if media_type == native_xml.MEDIA_TYPE:
+        return native_xml.read_xml(body)
+    if media_type in _JSON_TYPES:
+        found = read_json(body)
+        if len(found) == 1:
+            return found[0]
+        raise Invalid("Send one data set.", code="bad-request")
+    raise UnsupportedMedia(
+        f"Send {dicom_json.MEDIA_TYPE} or {native_xml.MEDIA_TYPE}.", code="unsupported-media"
+    )
+
+
+def read_json(body: bytes) -> list[dict[str, Any]]:
+    """Return the data sets of a JSON document, one alone or an array of them."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Invalid("The body is no JSON.", code="bad-request") from error
+    listed = found if isinstance(found, list) else [found]
+    if not all(isinstance(each, dict) for each in listed):
+        raise Invalid("The body is no data set, nor an array of them.", code="bad-request")
+    return listed
