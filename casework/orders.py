@@ -122,7 +122,7 @@ class Request:
     study_uid: str = ""
     question: str = ""  # the reason for the procedure
     clinical: Mapping[str, Any] = field(default_factory=dict)
-    priority: Priority = Priority.ROUTINE
+    priority: Priority | None = None  # None: not said, which is routine
     referrer: str = ""  # DICOM form, as below
     requester: str = ""
 
@@ -140,6 +140,25 @@ class Order:
     created_by: str
     version: int
     case_id: str = ""  # of the study that was made of it
+
+
+class Action(StrEnum):
+    """What a message of another system wants done with an order."""
+
+    PLACE = "place"
+    CHANGE = "change"
+    CANCEL = "cancel"
+    STOP = "stop"
+    BEGIN = "begin"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One order of a message, and what is to be done with it."""
+
+    action: Action
+    request: Request  # with the number of who placed it, or of who carries it out
 
 
 def after(state: OrderState, event: OrderEvent) -> OrderState:
@@ -245,6 +264,7 @@ def checked(request: Request, *, now: datetime) -> Request:
     start = now.replace(second=0, microsecond=0)
     return replace(
         request,
+        priority=request.priority or Priority.ROUTINE,
         steps=tuple(
             replace(
                 step,

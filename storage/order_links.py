@@ -31,12 +31,13 @@ _EVENTS: Mapping[StepStatus, OrderEvent] = {
     StepStatus.COMPLETED: OrderEvent.COMPLETE,
     StepStatus.DISCONTINUED: OrderEvent.DISCONTINUE,
 }
-_DEEDS: Mapping[OrderState, str] = {
+DEEDS: Mapping[OrderState, str] = {
     OrderState.IN_PROGRESS: "order-begun",
     OrderState.COMPLETED: "order-completed",
     OrderState.DISCONTINUED: "order-discontinued",
     OrderState.CANCELLED: "order-cancelled",
 }
+"""What the audit calls it when an order has come to a state."""
 
 
 def concerns(site: str) -> ColumnElement[bool]:
@@ -284,8 +285,8 @@ def _move(
             .where(orders.c.id == order_id)
             .values(state=state, changed_at=at, version=orders.c.version + 1)
         )
-        if state in _DEEDS:
-            _note(conn, actor, _DEEDS[state], order, at=at)
+        if state in DEEDS:
+            _note(conn, actor, DEEDS[state], order, at=at)
 
 
 def _note(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,6 +15,8 @@ from casework.errors import Conflict, NotFound
 from casework.identifiers import derived_uid, new_case_id
 from casework.model import Actor
 from casework.orders import (
+    Action,
+    Instruction,
     Order,
     OrderEvent,
     OrderState,
@@ -23,11 +26,12 @@ from casework.orders import (
     checked,
     merged,
     same_content,
+    state_of,
 )
 from storage.casebook_tables import sites
 from storage.database import take_turns
 from storage.ledger import append_entry
-from storage.order_links import tell_cases
+from storage.order_links import DEEDS, tell_cases
 from storage.order_rows import as_orders, order_columns, patient_columns, step_rows, write_steps
 from storage.order_tables import orders
 
@@ -38,6 +42,16 @@ class Moment:
 
     at: datetime
     wall: datetime
+
+
+_SHORT_STRING = 16  # PS3.5 section 6.2, VR SH
+
+_EVENTS: Mapping[Action, OrderEvent] = {
+    Action.CANCEL: OrderEvent.CANCEL,
+    Action.STOP: OrderEvent.STOP,
+    Action.BEGIN: OrderEvent.BEGIN,
+    Action.COMPLETE: OrderEvent.COMPLETE,
+}
 
 
 def order_of(conn: Connection, order_id: str) -> Order:
@@ -84,7 +98,8 @@ def place(
         )
     wanted = checked(_clinical(request), now=now.wall)
     order_id = _free_id(conn)
-    accession = wanted.accession_number or order_id.replace("-", "")
+    filler = wanted.filler_number if len(wanted.filler_number) <= _SHORT_STRING else ""
+    accession = wanted.accession_number or filler or order_id.replace("-", "")
     wanted = replace(
         wanted,
         accession_number=accession,
@@ -135,15 +150,48 @@ def change(conn: Connection, actor: Actor, order: Order, told: Request, *, now: 
     return order_of(conn, order.id)
 
 
-def take_back(
-    conn: Connection, actor: Actor, order: Order, event: OrderEvent, *, now: Moment
-) -> Order:
-    """Cancel an order, or stop one that may have begun; doing it again changes nothing."""
+def move(conn: Connection, actor: Actor, order: Order, event: OrderEvent, *, now: Moment) -> Order:
+    """Let an event happen to all of an order; doing it again changes nothing."""
     if after(order.state, event) is order.state:
         return order
-    _write(conn, order, after_all(order.request, event), now)
-    _note(conn, actor, "order-cancelled", order.id, order.site, now)
+    wanted = after_all(order.request, event)
+    _write(conn, order, wanted, now)
+    action = DEEDS[state_of(step.state for step in wanted.steps)]
+    _note(conn, actor, action, order.id, order.site, now)
     return order_of(conn, order.id)
+
+
+def carry_out(
+    conn: Connection, actor: Actor, instruction: Instruction, *, site: str, now: Moment
+) -> Order:
+    """Do what a message of a site wants; what was done already stays done.
+
+    An order that is placed again for the same patient is changed, one that is changed before it was
+    placed is placed. NotFound when what is to be ended is not there.
+    """
+    take_turns(conn, [f"orders:{site}"])
+    told = instruction.request
+    order = order_by_number(
+        conn, site, placer_number=told.placer_number, filler_number=told.filler_number
+    )
+    if order is None:
+        if instruction.action in (Action.PLACE, Action.CHANGE):
+            return place(conn, actor, told, site=site, now=now)[0]
+        number = told.placer_number or told.filler_number
+        raise NotFound(f"There is no order under the number {number}.", code="no-such-order")
+    if instruction.action not in (Action.PLACE, Action.CHANGE):
+        return move(conn, actor, order, _EVENTS[instruction.action], now=now)
+    is_same_patient = order.request.patient.id == told.patient.id
+    if is_same_patient and same_content(order.request, _clinical(told)):
+        return order
+    if instruction.action is Action.PLACE and not is_same_patient:
+        raise Conflict(
+            f"The number {told.placer_number or told.filler_number} is that of an order for "
+            "another patient.",
+            code="order-exists",
+            state=order.state.value,
+        )
+    return change(conn, actor, order, told, now=now)
 
 
 def moved_on(order: Order) -> Conflict:

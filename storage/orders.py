@@ -79,7 +79,7 @@ class Orders:
         """Cancel an order of the actor's own site that has not begun."""
         with self._noting_refusals(actor, "cancel-order", order_id), self._database.begin() as conn:
             order = order_of(conn, order_id) if as_operator else self._own(conn, actor, order_id)
-            return order_writing.take_back(conn, actor, order, OrderEvent.CANCEL, now=self.now())
+            return order_writing.move(conn, actor, order, OrderEvent.CANCEL, now=self.now())
 
     def order(self, scope: Scope, order_id: str) -> Order:
         """Return an order within sight; out of it there is none."""
