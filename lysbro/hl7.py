@@ -10,7 +10,8 @@ from casework.errors import Invalid
 from lysbro.secure import tls_files
 from lysbro.settings import Settings
 from lysbro.wiring import Parts
-from pacs_bridge.hl7_desk import Hl7Desk
+from pacs_bridge.hl7_answers import ACCEPTED
+from pacs_bridge.hl7_desk import Came, Hl7Desk
 from pacs_bridge.hl7_service import Hl7Service, Hl7Settings, bind
 
 
@@ -46,6 +47,15 @@ def hl7_desk(parts: Parts) -> Hl7Desk:
         application=parts.settings.ae_title,
         timezone=parts.settings.timezone,
     )
+
+
+def replay(parts: Parts, message_id: int) -> str:
+    """Take a refused message again; return why it is refused again, or nothing."""
+    content, peer = parts.hl7_inbox.refused_whole(message_id)
+    judged = hl7_desk(parts).receive(content, Came(peer))
+    if judged is None:
+        return "it is no HL7 message"
+    return "" if judged.verdict.code == ACCEPTED else judged.verdict.text
 
 
 def hl7_settings(settings: Settings) -> Hl7Settings:

@@ -228,12 +228,16 @@ class Hl7Inbox:
 
     def refused_content(self, message_id: int) -> bytes:
         """Return a refused message as it came."""
-        asked = select(hl7_messages.c.content).where(*_refused(message_id))
+        return self.refused_whole(message_id)[0]
+
+    def refused_whole(self, message_id: int) -> tuple[bytes, str]:
+        """Return a refused message as it came, and the address that it came from."""
+        asked = select(hl7_messages.c.content, hl7_messages.c.peer).where(*_refused(message_id))
         with self._database.read() as conn:
-            content: bytes | None = conn.execute(asked).scalar_one_or_none()
-        if content is None:
+            row = conn.execute(asked).one_or_none()
+        if row is None:
             raise _no_message(message_id)
-        return content
+        return row.content, row.peer
 
     def drop_refused(self, message_id: int) -> None:
         """Let a refused message go for good."""

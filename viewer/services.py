@@ -18,9 +18,11 @@ from casework.model import Actor, Case
 from storage.archive import Archive
 from storage.casebook import Casebook
 from storage.erasing import Erasures
+from storage.hl7_inbox import Hl7Inbox
 from storage.holds import Holds
 from storage.index import Index
 from storage.ledger import Ledger
+from storage.orders import Orders
 from storage.outbox import Outbox
 from storage.people import People
 from storage.retention import Retention
@@ -94,6 +96,9 @@ class Services:
     clock: Callable[[], datetime]
     photos: PhotoDoor | None = None
     erasing: Erasing | None = None
+    orders: Orders | None = None
+    hl7_inbox: Hl7Inbox | None = None
+    replay_hl7: Callable[[int], str] | None = None  # returns why it is refused again, or nothing
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""
@@ -115,6 +120,14 @@ def erasing() -> Erasing:
     found = services().erasing
     if found is None:
         raise Unavailable("This server erases nothing. Use the command line of another.")
+    return found
+
+
+def ordering() -> Orders:
+    """Return what keeps orders, or raise Unavailable where it is not wired in."""
+    found = services().orders
+    if found is None:
+        raise Unavailable("This server takes no orders. Use another.")
     return found
 
 
