@@ -5,6 +5,7 @@ In the caller's transaction. Knows no bytes of the store.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import ColumnElement, Connection, delete, select, tuple_
@@ -51,10 +52,15 @@ def _delete_refused(conn: Connection, named: Iterable[tuple[str, Sequence[str]]]
 
     They could not be read as orders, so that their bytes are looked through.
     """
-    wanted = [
-        (site, word.encode()) for site, words in named for word in words if len(word) >= _SHORTEST
-    ]
-    if not wanted:
+    wanted: dict[str, list[bytes]] = {}
+    for site, words in named:
+        wanted.setdefault(site, []).extend(re.escape(word.encode()) for word in words if word)
+    spoken_of = {
+        site: re.compile(rb"(?<![\w.-])(?:" + b"|".join(words) + rb")(?![\w.-])")
+        for site, words in wanted.items()
+        if words
+    }
+    if not spoken_of:
         return
     rows = conn.execute(
         select(hl7_messages.c.id, hl7_messages.c.site, hl7_messages.c.content).where(
@@ -64,10 +70,10 @@ def _delete_refused(conn: Connection, named: Iterable[tuple[str, Sequence[str]]]
     gone = [
         row.id
         for row in rows
-        if any(row.site in ("", site) and word in row.content for site, word in wanted)
+        if any(
+            row.site in ("", site) and pattern.search(row.content)
+            for site, pattern in spoken_of.items()
+        )
     ]
     for ids in chunks(gone):
         conn.execute(delete(hl7_messages).where(hl7_messages.c.id.in_(ids)))
-
-
-_SHORTEST = 2  # a number of one character stands in every message
