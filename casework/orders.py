@@ -299,10 +299,11 @@ def _faults(request: Request) -> Iterable[str]:
         ("requester", request.requester, _LONG),
         ("patient.id", patient.id, _LONG),
         ("patient.name", patient.name, 3 * _LONG),
+        ("patient.issuer", patient.issuer, _LONG),
     ):
         yield from _text_faults(name, text, most)
-    if len(request.question) > _TEXT:
-        yield f"question: has at most {_TEXT} characters"
+    if len(request.question) > _TEXT or "\0" in request.question:
+        yield f"question: has at most {_TEXT} characters that can be read"
     yield from _code_faults("procedure_code", request.procedure_code)
 
 

@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 _PLACES: tuple[tuple[str, Place], ...] = (
     ("patient.id", Place("PID", 1, 3)),
+    ("patient.issuer", Place("PID", 1, 3)),
     ("patient.name", Place("PID", 1, 5)),
     ("study_uid", Place("ZDS", 1, 1)),
     ("accession_number", Place("OBR", 1, 18)),
@@ -166,13 +167,17 @@ def _header_of(raw: bytes) -> Parsed | None:
 def _envelope(message: Parsed, raw: bytes, came: Came) -> Envelope:
     head = message.header
     return Envelope(
-        application=head.text(3)[:180],
-        facility=head.text(4)[:180],
-        control_id=head.text(10)[:199],
+        application=_printable(head.text(3))[:180],
+        facility=_printable(head.text(4))[:180],
+        control_id=_printable(head.text(10))[:199],
         sha256=hashlib.sha256(raw).hexdigest(),
         size_bytes=len(raw),
         peer=came.peer,
     )
+
+
+def _printable(text: str) -> str:
+    return "".join(c for c in text if c.isprintable())
 
 
 def _may_come(sender: Sender, came: Came) -> bool:

@@ -190,7 +190,7 @@ class Hl7Inbox:
             "peer": envelope.peer,
             "received_at": self._clock(),
             "code": code,
-            "reason": reason[:_MAX_REASON],
+            "reason": "".join(c if c.isprintable() else " " for c in reason)[:_MAX_REASON],
         }
         with self._database.begin() as conn:
             same = _same(envelope)

@@ -82,7 +82,7 @@ def place(
 
     Raises Conflict, coded `order-exists`, when another stands under that number.
     """
-    take_turns(conn, [f"orders:{site}"])
+    _in_turn(conn, site)
     if conn.execute(select(sites.c.slug).where(sites.c.slug == site)).first() is None:
         raise NotFound(f"There is no site {site}. Add it first.", code="no-such-site")
     before = order_by_number(conn, site, placer_number=request.placer_number)
@@ -129,6 +129,7 @@ def change(conn: Connection, actor: Actor, order: Order, told: Request, *, now: 
 
     Raises Conflict once it has ended, or when patient, study or number of what has begun differ.
     """
+    _in_turn(conn, order.site)
     after(order.state, OrderEvent.CHANGE)
     wanted = checked(merged(order.request, _clinical(told)), now=now.wall)
     was = order.request
@@ -169,7 +170,7 @@ def carry_out(
     An order that is placed again for the same patient is changed, one that is changed before it was
     placed is placed. NotFound when what is to be ended is not there.
     """
-    take_turns(conn, [f"orders:{site}"])
+    _in_turn(conn, site)
     told = instruction.request
     order = order_by_number(
         conn, site, placer_number=told.placer_number, filler_number=told.filler_number
@@ -201,6 +202,13 @@ def moved_on(order: Order) -> Conflict:
         code="moved-on",
         state=order.state.value,
     )
+
+
+def _in_turn(conn: Connection, site: str) -> None:
+    """Take turns with what indexes the site's studies, so that an order and its study see each
+    other whichever comes first.
+    """
+    take_turns(conn, [f"register:{site}"])
 
 
 def _write(conn: Connection, order: Order, wanted: Request, now: Moment) -> None:

@@ -15,7 +15,7 @@ from casework.performed import PerformedStep, StepStatus, require_new, require_o
 from storage.completeness import note_evidence
 from storage.database import Database, insert_if_absent
 from storage.order_links import step_performed
-from storage.tables import performed_steps
+from storage.tables import performed_steps, studies
 
 
 class PerformedSteps:
@@ -69,6 +69,9 @@ class PerformedSteps:
                 .where(performed_steps.c.site == site, performed_steps.c.sop_instance_uid == uid)
                 .values(**_values(site, step, now))
             )
+            # studies before orders, as who judges studies locks them
+            of_step = (studies.c.site == site) & studies.c.study_uid.in_(step.study_uids)
+            conn.execute(select(studies.c.pk).where(of_step).with_for_update()).all()
             step_performed(conn, site=site, step=step, at=now)
             if step.status.is_final:
                 _note_evidence(conn, site, step, at=now)

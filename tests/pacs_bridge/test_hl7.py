@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from casework.access import Scope
@@ -152,6 +154,8 @@ def test_an_error_names_its_field_in_the_form_of_the_version(door: Door) -> None
         ({"charset": "UNICODE UTF-8", "name": "ØS", "encoding": "iso8859-1"}, "AE", 102,
          "MSH^1^18^1"),
         ({"patient": ""}, "AE", 101, "PID^1^3^1"),
+        ({"patient": "1\0"}, "AE", 101, "PID^1^3^1"),
+        ({"patient": "1^^^A\0B"}, "AE", 102, "PID^1^3^1"),
         ({"name": ""}, "AE", 101, "PID^1^5^1"),
         ({"control": ""}, "AE", 101, "ORC^1^1^1"),
         ({"control": "ZZ"}, "AE", 103, "ORC^1^1^1"),
@@ -352,3 +356,36 @@ def test_escapes_and_other_marks_are_read() -> None:
     note = message.first("NTE")
     assert note is not None
     assert note.text(3) == "a#b*c&d~e\\f\ng\nhi"
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_no_broken_message_breaks_anything(door: Door, data: st.DataObject) -> None:
+    """Cut, doubled and scrambled: each is answered, or is no message; nothing is taken by half."""
+    whole = data.draw(st.sampled_from([orm(version="2.5.1"), omi({4: "S1", 5: "CT"})]))
+    at = data.draw(st.integers(0, len(whole)))
+    broken = data.draw(
+        st.sampled_from(
+            [
+                whole[:at],
+                whole[at:],
+                whole[:at] + data.draw(st.binary(min_size=1, max_size=12)) + whole[at:],
+                whole[:at] + whole[at + 3 :],
+                whole[:at].replace(b"|", b"^") + whole[at:],
+                whole + whole[at:],
+            ]
+        )
+    )
+    judged = door.desk.receive(broken, Came("10.0.0.5"))
+    if judged is not None:
+        assert b"MSA|A" in judged.answer
+        assert (judged.verdict.condition, judged.verdict.code) != (207, "AR")
+
+
+def test_control_characters_in_a_header_harm_nothing(door: Door) -> None:
+    judged = door.desk.receive(orm(control_id="M\0\x01", application="R\0IS"), Came())
+    assert judged is not None
+    assert b"MSA|AA" in judged.answer
+    assert door.inbox.refused() == []

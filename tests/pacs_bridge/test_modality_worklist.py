@@ -12,14 +12,27 @@ import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE
 from pynetdicom.association import Association
+from pynetdicom.dsutils import encode
 from pynetdicom.sop_class import ModalityPerformedProcedureStep as MPPS
 from pynetdicom.sop_class import ModalityWorklistInformationFind as MWL
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as STUDY_ROOT
 
-from casework.model import Actor, AePermission, Patient, Priority, Role, SiteKind
+from casework.model import (
+    Actor,
+    AePermission,
+    ApplicationEntity,
+    Patient,
+    Priority,
+    Role,
+    SiteKind,
+)
 from casework.orders import Code, OrderState, Request, ScheduledStep
+from pacs_bridge.modality_worklist import find_steps
 from pacs_bridge.negotiation import USER_REJECTION
+from pacs_bridge.query import FindRequest
+from pacs_bridge.syntaxes import EXPLICIT_LE
 from storage.orders import Orders
+from storage.scheduled import Scheduled
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.test_peers import dcmtk
 
@@ -304,6 +317,17 @@ def test_a_long_answer_ends_at_the_limit_and_can_be_cancelled(house: House) -> N
     assert len(found) == 6
     for order in placed:
         orders.cancel(NURSE, order.id)
+
+
+def test_a_cancelled_query_ends_where_it_is(house: House) -> None:
+    entity = ApplicationEntity("HAMMER_WL", "hammer", SiteKind.HOSPITAL)
+    asked = encode(keys(), False, True) or b""
+    request = FindRequest(str(MWL), EXPLICIT_LE, asked, entity)
+    scheduled = Scheduled(house.database, house.archive.clock)
+    given: list[int] = []
+    for found in find_steps(request, scheduled, limit=9, is_cancelled=lambda: len(given) == 2):
+        given.append(found.answer.status)
+    assert given == [0xFF00, 0xFF00, 0xFE00]
 
 
 def begun(status: str = "IN PROGRESS", **scheduled: str) -> Dataset:
