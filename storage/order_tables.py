@@ -74,6 +74,7 @@ Index("ix_orders_study_uid", orders.c.study_uid)
 Index("ix_orders_filler_number", orders.c.site, orders.c.filler_number)
 Index("ix_orders_first_start", orders.c.site, orders.c.first_start, orders.c.id)
 Index("ix_orders_start", orders.c.first_start, orders.c.id)
+Index("ix_orders_accession_number", orders.c.accession_number)
 Index("ix_orders_case_id", orders.c.case_id)
 Index("ix_orders_patient", orders.c.site, orders.c.patient_issuer, orders.c.patient_id)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
 from casework.access import Scope
 from casework.erasure import Target
@@ -354,3 +354,42 @@ def test_the_site_of_a_step_is_that_of_its_order(desk: Desk) -> None:
     with desk.database.read() as conn:
         (row,) = conn.execute(select(order_tables.order_steps)).all()
     assert (row.site, row.order_id, row.state) == ("hammer", order.id, OrderState.SCHEDULED)
+
+
+@ON_SQLITE
+def test_no_question_about_orders_reads_a_table_whole(desk: Desk) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    @event.listens_for(desk.database.engine, "before_cursor_execute")
+    def hear(_conn: Any, _cursor: Any, statement: str, given: Any, *_rest: Any) -> None:
+        asked.append((statement, given))
+
+    desk.place(placer_number="P", filler_number="F")
+    named = {"study_uid": "1.9", "accession_number": "A", "step_id": "S0"}
+    desk.performed.create("hammer", told(StepStatus.IN_PROGRESS, **named))
+    change(desk, StepStatus.COMPLETED)
+    ward = Scope(frozenset({"hammer"}), None, "hammer")
+    for wanted in (Wanted(START.date(), START.date()), Wanted(accession_number="A")):
+        for scope in (ALL, ward):
+            desk.orders.listed(scope, wanted, limit=10)
+    scheduled = Scheduled(desk.database, desk.clock)
+    for item in ({"Modality": "CT"}, {"ScheduledStationAETitle": "X"}):
+        query = read_step_query({SEQUENCE: [item], "PatientID": "7", "AccessionNumber": "A"})
+        list(scheduled.steps(site="hammer", title="X", query=query))
+    small = ("audit_head", "sites", "aes")
+    with desk.database.read() as conn:
+        plans = {
+            statement: [
+                row[3] for row in conn.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, given)
+            ]
+            for statement, given in asked
+            if statement.startswith(("SELECT", "UPDATE", "DELETE"))
+        }
+    scans = {
+        statement: line
+        for statement, lines in plans.items()
+        for line in lines
+        if line.startswith("SCAN") and line.split()[1] not in small
+    }
+    assert len(plans) > 15
+    assert scans == {}

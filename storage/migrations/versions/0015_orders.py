@@ -78,6 +78,7 @@ def upgrade() -> None:
     op.create_index("ix_orders_filler_number", "orders", ["site", "filler_number"])
     op.create_index("ix_orders_first_start", "orders", ["site", "first_start", "id"])
     op.create_index("ix_orders_start", "orders", ["first_start", "id"])
+    op.create_index("ix_orders_accession_number", "orders", ["accession_number"])
     op.create_index("ix_orders_case_id", "orders", ["case_id"])
     op.create_index("ix_orders_patient", "orders", ["site", "patient_issuer", "patient_id"])
     op.create_table(
