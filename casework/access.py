@@ -49,6 +49,12 @@ class Scope:
             return self.covers_case(site=site, specialty=specialty, state=state)
         return self.sites is None or site in self.sites
 
+    def covers_order(self, *, site: str) -> bool:
+        """Tell whether an order for images is within sight: own site's, or all at the centre."""
+        return (self.sites is None or site in self.sites) and self.specialties_cover(
+            Specialty.RADIOLOGY
+        )
+
     def specialties_cover(self, specialty: Specialty) -> bool:
         """Tell whether a specialty is within sight."""
         return self.specialties is None or specialty in self.specialties
@@ -67,6 +73,7 @@ _SPECIALTY_OF: Mapping[Role, Specialty] = {
 _READERS = frozenset({Role.RADIOLOGIST, Role.DERMATOLOGIST})
 _ASKERS = frozenset({Role.REFERRER})
 _COORDINATION = frozenset({Role.COORDINATOR})
+_ORDERERS = frozenset({Role.REFERRER, Role.COORDINATOR, Role.ADMIN})
 
 MAY: Mapping[Event, frozenset[Role]] = {
     Event.SUBMIT: _ASKERS,
@@ -155,6 +162,11 @@ def may_administer(actor: Actor) -> bool:
 def may_refer(actor: Actor) -> bool:
     """Tell whether an actor may start a referral."""
     return actor.role is Role.REFERRER
+
+
+def may_order(actor: Actor) -> bool:
+    """Tell whether an actor may order examinations for the own site, and change what it ordered."""
+    return actor.role in _ORDERERS
 
 
 def _common(a: frozenset[_T] | None, b: frozenset[_T] | None) -> frozenset[_T] | None:

@@ -22,6 +22,15 @@ class StepStatus(StrEnum):
 
 
 @dataclass(frozen=True)
+class ScheduledReference:
+    """What a performed step says of a scheduled one that it carries out (PS3.3 C.4.13)."""
+
+    study_uid: str = ""
+    accession_number: str = ""
+    step_id: str = ""  # Scheduled Procedure Step ID
+
+
+@dataclass(frozen=True)
 class PerformedStep:
     """What a modality has told of one step."""
 
@@ -32,6 +41,7 @@ class PerformedStep:
     started: str = ""  # date and time as the modality wrote them: its zone is rarely known
     ended: str = ""
     instance_uids: frozenset[str] = field(default_factory=frozenset)  # what the step has made
+    scheduled: tuple[ScheduledReference, ...] = ()  # as told at its beginning; not kept
 
 
 def status_of(text: str) -> StepStatus:

@@ -57,6 +57,8 @@ def bridge_settings(settings: Settings) -> BridgeSettings:
         maximum_matches=settings.dicom_max_matches,
         private_classes=settings.dicom_private_classes,
         commitment_wait_s=settings.commitment_wait,
+        timezone=settings.timezone,
+        worklist_days=settings.worklist_days,
         retrieve_pending_every=settings.retrieve_pending_every,
         retrieve_pending_s=settings.retrieve_pending_seconds,
         retrieve_connect_timeout_s=settings.retrieve_connect_timeout,

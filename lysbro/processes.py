@@ -76,6 +76,7 @@ def require_free_door(settings: Settings, role: str) -> None:
         "bridge": [
             ("LYSBRO_DICOM_PORT", settings.dicom_host, settings.dicom_port),
             ("LYSBRO_DICOM_TLS_PORT", settings.dicom_tls_host, settings.dicom_tls_port),
+            ("LYSBRO_HL7_PORT", settings.hl7_host, settings.hl7_port),
         ],
         "web": [("LYSBRO_WEB_PORT", settings.web_host, settings.web_port)],
         "events": [("LYSBRO_EVENTS_PORT", settings.web_host, settings.events_port)],

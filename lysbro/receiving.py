@@ -16,6 +16,7 @@ import structlog
 
 from lysbro import logs
 from lysbro.dicom import bridge_settings, open_bridge
+from lysbro.hl7 import bind_hl7, open_hl7
 from lysbro.settings import Settings
 from lysbro.supervise import SETTINGS_VARIABLE, Child, Supervisor, die_with_parent, stop_event
 from lysbro.wiring import data_folder, open_parts
@@ -33,7 +34,10 @@ def receive(settings: Settings, stop: threading.Event, shared: Shared | None = N
     with (
         open_parts(settings, intake=True, follower=follower) as parts,
         open_bridge(parts, shared) as port,
+        open_hl7(parts, None if shared is None else shared.hl7) as hl7_port,
     ):
+        if hl7_port is not None:
+            log.info("listening", what="hl7", host=settings.hl7_host, port=hl7_port)
         log.info(
             "listening",
             what="dicom",
@@ -49,9 +53,10 @@ def receive(settings: Settings, stop: threading.Event, shared: Shared | None = N
 def receive_in_many(settings: Settings) -> None:
     """Bind the ports and run as many processes on them as the settings say; exit as they do."""
     plain, secure = bind(bridge_settings(settings))
-    sockets = [plain] + ([secure] if secure is not None else [])
+    bound = (plain, secure, bind_hl7(settings))
+    sockets = [each for each in bound if each is not None]
     descriptors = [each.fileno() for each in sockets]
-    words = [str(d) for d in (descriptors if secure is not None else [*descriptors, _NO_SOCKET])]
+    words = [str(_NO_SOCKET if each is None else each.fileno()) for each in bound]
     command = [sys.executable, "-m", "lysbro.receiving", *words]
     children = [
         Child(f"bridge-{number}", command, pass_fds=descriptors)
@@ -77,12 +82,12 @@ def main(words: list[str]) -> None:
     logs.configure(
         level=settings.log_level, as_json=settings.log_format == "json", process="bridge"
     )
-    plain, secure = (_socket(int(word)) for word in words)
+    plain, secure, hl7 = (_socket(int(word)) for word in words)
     if plain is None:
         raise SystemExit(2)
     places = places_of(data_folder(settings))
     try:
-        receive(settings, stop_event(), Shared(plain, secure, places))
+        receive(settings, stop_event(), Shared(plain, secure, places, hl7))
     finally:
         places.close()
 

@@ -4,6 +4,7 @@ readiness checks.
 
 from __future__ import annotations
 
+from lysbro.hl7 import replay
 from lysbro.photographs import PhotoIntake
 from lysbro.status import gather
 from lysbro.wiring import Parts
@@ -47,6 +48,9 @@ def web_services(parts: Parts) -> Services:
         subscriptions=parts.subscriptions,
         erasing=Erasing(parts.erasures, parts.holds, parts.retention),
         commitments=parts.commitments,
+        orders=parts.orders,
+        hl7_inbox=parts.hl7_inbox,
+        replay_hl7=lambda message_id: replay(parts, message_id),
         status=lambda: gather(parts),
         checks={"store": parts.store.describe},
     )

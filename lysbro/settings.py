@@ -240,6 +240,36 @@ class Settings(BaseModel):
         description="seconds that storage commitment waits for an object that has not arrived",
     )
 
+    hl7_host: Host = Field(
+        "127.0.0.1", description="HL7 over MLLP listens here; open it to a network on purpose"
+    )
+    hl7_port: Port | None = Field(
+        None, description="port of HL7 over MLLP, usually 2575; unset: none; 0 picks a free one"
+    )
+    hl7_tls: bool = Field(
+        False, description="HL7 over TLS, with the certificate files of DICOM over TLS"
+    )
+    hl7_max_bytes: int = Field(
+        1 << 20, ge=4096, le=64 << 20, description="largest HL7 message taken, bytes"
+    )
+    hl7_max_connections: int = Field(
+        20, ge=1, le=200, description="HL7 connections at one time, in each receiving process"
+    )
+    hl7_message_timeout: Seconds = Field(
+        30, description="from first to last byte of an HL7 message, seconds"
+    )
+    hl7_idle_timeout: Seconds = Field(
+        600, description="an HL7 connection without a message, seconds"
+    )
+
+    worklist_days: int = Field(
+        30,
+        ge=0,
+        le=3660,
+        description="days before and after today whose scheduled steps a modality is given that "
+        "asks for no date",
+    )
+
     retrieve_pending_every: int = Field(
         10, ge=1, le=65535, description="objects that a C-MOVE or C-GET sends between two responses"
     )
@@ -454,7 +484,7 @@ def load(
     values |= _from_environment(env, faults)
     values |= {k: v for k, v in (flags or {}).items() if v is not None}
     faults += _tls_faults(values) + _s3_faults(values) + _node_faults(values)
-    faults += _mirror_faults(values)
+    faults += _mirror_faults(values) + _hl7_faults(values)
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -500,6 +530,16 @@ def _tls_faults(values: Mapping[str, Any]) -> list[str]:
         f"{_PREFIX}{name.upper()}: is needed for DICOM over TLS"
         for name in ("dicom_tls_cert", "dicom_tls_key", "dicom_tls_ca")
         if not values.get(name)
+    ]
+
+
+def _hl7_faults(values: Mapping[str, Any]) -> list[str]:
+    """HL7 over TLS shows the certificate that DICOM over TLS shows."""
+    is_wanted = str(values.get("hl7_tls") or "").lower() in ("true", "1", "yes", "on", "t", "y")
+    return [
+        f"{_PREFIX}{name.upper()}: is needed for HL7 over TLS"
+        for name in ("dicom_tls_cert", "dicom_tls_key", "dicom_tls_ca")
+        if is_wanted and not values.get(name)
     ]
 
 

@@ -25,11 +25,13 @@ from storage.commitments import Commitments
 from storage.data_folder import not_ours_to_write, settle_format
 from storage.database import Database, open_database
 from storage.erasing import Erasures
+from storage.hl7_inbox import Hl7Inbox
 from storage.holds import Holds
 from storage.index import Index
 from storage.ledger import Ledger
 from storage.nodes import Nodes
 from storage.objects import ObjectStore, open_mirror, open_store
+from storage.orders import Orders
 from storage.outbox import Outbox
 from storage.people import People
 from storage.quotas import Quotas
@@ -57,6 +59,8 @@ class Parts:
     ledger: Ledger
     outbox: Outbox
     commitments: Commitments
+    orders: Orders
+    hl7_inbox: Hl7Inbox
     nodes: Nodes
     erasures: Erasures
     holds: Holds
@@ -136,6 +140,8 @@ def open_parts(
                 ledger=Ledger(database, clock),
                 outbox=Outbox(database, clock),
                 commitments=Commitments(database, clock),
+                orders=Orders(database, clock, settings.timezone),
+                hl7_inbox=Hl7Inbox(database, clock, settings.timezone),
                 nodes=nodes,
                 erasures=Erasures(database, clock, node=archive.spool.node),
                 holds=Holds(database, clock),

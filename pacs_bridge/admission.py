@@ -130,6 +130,11 @@ def may_commit(entity: ApplicationEntity) -> bool:
     return AePermission.COMMIT in entity.permissions
 
 
+def may_see_worklist(entity: ApplicationEntity) -> bool:
+    """Tell whether an entity's contexts of the modality worklist are accepted."""
+    return AePermission.WORKLIST in entity.permissions
+
+
 def may_perform(entity: ApplicationEntity) -> bool:
     """Tell whether an entity may tell of performed procedure steps: what sends, or is scheduled."""
     return bool(entity.permissions & {AePermission.STORE, AePermission.WORKLIST})

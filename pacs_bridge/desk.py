@@ -14,6 +14,7 @@ from storage.index import Index
 from storage.ledger import Ledger
 from storage.people import People
 from storage.performed import PerformedSteps
+from storage.scheduled import Scheduled
 
 
 @dataclass(frozen=True)
@@ -42,4 +43,5 @@ class Desk:
     commitment_wait_s: float = 3600.0
     people: People | None = None  # who may be moved to; without it no destination is known
     tls_files: TlsFiles | None = None
+    scheduled: Scheduled | None = None  # the modality worklist
     retrieval: Retrieval = field(default_factory=Retrieval)

@@ -29,9 +29,9 @@ class WireLimits:
 class Door:
     """Counts connections, in all and of each address, and turns away what is beyond reason."""
 
-    def __init__(self, *, total: int, per_peer: int) -> None:
-        self._total = total + _SPARE_CONNECTIONS
-        self._per_peer = per_peer + _SPARE_CONNECTIONS
+    def __init__(self, *, total: int, per_peer: int, spare: int = _SPARE_CONNECTIONS) -> None:
+        self._total = total + spare
+        self._per_peer = per_peer + spare
         self._open: Counter[str] = Counter()
         self._lock = threading.Lock()
 

@@ -6,12 +6,20 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from casework.model import ApplicationEntity
-from pacs_bridge.admission import may_commit, may_perform, may_query, may_retrieve, may_store
+from pacs_bridge.admission import (
+    may_commit,
+    may_perform,
+    may_query,
+    may_retrieve,
+    may_see_worklist,
+    may_store,
+)
 from pacs_bridge.items import Extended, Role, UserInformation
 from pacs_bridge.syntaxes import (
     COMMITMENT,
     FIND_CLASSES,
     GET_CLASSES,
+    MODALITY_WORKLIST,
     PERFORMED_STEP,
     RETRIEVE_CLASSES,
     VERIFICATION,
@@ -196,6 +204,8 @@ def _answer(
         allowed, chosen = True, choose_for_messages(context.transfer_syntaxes)
     elif abstract in FIND_CLASSES:
         allowed, chosen = may_query(entity), choose_for_messages(context.transfer_syntaxes)
+    elif abstract == MODALITY_WORKLIST:
+        allowed, chosen = may_see_worklist(entity), choose_for_messages(context.transfer_syntaxes)
     elif abstract == COMMITMENT:
         allowed, chosen = may_commit(entity), choose_for_messages(context.transfer_syntaxes)
     elif abstract == PERFORMED_STEP:

@@ -14,7 +14,7 @@ from pydicom.datadict import tag_for_keyword
 from casework.errors import Conflict, Invalid, LysbroError, NotFound
 from casework.identifiers import is_receivable_uid, uid_from_uuid
 from casework.model import ApplicationEntity
-from casework.performed import PerformedStep, status_of
+from casework.performed import PerformedStep, ScheduledReference, status_of
 from pacs_bridge import status
 from pacs_bridge.status import Answer, answer_to_error, comment_of
 from pacs_bridge.syntaxes import IMPLICIT_LE
@@ -23,6 +23,7 @@ from storage.source import BytesSource
 from storage.walker import Node, WalkLimits, Wanted, walk_structure
 
 MAX_STEP_BYTES = 16 << 20  # some 60,000 references
+_MOST_REFERENCES = 100
 MAY_NO_LONGER_BE_UPDATED = 0xA710
 """Error ID (0000,0903) of an N-SET on a step that has ended (PS3.4 F.7.2.2.2)."""
 
@@ -37,6 +38,7 @@ def _tag(keyword: str) -> int:
 
 _STATUS = _tag("PerformedProcedureStepStatus")
 _SCHEDULED, _STUDY = _tag("ScheduledStepAttributesSequence"), _tag("StudyInstanceUID")
+_ACCESSION, _STEP_ID = _tag("AccessionNumber"), _tag("ScheduledProcedureStepID")
 _SERIES = _tag("PerformedSeriesSequence")
 _IMAGES = _tag("ReferencedImageSequence")
 _OTHERS = _tag("ReferencedNonImageCompositeSOPInstanceSequence")
@@ -47,7 +49,7 @@ _ENDED = (_tag("PerformedProcedureStepEndDate"), _tag("PerformedProcedureStepEnd
 _WANTED: Wanted = {
     _STATUS: None,
     **dict.fromkeys((*_STARTED, *_ENDED)),
-    _SCHEDULED: {_STUDY: None},
+    _SCHEDULED: {_STUDY: None, _ACCESSION: None, _STEP_ID: None},
     _SERIES: {_IMAGES: {_REFERENCED: None}, _OTHERS: {_REFERENCED: None}},
 }
 
@@ -85,6 +87,7 @@ def create_step(
             study_uids=_studies(node),
             started=_moment(node, _STARTED),
             instance_uids=frozenset(_made(node)),
+            scheduled=_references(node),
         )
         steps.create(entity.site, step)
     except LysbroError as error:
@@ -134,6 +137,13 @@ def _read(dataset: bytes, syntax: str) -> Node:
 def _studies(node: Node) -> tuple[str, ...]:
     found = (_text(item, _STUDY) for item in _items(node, _SCHEDULED))
     return tuple(dict.fromkeys(uid for uid in found if is_receivable_uid(uid)))
+
+
+def _references(node: Node) -> tuple[ScheduledReference, ...]:
+    return tuple(
+        ScheduledReference(_text(item, _STUDY), _text(item, _ACCESSION), _text(item, _STEP_ID))
+        for item in _items(node, _SCHEDULED)[:_MOST_REFERENCES]
+    )
 
 
 def _made(node: Node) -> Iterator[str]:

@@ -26,6 +26,7 @@ from storage.index import Index
 from storage.ledger import Ledger
 from storage.people import People
 from storage.performed import PerformedSteps
+from storage.scheduled import Scheduled
 
 log = structlog.get_logger()
 
@@ -59,6 +60,8 @@ class BridgeSettings:
     private_classes: bool = True
     check_host: bool = False
     commitment_wait_s: float = 3600.0
+    timezone: str = "Europe/Oslo"  # of the clocks on the walls where is examined
+    worklist_days: int = 30
     retrieve_pending_every: int = 10
     retrieve_pending_s: float = 1.0
     retrieve_connect_timeout_s: float = 10.0
@@ -74,6 +77,7 @@ class Shared:
     plain: socket.socket
     tls: socket.socket | None
     places: Places
+    hl7: socket.socket | None = None
 
 
 def bind(settings: BridgeSettings) -> tuple[socket.socket, socket.socket | None]:
@@ -121,6 +125,12 @@ class Bridge:
             commitments=Commitments(archive.database, archive.clock),
             commitment_wait_s=settings.commitment_wait_s,
             people=people,
+            scheduled=Scheduled(
+                archive.database,
+                archive.clock,
+                timezone=settings.timezone,
+                days=settings.worklist_days,
+            ),
             tls_files=settings.tls_files,
             retrieval=Retrieval(
                 pending_every=settings.retrieve_pending_every,

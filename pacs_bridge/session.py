@@ -20,6 +20,7 @@ from pacs_bridge.commitment import MAX_REQUEST_BYTES
 from pacs_bridge.commitment_service import CommitmentService
 from pacs_bridge.desk import Desk
 from pacs_bridge.dimse import Command
+from pacs_bridge.modality_worklist import find_steps
 from pacs_bridge.negotiation import HIERARCHICAL, Context, FindOptions
 from pacs_bridge.performed import MAX_STEP_BYTES, change_step, create_step
 from pacs_bridge.query import FindRequest
@@ -30,6 +31,7 @@ from pacs_bridge.syntaxes import (
     COMMITMENT,
     FIND_CLASSES,
     GET_CLASSES,
+    MODALITY_WORKLIST,
     MOVE_CLASSES,
     PERFORMED_STEP,
     VERIFICATION,
@@ -99,7 +101,7 @@ class Session:
         elif isinstance(message.sink, StoreSink):
             yield self._reply(message, message.sink.finish())
         elif field == dimse.C_FIND_RQ and isinstance(message.sink, MemorySink):
-            if context.abstract_syntax in FIND_CLASSES:
+            if context.abstract_syntax in FIND_CLASSES or self._is_worklist(context):
                 yield from self._find(message, message.sink.content, is_cancelled)
             else:
                 yield self._reply(message, Answer(status.UNRECOGNISED_OPERATION))
@@ -163,14 +165,7 @@ class Session:
         )
         matches, last = 0, Answer(status.SUCCESS)
         try:
-            self._desk.archive.settle()  # what was acknowledged can be found
-            for found in query.find(
-                request,
-                self._desk.index,
-                own_title=self._desk.own_title,
-                limit=self._desk.maximum_matches,
-                is_cancelled=is_cancelled,
-            ):
+            for found in self._found(request, is_cancelled):
                 last = found.answer
                 matches += bool(found.identifier)
                 yield self._reply(message, found.answer, found.identifier)
@@ -183,6 +178,27 @@ class Session:
             log.error("query broke", association=self.id, exc_info=error)
             yield self._reply(message, last)
         self._note_query(matches, last)
+
+    def _found(
+        self, request: FindRequest, is_cancelled: Callable[[], bool]
+    ) -> Iterator[query.Found]:
+        """Give what is found, in the worklist or in the index."""
+        desk = self._desk
+        if request.sop_class == MODALITY_WORKLIST and desk.scheduled is not None:
+            return find_steps(
+                request, desk.scheduled, limit=desk.maximum_matches, is_cancelled=is_cancelled
+            )
+        desk.archive.settle()  # what was acknowledged can be found
+        return query.find(
+            request,
+            desk.index,
+            own_title=desk.own_title,
+            limit=desk.maximum_matches,
+            is_cancelled=is_cancelled,
+        )
+
+    def _is_worklist(self, context: Context) -> bool:
+        return context.abstract_syntax == MODALITY_WORKLIST and self._desk.scheduled is not None
 
     def _retrieve(
         self, message: Message, is_cancelled: Callable[[], bool], peer: Peer | None

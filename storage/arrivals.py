@@ -1,7 +1,8 @@
 """What the casebook does when something of a study has arrived: link it to its case, or make one.
 
-A study from a hospital or a GP by a machine's door is a submitted case by itself. Called by the
-index in the transaction that makes the study's rows; doing it again changes nothing.
+A study from a hospital or a GP by a machine's door is a submitted case by itself, with what its
+order asks when there is one. Called by the index in the transaction that makes the study's rows;
+doing it again changes nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from storage.casebook_tables import case_studies, cases, sites
 from storage.erasure_tables import erased_cases
 from storage.ledger import append_entry
 from storage.levels import issuer_of, patient_values, text_of
+from storage.order_links import INDEX_ID, case_values, note_case, order_of_study
 from storage.tables import series, studies
 
 _DOORS_OF_MACHINES = frozenset({Door.DICOM, Door.STOW, Door.IMPORT})
@@ -81,25 +83,37 @@ def _make_case(
     at: datetime,
 ) -> str:
     case_id = _free_case_id(conn, site, study_uid)
-    priority = _priority(attributes)
+    order = order_of_study(
+        conn,
+        site=site,
+        study_uid=study_uid,
+        accession_number=text_of(attributes, "AccessionNumber"),
+        patient_id=text_of(attributes, "PatientID"),
+    )
+    asked = {
+        "priority": _priority(attributes),
+        "question": _question(attributes),
+        "clinical": {},
+        "referrer": text_of(attributes, "ReferringPhysicianName"),
+        **({} if order is None else case_values(order)),
+    }
     conn.execute(
         insert(cases).values(
             id=case_id,
             state=CaseState.SUBMITTED,
             specialty=specialty,
-            priority=priority,
             site=site,
             **_patient(conn, attributes, site=site, study_uid=study_uid),
-            question=_question(attributes),
-            clinical={},
+            **asked,
             consent={},
-            referrer=text_of(attributes, "ReferringPhysicianName"),
             created_by=_machine(site).id,
             created_at=at,
             submitted_at=at,
-            due_at=clocks.due_at(at, priority, specialty),
+            due_at=clocks.due_at(at, Priority(asked["priority"]), specialty),
         )
     )
+    if order is not None:
+        note_case(conn, order, case_id, at=at)
     conn.execute(insert(case_studies).values(site=site, study_uid=study_uid, case_id=case_id))
     append_entry(conn, Deed(_machine(site), ACTIONS[Event.SUBMIT], study_uid, case_id), at=at)
     return case_id
@@ -192,4 +206,4 @@ def _mark_changed(conn: Connection, case_id: str) -> None:
 
 
 def _machine(site: str) -> Actor:
-    return Actor(id="system:index", name="Lysbro", site=site, site_kind=SiteKind.CENTRE)
+    return Actor(id=INDEX_ID, name="Lysbro", site=site, site_kind=SiteKind.CENTRE)

@@ -118,6 +118,7 @@ class _Filter:
         self._stones = stones
         self._cases = {case_id for stone in stones for case_id in stone.case_ids}
         self._jobs = {row["id"] for row in reader.rows("jobs") if self._job(row)}
+        self._orders = {row["id"] for row in reader.rows("orders") if self._order(row)}
         self._goes: Mapping[str, Callable[[_Row], bool]] = {
             "cases": lambda row: row["id"] in self._cases,
             "case_studies": lambda row: self._case(row) or self._study(row),
@@ -129,6 +130,9 @@ class _Filter:
             "jobs": lambda row: row["id"] in self._jobs,
             "sent_instances": lambda row: row["job_id"] in self._jobs,
             "lesions": self._lesion,
+            "orders": lambda row: row["id"] in self._orders,
+            "order_steps": lambda row: row["order_id"] in self._orders,
+            "order_stations": lambda row: row["order_id"] in self._orders,
             "completeness_evidence": self._study,
             "sender_questions": self._study,
             "performed_steps": self._step,
@@ -162,6 +166,9 @@ class _Filter:
     def _lesion(self, row: _Row) -> bool:
         key = row["site"], row["patient_issuer"], row["patient_id"]
         return any(stone.has_patient(*key) for stone in self._stones)
+
+    def _order(self, row: _Row) -> bool:
+        return self._study(row) or self._lesion(row)
 
     def _step(self, row: _Row) -> bool:
         uids = row["study_uids"]

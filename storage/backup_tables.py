@@ -9,6 +9,7 @@ from sqlalchemy import Table
 
 from storage import casebook_tables as book
 from storage import erasure_tables as erasure
+from storage import order_tables as ordering
 from storage import tables as index
 
 WHOLE: tuple[Table, ...] = (
@@ -31,6 +32,10 @@ WHOLE: tuple[Table, ...] = (
     book.workitems,
     book.workitem_subscribers,
     book.workitem_subscriptions,
+    ordering.orders,
+    ordering.order_steps,
+    ordering.order_stations,
+    ordering.hl7_senders,
     book.audit,
     book.audit_head,
     index.completeness_evidence,
@@ -54,6 +59,7 @@ DERIVED: tuple[Table, ...] = (index.patients, index.series, index.copies, index.
 LEFT_OUT: tuple[Table, ...] = (
     book.sessions,  # everybody signs in again
     book.sign_in_failures,
+    ordering.hl7_messages,  # their senders were told, and send again what was refused
     index.segments,  # of one node's spool, which tells itself
     index.pack_intents,  # of a process that is gone
     index.nodes,  # each says again that it is there

@@ -37,6 +37,7 @@ from casework.completeness import (
 from casework.identifiers import reply_series_uid
 from storage.asking import askable, open_question, sender_of
 from storage.database import chunks, insert_if_absent
+from storage.order_links import study_is_complete
 from storage.tables import completeness_evidence, instances, series, studies
 
 _AT_ONCE = 500
@@ -106,6 +107,8 @@ def judge_study(
     found = _judge(conn, row, quiet=quiet)
     judged = JUDGED_QUIET if quiet else row.judged
     _write(conn, [_values(row, found, judged=judged)])
+    if found.state != row.completeness:
+        _tell_order(conn, row, found.state, at=row.last_received_at)
     return found
 
 
@@ -135,6 +138,9 @@ def judge_due(conn: Connection, *, now: datetime, quiet_s: float) -> int:
                     found = Completeness(ARRIVING)
         changes.append(_values(row, found, judged=judged))
     _write(conn, changes)
+    for row, change in zip(rows, changes, strict=True):
+        if change["completeness"] != row.completeness:
+            _tell_order(conn, row, change["completeness"], at=now)
     before = {row.pk: row.completeness for row in rows}
     return sum(before[change["of_pk"]] != change["completeness"] for change in changes)
 
@@ -149,6 +155,19 @@ def question_is_over(conn: Connection, *, site: str, study_uid: str) -> None:
         )
     ).first()
     judge_study(conn, site=site, study_uid=study_uid, quiet=waits is not None)
+
+
+def _tell_order(conn: Connection, row: Row[Any], state: str, *, at: datetime) -> None:
+    """Let the order of a study that has become complete end."""
+    if state in (COMPLETE, PRESUMED):
+        study_is_complete(
+            conn,
+            site=row.site,
+            study_uid=row.study_uid,
+            case_id=row.case_id or "",
+            is_presumed=state == PRESUMED,
+            at=at,
+        )
 
 
 def _due(now: datetime, quiet_s: float) -> ColumnElement[bool]:

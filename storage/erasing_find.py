@@ -22,6 +22,7 @@ from casework.model import CaseState
 from storage.casebook_tables import case_studies, cases, jobs, lesions, reports
 from storage.database import chunks
 from storage.holds import PatientKey, holds_on
+from storage.order_tables import orders
 from storage.tables import (
     IN_PACK,
     QUARANTINED,
@@ -103,6 +104,13 @@ def people_of(
                 select(patients.c.site, patients.c.issuer, patients.c.patient_id)
                 .join(studies, studies.c.patient_pk == patients.c.pk)
                 .where(tuple_(studies.c.site, studies.c.study_uid).in_(some))
+            )
+        }
+        ordered = select(orders.c.site, orders.c.patient_issuer, orders.c.patient_id)
+        whose |= {
+            (row[0], row[1], row[2])
+            for row in conn.execute(
+                ordered.where(tuple_(orders.c.site, orders.c.study_uid).in_(some))
             )
         }
     for ids in chunks(case_ids):
@@ -189,6 +197,7 @@ def _patients_of(conn: Connection, target: Target) -> list[PatientKey]:
         (patients, patients.c.site, patients.c.issuer, patients.c.patient_id),
         (cases, cases.c.site, cases.c.patient_issuer, cases.c.patient_id),
         (lesions, lesions.c.site, lesions.c.patient_issuer, lesions.c.patient_id),
+        (orders, orders.c.site, orders.c.patient_issuer, orders.c.patient_id),
     ):
         wanted = [number == target.patient_id]
         if target.issuer:
@@ -213,14 +222,17 @@ def _studies_of(conn: Connection, target: Target, people: Sequence[PatientKey]) 
         wanted = [studies.c.study_uid == target.study_uid]
         other = [instances.c.study_uid == target.study_uid, instances.c.state == QUARANTINED]
         linked = [case_studies.c.study_uid == target.study_uid]
+        ordered = [orders.c.study_uid == target.study_uid]
         if target.site:
             wanted.append(studies.c.site == target.site)
             other.append(instances.c.site == target.site)
             linked.append(case_studies.c.site == target.site)
+            ordered.append(orders.c.site == target.site)
         for asked in (
             select(studies.c.site, studies.c.study_uid).where(*wanted),
             select(instances.c.site, instances.c.study_uid).where(*other).distinct(),
             select(case_studies.c.site, case_studies.c.study_uid).where(*linked),
+            select(orders.c.site, orders.c.study_uid).where(*ordered),
         ):
             found |= {(row[0], row[1]) for row in conn.execute(asked)}
     for site, issuer, number in people:
@@ -236,6 +248,11 @@ def _studies_of(conn: Connection, target: Target, people: Sequence[PatientKey]) 
                 )
             )
         }
+        of_patient = tuple_(orders.c.site, orders.c.patient_issuer, orders.c.patient_id)
+        asked_for = select(orders.c.site, orders.c.study_uid).where(
+            of_patient == (site, issuer, number)
+        )
+        found |= {(row[0], row[1]) for row in conn.execute(asked_for)}
     return sorted(found)
 
 

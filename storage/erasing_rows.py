@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, delete, select, tuple_, union
 
 from casework.erasure import Tombstone
 from storage.casebook_tables import (
@@ -33,6 +33,8 @@ from storage.erasure_tables import (
 )
 from storage.hierarchy import recount
 from storage.holds import PatientKey
+from storage.order_erasing import forget_orders, forget_orders_of
+from storage.order_tables import orders
 from storage.tables import (
     completeness_evidence,
     copies,
@@ -121,6 +123,7 @@ def forget_studies(conn: Connection, keys: Sequence[StudyKey]) -> None:
             tuple_(jobs.c.site, jobs.c.study_uid).in_(some), jobs.c.kind == "send"
         )
         _remove_jobs(conn, list(conn.execute(sending).scalars()))
+    forget_orders(conn, keys)
     gone = set(keys)
     for site in sorted({site for site, _ in keys}):
         rows = conn.execute(
@@ -148,6 +151,7 @@ def forget_patients(
                 tuple_(patients.c.site, patients.c.issuer, patients.c.patient_id) == key, ~used
             )
         )
+    forget_orders_of(conn, lesions_of)
     for key in lesions_of:
         name = tuple_(lesions.c.site, lesions.c.patient_issuer, lesions.c.patient_id)
         conn.execute(delete(lesions).where(name == key))
@@ -183,7 +187,7 @@ def reapply(conn: Connection, stone: Tombstone, *, is_older: bool) -> None:
     if not is_older:
         return
     named: set[StudyKey] = set()
-    for table in (case_studies, completeness_evidence, sender_questions, jobs, packs):
+    for table in (case_studies, completeness_evidence, sender_questions, jobs, packs, orders):
         rows = conn.execute(
             select(table.c.site, table.c.study_uid).where(table.c.site.in_(stone.sites)).distinct()
         )
@@ -194,7 +198,9 @@ def reapply(conn: Connection, stone: Tombstone, *, is_older: bool) -> None:
     for keys in chunks(sorted(named)):
         conn.execute(delete(packs).where(tuple_(packs.c.site, packs.c.study_uid).in_(keys)))
     name = (lesions.c.site, lesions.c.patient_issuer, lesions.c.patient_id)
-    people = [tuple(row) for row in conn.execute(select(*name).distinct())]
+    ordered = (orders.c.site, orders.c.patient_issuer, orders.c.patient_id)
+    rows = conn.execute(union(select(*name), select(*ordered)))
+    people = [tuple(row) for row in rows]
     forget_patients(
         conn, (), lesions_of=[(s, i, n) for s, i, n in people if stone.has_patient(s, i, n)]
     )

@@ -1,4 +1,4 @@
-"""Keeps performed procedure steps; what an ended one has made is evidence of how much there is."""
+"""Keeps performed procedure steps: they move orders, and an ended one is evidence of a study."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from casework.errors import Conflict, NotFound
 from casework.performed import PerformedStep, StepStatus, require_new, require_open
 from storage.completeness import note_evidence
 from storage.database import Database, insert_if_absent
-from storage.tables import performed_steps
+from storage.order_links import step_performed
+from storage.tables import performed_steps, studies
 
 
 class PerformedSteps:
@@ -30,7 +31,9 @@ class PerformedSteps:
         with self._database.begin() as conn:
             if _row(conn, site, step.uid) is not None:
                 raise Conflict(f"The step {step.uid} is known already.", code="duplicate-step")
-            insert_if_absent(conn, performed_steps, [_values(site, step, self._clock())])
+            now = self._clock()
+            insert_if_absent(conn, performed_steps, [_values(site, step, now)])
+            step_performed(conn, site=site, step=step, at=now)
 
     def change(
         self,
@@ -66,6 +69,10 @@ class PerformedSteps:
                 .where(performed_steps.c.site == site, performed_steps.c.sop_instance_uid == uid)
                 .values(**_values(site, step, now))
             )
+            # studies before orders, as who judges studies locks them
+            of_step = (studies.c.site == site) & studies.c.study_uid.in_(step.study_uids)
+            conn.execute(select(studies.c.pk).where(of_step).with_for_update()).all()
+            step_performed(conn, site=site, step=step, at=now)
             if step.status.is_final:
                 _note_evidence(conn, site, step, at=now)
         return step

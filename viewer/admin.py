@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, TypeVar
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from casework.errors import Invalid, LysbroError
+from casework.errors import Invalid, LysbroError, Unavailable
 from casework.model import AePermission, Role, Site, SiteKind
 from storage.forms import CODECS
+from storage.hl7_inbox import RefusedMessage
 from viewer import passwords
 from viewer.error_words import error_in
 from viewer.guard import current_actor, require_role
@@ -22,6 +23,7 @@ bp = Blueprint("admin", __name__, url_prefix="/admin")
 
 _AUDIT_LINES = 200
 _TOKEN_DAYS = 365
+_MESSAGES = 50
 _Choice = TypeVar("_Choice", SiteKind, Role, AePermission)
 admins_only = require_role(Role.ADMIN)
 
@@ -35,6 +37,7 @@ def exchange() -> str:
         status=services().status(),
         dead=services().outbox.dead_letters(),
         conflicts=services().index.conflicts(),
+        refused=_refused_messages(),
         strings=("admin",),
     )
 
@@ -46,6 +49,30 @@ def replay(job_id: int) -> Response:
     services().outbox.replay(job_id)
     _note("delivery-replayed", str(job_id))
     return redirect(url_for("admin.exchange", _anchor="deliveries"))
+
+
+@bp.post("/hl7/<int:message_id>/replay")
+@admins_only
+def replay_message(message_id: int) -> Response:
+    """Take a refused HL7 message again; one that is refused again stays, with the new reason."""
+    again = services().replay_hl7
+    if again is None:
+        raise Unavailable("This server takes no HL7. Use another.")
+    again(message_id)
+    _note("hl7-message-replayed", str(message_id))
+    return redirect(url_for("admin.exchange", _anchor="hl7"))
+
+
+@bp.post("/hl7/<int:message_id>/remove")
+@admins_only
+def remove_message(message_id: int) -> Response:
+    """Let a refused HL7 message go for good."""
+    inbox = services().hl7_inbox
+    if inbox is None:
+        raise Unavailable("This server takes no HL7. Use another.")
+    inbox.drop_refused(message_id)
+    _note("hl7-message-removed", str(message_id))
+    return redirect(url_for("admin.exchange", _anchor="hl7"))
 
 
 @bp.post("/conflicts/<int:conflict_id>")
@@ -139,6 +166,11 @@ def add_token() -> str:
     secret = services().people.add_token(email, days=_TOKEN_DAYS, name="made by an administrator")
     _note("token-added", email)
     return _people_page(token=secret, token_of=email)
+
+
+def _refused_messages() -> Sequence[RefusedMessage]:
+    inbox = services().hl7_inbox
+    return () if inbox is None else inbox.refused()[:_MESSAGES]
 
 
 def _add_site(given: Mapping[str, str]) -> str:

@@ -21,11 +21,13 @@ from viewer import (
     health,
     i18n,
     metrics,
+    orders,
     replies,
     words,
     worklist,
 )
 from viewer.api import cases, frames, instances, openapi, referrals, studies, vocabulary
+from viewer.api import orders as api_orders
 
 
 def blueprints() -> Sequence[Blueprint]:
@@ -41,12 +43,14 @@ def blueprints() -> Sequence[Blueprint]:
         admin.bp,
         erasure.bp,
         capture.bp,
+        orders.bp,
         health.bp,
         metrics.bp,
         openapi.bp,
         cases.bp,
         referrals.bp,
         studies.bp,
+        api_orders.bp,
         instances.bp,
         frames.bp,
         vocabulary.bp,

@@ -19,9 +19,11 @@ from storage.archive import Archive
 from storage.casebook import Casebook
 from storage.commitments import Commitments
 from storage.erasing import Erasures
+from storage.hl7_inbox import Hl7Inbox
 from storage.holds import Holds
 from storage.index import Index
 from storage.ledger import Ledger
+from storage.orders import Orders
 from storage.outbox import Outbox
 from storage.people import People
 from storage.retention import Retention
@@ -109,6 +111,9 @@ class Services:
     erasing: Erasing | None = None
     subscriptions: Subscriptions | None = None
     commitments: Commitments | None = None
+    orders: Orders | None = None
+    hl7_inbox: Hl7Inbox | None = None
+    replay_hl7: Callable[[int], str] | None = None  # returns why it is refused again, or nothing
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""
@@ -146,6 +151,14 @@ def required_commitments() -> Commitments:
     found = services().commitments
     if found is None:
         raise Unavailable("This server commits to nothing. Ask another.")
+    return found
+
+
+def ordering() -> Orders:
+    """Return what keeps orders, or raise Unavailable where it is not wired in."""
+    found = services().orders
+    if found is None:
+        raise Unavailable("This server takes no orders. Use another.")
     return found
 
 

@@ -57,17 +57,21 @@ def nav_links() -> Sequence[Link]:
             Link("/admin/people", _("People and sites")),
             Link("/admin/audit", _("Audit")),
             Link("/admin/erasure", _("Erasure")),
+            Link("/orders", _("Orders")),
         )
     if actor.role is Role.REFERRER:
         links = [Link("/", _("Cases"))]
         if actor.site_kind is SiteKind.GP:
             links.append(Link("/capture", _("New referral")))
+        links.append(Link("/orders", _("Orders")))
         return links
     waiting: int | None = g.get("waiting_count")
     links = [Link("/", _("Cases"), waiting)]
     if actor.role is not Role.COORDINATOR:
         links.append(Link("/?mine=1", _("Mine"), g.get("mine_count")))
     links.append(Link("/?state=replied", _("Replies")))
+    if actor.role is Role.COORDINATOR:
+        links.append(Link("/orders", _("Orders")))
     return links
 
 

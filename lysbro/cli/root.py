@@ -24,6 +24,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "ae": ("people", "ae"),
     "user": ("people", "user"),
     "token": ("people", "token"),
+    "order": ("orders", "order"),
+    "hl7": ("hl7", "hl7"),
     "import": ("objects", "import_"),
     "node": ("nodes", "node"),
     "send": ("objects", "send"),

@@ -19,6 +19,7 @@ from pacs_bridge.syntaxes import (
     COMMITMENT_INSTANCE,
     FIND_CLASSES,
     KNOWN_PRIVATE_CLASSES,
+    MODALITY_WORKLIST,
     PERFORMED_STEP,
     RETRIEVE_CLASSES,
     STORAGE_CLASSES,
@@ -29,6 +30,7 @@ from pacs_bridge.tls import SUITES
 from storage.commitment_requests import MAX_OPEN
 from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from storage.query import _KEPT, ANSWERED_ONLY, COLUMNS, OF_PARTS
+from storage.scheduled import MATCHED, STEP_MATCHED, STEP_TYPE_1, TYPE_1
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,18 @@ def test_every_status_that_can_be_answered_is_there(statement: str) -> None:
     assert statuses(section(statement, "2.10")) == {f"{code:04X}" for code in told}
     assert statuses(section(statement, "2.4")) == {f"{code:04X}" for code in stored}
     assert statuses(section(statement, "2.7")) == {f"{code:04X}" for code in found}
+
+
+def test_the_worklist_is_told_as_it_is(statement: str) -> None:
+    text = section(statement, "2.12")
+    found = {status.PENDING, status.PENDING_WARNING, status.SUCCESS, status.CANCELLED}
+    found |= {status.LIMIT_REACHED, status.OUT_OF_RESOURCES, status.DOES_NOT_MATCH, status.BROKEN}
+
+    assert statuses(text) == {f"{code:04X}" for code in found}
+    keys = {*MATCHED, *STEP_MATCHED, *TYPE_1[:-1], *STEP_TYPE_1}
+    assert {key for key in keys if key not in text} == set()
+    assert MODALITY_WORKLIST in text
+    assert f"`LYSBRO_WORKLIST_DAYS` ({BridgeSettings().worklist_days})" in text
 
 
 def test_commitment_is_told_as_it_is(statement: str) -> None:

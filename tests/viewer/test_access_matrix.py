@@ -33,13 +33,21 @@ def secret(shared_world):
     shared_world.store("hammer", **uids, **named, ReasonForTheRequestedProcedure=QUESTION)
     case_id = shared_world.case_of("hammer", STUDY)
     case = shared_world.client("referrer@hammer").get(f"/api/cases/{case_id}").get_json()
-    return shared_world, case_id, case
+    body = {
+        "patient": {"id": NUMBER, "name": f"{SECRET}^Åse"}, "question": QUESTION,
+        "steps": [{"modality": "CT"}],
+    }  # fmt: skip
+    placed = shared_world.client("referrer@hammer").post("/api/orders", json=body)
+    assert placed.status_code == 201
+    return shared_world, case_id, case | {"order_id": placed.get_json()["order_id"]}
 
 
-def arguments(rule: Rule, *, case_id: str, study: str, series: str, instance: str, patient: str):
+def arguments(
+    rule: Rule, *, case_id: str, study: str, series: str, instance: str, patient: str, order: str
+):
     """Return a value for each argument of a rule: the object wherever it can be named."""
     known = {
-        "case_id": case_id, "study": study, "study_uid": study, "series": series,
+        "case_id": case_id, "order_id": order, "study": study, "study_uid": study, "series": series,
         "series_uid": series, "instance": instance, "sop_instance_uid": instance, "uid": instance,
         "logical_id": patient if "Patient" in rule.rule else case_id, "frame": 1, "number": 1,
         "workitem": work_item_uid(case_id), "aetitle": "WATCH",
@@ -71,13 +79,13 @@ def of_hammer(case_id, case):
     patient = resources.patient_id("hammer", Patient(number["id"], number["issuer"]))
     return {
         "case_id": case_id, "study": STUDY, "series": SERIES, "instance": INSTANCE,
-        "patient": patient,
+        "patient": patient, "order": case["order_id"],
     }  # fmt: skip
 
 
 ABSENT = {
     "case_id": "2222-2222", "study": "1.9.9", "series": "1.9.9.1", "instance": "1.9.9.1.1",
-    "patient": "p-" + "0" * 40,
+    "patient": "p-" + "0" * 40, "order": "3333-3333",
 }  # fmt: skip
 
 
@@ -163,6 +171,8 @@ def test_those_who_may_see_it_do(secret, who):
     assert client.get(f"/dicom-web/studies/{STUDY}").status_code == 200
     assert SECRET in body_of(client.get("/fhir/Patient"))
     assert client.get(f"/fhir/Task/{case_id}").status_code == 200
+    assert SECRET in body_of(client.get(f"/api/orders/{case['order_id']}"))
+    assert SECRET in body_of(client.get("/api/orders"))
 
 
 def test_dermatologist_does_not_see_radiology(secret):
@@ -171,6 +181,8 @@ def test_dermatologist_does_not_see_radiology(secret):
     assert client.get(f"/api/cases/{case_id}").status_code == 404
     assert client.get(f"/dicom-web/studies/{STUDY}").status_code == 404
     assert client.get("/dicom-web/studies").get_json() == []
+    assert client.get(f"/api/orders/{case['order_id']}").status_code == 404
+    assert client.get("/api/orders").get_json()["orders"] == []
 
 
 def test_refusal_and_search_are_in_the_audit_without_a_name(secret):
