@@ -31,6 +31,7 @@ class CustodyEvent(StrEnum):
     VERIFIED = "verified"
     COMMITTED = "committed"
     SENT = "sent"
+    COMMITTED_BY = "committed-by"  # by the node that it was sent to
     OPENED = "opened"
     EXPORTED = "exported"
 

@@ -24,6 +24,7 @@ from storage.clock import Jump, SteadyClock, warn_when_behind
 from storage.commitments import Commitments
 from storage.data_folder import not_ours_to_write, settle_format
 from storage.database import Database, open_database
+from storage.destinations import Destinations
 from storage.erasing import Erasures
 from storage.holds import Holds
 from storage.index import Index
@@ -32,8 +33,10 @@ from storage.nodes import Nodes
 from storage.objects import ObjectStore, open_mirror, open_store
 from storage.outbox import Outbox
 from storage.people import People
+from storage.promises import Promises
 from storage.quotas import Quotas
 from storage.retention import Retention
+from storage.routing import Routing
 from storage.spool import Durability
 
 
@@ -61,6 +64,9 @@ class Parts:
     holds: Holds
     retention: Retention
     quotas: Quotas
+    destinations: Destinations
+    promises: Promises
+    routing: Routing
     clock: Callable[[], datetime]
     jump: Callable[[], Jump | None] = lambda: None  # of the machine's clock, which is not followed
 
@@ -139,6 +145,9 @@ def open_parts(
                 holds=Holds(database, clock),
                 retention=Retention(database, clock),
                 quotas=Quotas(database),
+                destinations=Destinations(database, clock),
+                promises=Promises(database, clock),
+                routing=Routing(database, clock, settings.timezone),
                 clock=clock,
                 jump=clock.jump,
             )

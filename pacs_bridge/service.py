@@ -26,6 +26,7 @@ from storage.index import Index
 from storage.ledger import Ledger
 from storage.people import People
 from storage.performed import PerformedSteps
+from storage.promises import Promises
 
 log = structlog.get_logger()
 
@@ -119,6 +120,7 @@ class Bridge:
             max_object_bytes=settings.max_object_bytes,
             meter=meter or NoMeter(),
             commitments=Commitments(archive.database, archive.clock),
+            promises=Promises(archive.database, archive.clock),
             commitment_wait_s=settings.commitment_wait_s,
             people=people,
             tls_files=settings.tls_files,

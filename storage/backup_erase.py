@@ -126,6 +126,7 @@ class _Filter:
             "captures": self._case,
             "jobs": lambda row: row["id"] in self._jobs,
             "sent_instances": lambda row: row["job_id"] in self._jobs,
+            "promises": lambda row: row["job_id"] in self._jobs,
             "lesions": self._lesion,
             "completeness_evidence": self._study,
             "sender_questions": self._study,
