@@ -7,9 +7,9 @@ to a node that any of it came from.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -72,10 +72,10 @@ class Window:
             return at
         day = at.astimezone(zone).date()
         for ahead in range(_DAYS_AHEAD):
-            date = day + timedelta(days=ahead)
-            opens = datetime.combine(date, self.start, zone).astimezone(at.tzinfo)
-            if date.weekday() in self.weekdays and opens > at:
-                return _first_within(self, opens, zone)
+            starts = datetime.combine(day + timedelta(days=ahead), self.start, zone)
+            for moment in _moments_of(starts):
+                if moment > at and self.has(moment, zone):
+                    return moment.astimezone(at.tzinfo)
         raise Invalid("The window of time never opens: name a day.", code="bad-route")
 
 
@@ -368,13 +368,19 @@ def _what_goes(rule: Rule, study: StudySeen, ready: Sequence[SeriesSeen]) -> fro
     return frozenset(series.uid for series in others)
 
 
-def _first_within(window: Window, opens: datetime, zone: ZoneInfo) -> datetime:
-    """Return the opening, or the first minute after it that exists: clocks are put forward."""
-    for minutes in range(181):
-        moment = opens + timedelta(minutes=minutes)
-        if window.has(moment, zone):
-            return moment
-    return opens
+def _moments_of(local: datetime) -> Iterator[datetime]:
+    """Give the moment of a local time; where clocks change then, every minute around that.
+
+    A local time that does not exist is passed over for the first after it, one that comes twice
+    counts twice.
+    """
+    first, second = (local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first == second:
+        yield first
+        return
+    around = (max(first, second) - min(first, second)) // timedelta(minutes=1) + 1
+    for minutes in range(2 * around):
+        yield min(first, second) + timedelta(minutes=minutes)
 
 
 @lru_cache(maxsize=256)
