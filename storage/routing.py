@@ -204,7 +204,7 @@ class Routing:
             .with_for_update(of=studies, skip_locked=True)
         )
         rows = conn.execute(held).all()
-        sites = dict(conn.execute(select(aes.c.title, aes.c.site)).tuples().all())
+        sites = {row.title: row.site for row in conn.execute(select(aes.c.title, aes.c.site))}
         queued = False
         for pk, study in _seen(conn, rows).items():
             waits = False
