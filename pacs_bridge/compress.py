@@ -12,7 +12,7 @@ import imagecodecs
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import RLELossless
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from casework.errors import Invalid
 from pacs_bridge.transcode import FAULTS, decoded, encoded, not_convertible
@@ -121,6 +121,7 @@ def _as_jpeg_2000(frame: bytes, shape: FrameShape) -> bytes:
 
 def _as_rle(ds: Dataset) -> bytes:
     before = bytes(ds.PixelData)
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian  # by now
     ds.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
     content = encoded(ds, implicit=False)
     ds.decompress(decoding_plugin="pydicom", as_rgb=False, generate_instance_uid=False)

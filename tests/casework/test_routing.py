@@ -1,4 +1,4 @@
-"""Routing rules: what they take, why not, when it goes; patterns and windows of time by property."""
+"""Routing rules: what they take, why not, when it goes; patterns and windows by property."""
 
 from __future__ import annotations
 
