@@ -7,7 +7,7 @@ from __future__ import annotations
 from lysbro.photographs import PhotoIntake
 from lysbro.status import gather
 from lysbro.wiring import Parts
-from viewer.services import Erasing, Services, WebSettings
+from viewer.services import Erasing, Outgoing, Services, WebSettings
 
 
 def web_services(parts: Parts) -> Services:
@@ -35,6 +35,7 @@ def web_services(parts: Parts) -> Services:
         ),
         clock=parts.clock,
         photos=PhotoIntake(parts),
+        outgoing=Outgoing(parts.destinations, parts.routing),
         erasing=Erasing(parts.erasures, parts.holds, parts.retention),
         status=lambda: gather(parts),
         checks={"store": parts.store.describe},

@@ -21,7 +21,9 @@ from viewer import (
     health,
     i18n,
     metrics,
+    outgoing,
     replies,
+    routing,
     words,
     worklist,
 )
@@ -40,6 +42,8 @@ def blueprints() -> Sequence[Blueprint]:
         custody.bp,
         admin.bp,
         erasure.bp,
+        outgoing.bp,
+        routing.bp,
         capture.bp,
         health.bp,
         metrics.bp,

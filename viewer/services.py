@@ -17,6 +17,7 @@ from casework.errors import Unavailable
 from casework.model import Actor, Case
 from storage.archive import Archive
 from storage.casebook import Casebook
+from storage.destinations import Destinations
 from storage.erasing import Erasures
 from storage.holds import Holds
 from storage.index import Index
@@ -24,6 +25,7 @@ from storage.ledger import Ledger
 from storage.outbox import Outbox
 from storage.people import People
 from storage.retention import Retention
+from storage.routing import Routing
 
 _KEY = "lysbro"
 
@@ -81,6 +83,14 @@ class Erasing:
 
 
 @dataclass(frozen=True)
+class Outgoing:
+    """How nodes are sent to, and the rules by which studies go."""
+
+    destinations: Destinations
+    routing: Routing
+
+
+@dataclass(frozen=True)
 class Services:
     """The parts that the web application calls."""
 
@@ -94,6 +104,7 @@ class Services:
     clock: Callable[[], datetime]
     photos: PhotoDoor | None = None
     erasing: Erasing | None = None
+    outgoing: Outgoing | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""
@@ -115,6 +126,14 @@ def erasing() -> Erasing:
     found = services().erasing
     if found is None:
         raise Unavailable("This server erases nothing. Use the command line of another.")
+    return found
+
+
+def outgoing() -> Outgoing:
+    """Return what sends and routes, or raise Unavailable where it is not wired in."""
+    found = services().outgoing
+    if found is None:
+        raise Unavailable("This server sends nothing. Use the command line of another.")
     return found
 
 
