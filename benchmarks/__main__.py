@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import quality, query, read, receive, recompress, retrieve
+from benchmarks import quality, query, read, receive, recompress, retrieve, send
 
 ALONE = {
     "quality": quality.main,
@@ -19,6 +19,7 @@ ALONE = {
     "receive": receive.main,
     "recompress": recompress.main,
     "retrieve": retrieve.main,
+    "send": send.main,
 }
 
 words = sys.argv[1:]
@@ -30,6 +31,7 @@ with tempfile.TemporaryDirectory() as name:  # the results of record are those o
     folder = Path(name)
     read.main(["--slices", "60", "--rounds", "3", "-o", str(folder / "read.md")])
     retrieve.main(["--slices", "100", "--rounds", "3", "-o", str(folder / "retrieve.md")])
+    send.main(["--slices", "100", "--rounds", "3", "-o", str(folder / "send.md")])
     small = ["--sizes", "1000,30000", "--rounds", "3", "--orthanc", "3000"]
     query.main([*small, "-o", str(folder / "query.md")])
 if all((quality.COLLECTION / name).is_dir() for name in quality.FOLDERS):

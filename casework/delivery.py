@@ -76,7 +76,7 @@ def _explained(each: NotTaken, *, node: str, calling: str) -> tuple[str, str, bo
     if status in _OUT_OF_RESOURCES:
         return (
             f"{node} has no room: it answered {status:04X}, out of resources{said}",
-            "It is tried again by itself; look at the disk of that node.",
+            "Look at the disk of that node.",
             False,
         )
     if status == _CLASS_NOT_SUPPORTED:
@@ -109,11 +109,11 @@ def _without_an_answer(each: NotTaken, *, node: str, calling: str) -> tuple[str,
             False,
         )
     if code == "busy":
-        return comment, "It is tried again by itself, once that node has room.", False
+        return comment, "It has too many associations open, and takes more once that changes.", False
     if code in ("unreachable", "no-answer", "no-tls", "no-certificate"):
         return (
             comment or f"{node} cannot be reached",
-            f"It is tried again by itself; see that {node} runs and can be reached from here.",
+            f"See that {node} runs and can be reached from here.",
             code == "no-certificate",
         )
     if code == "not-proposed":
@@ -136,6 +136,6 @@ def _without_an_answer(each: NotTaken, *, node: str, calling: str) -> tuple[str,
         )
     return (
         f"{node} broke off: {comment or 'the association ended'}",
-        "It goes on after the last one by itself; look at that node's log.",
+        "What has arrived does not go again; look at that node's log.",
         False,
     )

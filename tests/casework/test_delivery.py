@@ -38,7 +38,7 @@ def test_waits_double_up_to_an_hour_and_end() -> None:
         (NotTaken("1", None, "PACS rejected us (1/1/3).", "rejected"), "does not know us", False),
         (
             NotTaken("1", None, "PACS rejected us (2/3/2).", "busy"),
-            "once that node has room",
+            "takes more once that changes",
             False,
         ),
         (NotTaken("1", None, "PACS at h:1 cannot be reached.", "unreachable"), "cannot be", False),

@@ -136,8 +136,8 @@ def test_what_was_given_up_shows_why_and_what_is_missing_and_goes_again(sending:
     client = signed_in(sending, "admin@centre")
     number = sending.parts.outbox.enqueue_send("1.2.51", "hammer", "VNA")
     reason = (
-        "VNA has no room: it answered A700, out of resources; 0 of 1 have arrived. It is tried "
-        "again by itself; look at the disk of that node."
+        "VNA has no room: it answered A700, out of resources; 0 of 1 have arrived. "
+        "Look at the disk of that node."
     )
     sending.parts.destinations.set("VNA", most_attempts=1)
     assert sending.parts.outbox.lease_send(lease_s=60) is not None
