@@ -109,7 +109,11 @@ def _without_an_answer(each: NotTaken, *, node: str, calling: str) -> tuple[str,
             False,
         )
     if code == "busy":
-        return comment, "It has too many associations open, and takes more once that changes.", False
+        return (
+            comment,
+            "It has too many associations open, and takes more once that changes.",
+            False,
+        )
     if code in ("unreachable", "no-answer", "no-tls", "no-certificate"):
         return (
             comment or f"{node} cannot be reached",
