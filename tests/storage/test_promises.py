@@ -10,6 +10,7 @@ import pytest
 from casework.access import Scope
 from casework.commitment import Reference
 from storage.destinations import Destinations
+from storage.erasing_rows import forget_studies
 from storage.outbox import Arrived
 from storage.promises import MOST_ASKS, Promise, Promises
 from tests.storage.conftest import CT, MakeRecord
@@ -182,3 +183,12 @@ def test_a_paused_node_is_not_asked(room: Room, promises: Promises) -> None:
     sent(room, *UIDS)
     Destinations(room.database, room.clock).pause("VNA")
     assert promises.lease_due(lease_s=60) is None
+
+
+def test_an_erased_study_leaves_no_promise_and_no_job(room: Room, promises: Promises) -> None:
+    sent(room, *UIDS)
+    with room.database.begin() as conn:
+        forget_studies(conn, [("hammer", "1.2.3")])
+    assert promises.lease_due(lease_s=60) is None
+    assert room.outbox.listed() == ()
+    assert promises.counts() == {"awaited": 0, "given_up": 0}

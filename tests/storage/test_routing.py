@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -289,6 +290,30 @@ def test_many_studies_are_looked_at_in_parts(
     assert routing.run_once()
     assert room.outbox.counts()["queued"] == 60
     assert not routing.run_once()
+
+
+def test_workers_that_look_at_once_queue_each_study_once(
+    room: Room, routing: Routing, arriving: Arriving
+) -> None:
+    routing.add(RULE, by="user:1")
+    for n in range(20):
+        arriving(f"1.2.60.{n}.1", study=f"1.2.60.{n}")
+    with room.database.begin() as conn:
+        conn.execute(update(studies).values(completeness="complete"))
+    start = threading.Barrier(3)
+
+    def look() -> None:
+        start.wait()
+        Routing(room.database, room.clock).run_once()
+
+    threads = [threading.Thread(target=look) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    routing.run_once()  # what two held for each other
+    listed = room.outbox.listed()
+    assert sorted(each.study_uid for each in listed) == sorted(f"1.2.60.{n}" for n in range(20))
 
 
 def test_old_studies_are_not_walked_for_a_new_rule(room: Room, routing: Routing) -> None:
