@@ -6,33 +6,26 @@ that ends. What a rule makes of it is decided by `casework.routing`.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Row,
-    Select,
     delete,
     func,
     insert,
-    literal_column,
     select,
     update,
 )
 
-from casework.custody import CustodyEvent
 from casework.errors import Conflict, Invalid, NotFound
 from casework.routing import (
     URGENCY,
     Decision,
     Rule,
-    SeriesSeen,
     StudySeen,
     decide,
     require_sound,
@@ -41,16 +34,14 @@ from casework.routing import (
 )
 from storage.casebook_tables import aes, jobs, routes, sent_instances
 from storage.database import Database
-from storage.outbox import Errand, enqueue
-from storage.tables import CURRENT, custody, instances, series, studies
+from storage.outbox_enqueue import Errand, enqueue
+from storage.routing_studies import HAS_CHANGED, changed_since, seen, studies_to_see
+from storage.tables import CURRENT, instances, studies
 
 RECENT_STUDIES = 200
 RECENT_DAYS = 30
 _AT_ONCE = 50
 _MAX_RULES = 200
-_CHANGED: ColumnElement[bool] = literal_column(
-    "(routed_instances <> instance_count OR routed_as <> completeness)"
-)
 
 
 @dataclass(frozen=True)
@@ -159,12 +150,12 @@ class Routing:
         with self._database.read() as conn:
             site = _require_destination(conn, sound)
             recent = (
-                _studies()
+                studies_to_see()
                 .where(studies.c.last_received_at >= now - timedelta(days=days))
                 .order_by(studies.c.last_received_at.desc(), studies.c.pk.desc())
                 .limit(studies_at_most)
             )
-            seen = _seen(conn, conn.execute(recent).all())
+            found = seen(conn, conn.execute(recent).all())
         tried = [
             Tried(
                 study,
@@ -176,7 +167,7 @@ class Routing:
                     zone=self._zone,
                 ),
             )
-            for study in seen.values()
+            for study in found.values()
         ]
         return tuple(sorted(tried, key=lambda each: len(each.decision.reasons)))
 
@@ -187,7 +178,7 @@ class Routing:
             if not rules:
                 return False
             cutoff = min(rule.since for rule in rules if rule.since is not None)
-            waiting = conn.execute(_changed_since(cutoff)).all()
+            waiting = conn.execute(changed_since(cutoff)).all()
         queued = False
         for start in range(0, len(waiting), _AT_ONCE):
             some = [row.pk for row in waiting[start : start + _AT_ONCE]]
@@ -198,15 +189,15 @@ class Routing:
     def _look(self, conn: Connection, rules: Sequence[Rule], pks: Sequence[int]) -> bool:
         now = self._clock()
         held = (
-            _studies()
-            .where(studies.c.pk.in_(pks), _CHANGED)
+            studies_to_see()
+            .where(studies.c.pk.in_(pks), HAS_CHANGED)
             .order_by(studies.c.pk)
             .with_for_update(of=studies, skip_locked=True)
         )
         rows = conn.execute(held).all()
         sites = {row.title: row.site for row in conn.execute(select(aes.c.title, aes.c.site))}
         queued = False
-        for pk, study in _seen(conn, rows).items():
+        for pk, study in seen(conn, rows).items():
             waits = False
             for rule in rules:
                 if rule.destination not in sites:
@@ -316,107 +307,6 @@ def _require_free_name(conn: Connection, name: str, besides: int = 0) -> None:
 
 def _no_such_rule(number: int) -> NotFound:
     return NotFound(f"There is no routing rule {number}.", code="no-such-route")
-
-
-def _studies() -> Select[Any]:
-    columns = (
-        "pk", "site", "study_uid", "completeness", "description", "instance_count",
-        "last_received_at",
-    )  # fmt: skip
-    return select(*(studies.c[name] for name in columns)).where(studies.c.instance_count > 0)
-
-
-def _changed_since(cutoff: datetime) -> Select[Any]:
-    """Return the query for studies that have changed, by the index that holds only those."""
-    return (
-        select(studies.c.pk)
-        .where(_CHANGED, studies.c.last_received_at >= cutoff, studies.c.instance_count > 0)
-        .order_by(studies.c.last_received_at, studies.c.pk)
-        .limit(5000)
-    )
-
-
-def _seen(conn: Connection, rows: Sequence[Row[Any]]) -> Mapping[int, StudySeen]:
-    """Return studies as rules look at them, by the number of their row, in the order given."""
-    pks = [row.pk for row in rows]
-    lines = _series_seen(conn, pks)
-    senders = _senders(conn, pks)
-    return {
-        row.pk: StudySeen(
-            site=row.site,
-            study_uid=row.study_uid,
-            completeness=row.completeness,
-            description=row.description,
-            senders=senders.get(row.pk, frozenset()),
-            last_received_at=row.last_received_at,
-            series=tuple(lines.get(row.pk, ())),
-        )
-        for row in rows
-    }
-
-
-def _series_seen(conn: Connection, pks: Sequence[int]) -> Mapping[int, list[SeriesSeen]]:
-    found: dict[int, list[SeriesSeen]] = defaultdict(list)
-    counted = (
-        select(
-            series.c.pk,
-            series.c.study_pk,
-            series.c.series_uid,
-            series.c.modality,
-            series.c.description,
-            instances.c.sop_class_uid,
-            instances.c.location,
-            func.count().label("number"),
-        )
-        .join(instances, instances.c.series_pk == series.c.pk)
-        .where(series.c.study_pk.in_(pks))
-        .group_by(
-            series.c.pk,
-            series.c.study_pk,
-            series.c.series_uid,
-            series.c.modality,
-            series.c.description,
-            instances.c.sop_class_uid,
-            instances.c.location,
-        )
-        .order_by(series.c.pk)
-    )
-    by_series: dict[int, list[Row[Any]]] = defaultdict(list)
-    for row in conn.execute(counted):
-        by_series[row.pk].append(row)
-    for lines in by_series.values():
-        first = lines[0]
-        found[first.study_pk].append(
-            SeriesSeen(
-                uid=first.series_uid,
-                modality=first.modality,
-                description=first.description,
-                sop_classes=frozenset(line.sop_class_uid for line in lines),
-                instances=sum(line.number for line in lines),
-                packed=sum(line.number for line in lines if line.location == "pack"),
-            )
-        )
-    return found
-
-
-def _senders(conn: Connection, pks: Sequence[int]) -> Mapping[int, frozenset[str]]:
-    """Return the nodes that any instance of each study came from, repeats and all."""
-    ae = func.coalesce(custody.c.detail["calling_ae"].as_string(), "")
-    asked = (
-        select(series.c.study_pk, ae.label("ae"))
-        .join(instances, instances.c.series_pk == series.c.pk)
-        .join(custody, custody.c.instance_pk == instances.c.pk)
-        .where(
-            series.c.study_pk.in_(pks),
-            custody.c.event.in_((CustodyEvent.RECEIVED.value, CustodyEvent.REPEATED.value)),
-        )
-        .distinct()
-    )
-    found: dict[int, set[str]] = defaultdict(set)
-    for row in conn.execute(asked):
-        if row.ae:
-            found[row.study_pk].add(row.ae)
-    return {pk: frozenset(titles) for pk, titles in found.items()}
 
 
 def _as_if_whole(study: StudySeen) -> StudySeen:
