@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import quality, query, read, receive, recompress, retrieve, wrap
+from benchmarks import quality, query, read, receive, recompress, retrieve, send, wrap
 
 ALONE = {
     "quality": quality.main,
@@ -19,6 +19,7 @@ ALONE = {
     "receive": receive.main,
     "recompress": recompress.main,
     "retrieve": retrieve.main,
+    "send": send.main,
     "wrap": wrap.main,
 }
 
@@ -31,6 +32,7 @@ with tempfile.TemporaryDirectory() as name:  # the results of record are those o
     folder = Path(name)
     read.main(["--slices", "60", "--rounds", "3", "-o", str(folder / "read.md")])
     retrieve.main(["--slices", "100", "--rounds", "3", "-o", str(folder / "retrieve.md")])
+    send.main(["--slices", "100", "--rounds", "3", "-o", str(folder / "send.md")])
     small = ["--sizes", "1000,30000", "--rounds", "3", "--orthanc", "3000"]
     query.main([*small, "-o", str(folder / "query.md")])
     wrap.main(["--photos", "10", "--rounds", "3", "-o", str(folder / "wrap.md")])

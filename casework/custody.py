@@ -31,6 +31,7 @@ class CustodyEvent(StrEnum):
     VERIFIED = "verified"
     COMMITTED = "committed"
     SENT = "sent"
+    COMMITTED_BY = "committed-by"  # by the node that it was sent to
     OPENED = "opened"
     EXPORTED = "exported"
 
@@ -93,6 +94,8 @@ class Trail:
     opened_by: str = ""
     exported_at: datetime | None = None
     sent_at: datetime | None = None
+    committed_by_at: datetime | None = None
+    committed_by: str = ""  # AE title of the first receiver that has committed to it
 
     @property
     def sender(self) -> str:
@@ -126,6 +129,7 @@ def trail_of(lines: Iterable[CustodyRow]) -> Trail:
     opened = first.get(CustodyEvent.OPENED)
     origin = {} if received is None else received.detail
     who = {} if opened is None else opened.detail
+    promised = first.get(CustodyEvent.COMMITTED_BY)
 
     def at(event: CustodyEvent) -> datetime | None:
         return first[event].at if event in first else None
@@ -147,4 +151,6 @@ def trail_of(lines: Iterable[CustodyRow]) -> Trail:
         opened_by=str(who.get("name") or who.get("actor") or ""),
         exported_at=at(CustodyEvent.EXPORTED),
         sent_at=at(CustodyEvent.SENT),
+        committed_by_at=at(CustodyEvent.COMMITTED_BY),
+        committed_by="" if promised is None else str(promised.detail.get("by", "")),
     )

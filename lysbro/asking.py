@@ -56,6 +56,10 @@ class Asker:
         """Return who is asked."""
         return question.ae
 
+    def at_once(self, peer: str) -> int:
+        """Return how many there may be at a time to a node: one is enough."""
+        return 1
+
     def do(self, question: Question) -> None:
         """Ask, and note the answer."""
         try:

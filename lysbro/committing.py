@@ -63,6 +63,10 @@ class Committer:
         """Return the node that asked."""
         return commitment.ae_title
 
+    def at_once(self, peer: str) -> int:
+        """Return how many there may be at a time to a node: one is enough."""
+        return 1
+
     def do(self, commitment: Commitment) -> None:
         """Report to the node that asked, or put the report back with the reason."""
         parts = self.parts

@@ -17,7 +17,7 @@ from casework import access
 from casework.custody import Door, Origin
 from casework.errors import LysbroError, NotFound, Unavailable
 from casework.model import Actor, CaseDossier, Delivery, Report, SiteKind
-from lysbro.secure import tls_files
+from lysbro.sending import sending_of
 from lysbro.wiring import Parts
 from pacs_bridge import outbound, reply_objects
 from storage.rows import InstanceRow
@@ -51,6 +51,10 @@ class Deliverer:
     def peer_of(self, delivery: Delivery) -> str:
         """Return where a delivery goes."""
         return delivery.destination
+
+    def at_once(self, peer: str) -> int:
+        """Return how many deliveries may go to a destination at a time."""
+        return self.parts.destinations.of(peer).most_at_once
 
     def do(self, delivery: Delivery) -> None:
         """Deliver, or put the delivery back with the reason."""
@@ -130,7 +134,7 @@ class Deliverer:
                 f"{title} has no address. Add it with 'lysbro ae add {title} --host … --port …'."
             )
         settings = self.parts.settings
-        outbound.send_object(reply, node, calling=settings.ae_title, tls=tls_files(settings))
+        outbound.send_object(reply, node, sending_of(settings))
 
 
 def _named_in(report: Report) -> frozenset[str]:

@@ -7,6 +7,7 @@ DICOM.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ class Work(Protocol[J]):
 
     def peer_of(self, job: J) -> str:
         """Return which peer a job goes to."""
+
+    def at_once(self, peer: str) -> int:
+        """Return how many jobs may go to a peer at a time."""
 
     def do(self, job: J) -> None:
         """Do a job that was taken, and say how it went."""
@@ -68,13 +72,17 @@ class Chore:
 
 @dataclass(frozen=True)
 class Errands(Generic[J]):
-    """A kind of work that goes to peers: several peers at a time, one job for each."""
+    """A kind of work that goes to peers: several peers at a time, each as many jobs as it takes.
+
+    No peer gets more than half of the hands, so that one that takes many leaves room for others.
+    """
 
     name: str
     work: Work[J]
     pace_s: float = _BREATH_S
     hands: int = PEERS_AT_ONCE
-    _busy: set[str] = field(default_factory=set)
+    _busy: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _nudge: threading.Event = field(default_factory=threading.Event)
 
     def run_once(self) -> bool:
@@ -94,14 +102,18 @@ class Errands(Generic[J]):
                     self._nudge.wait(self.pace_s)
 
     def _hand_out(self, pool: ThreadPoolExecutor) -> bool:
-        busy = frozenset(self._busy)
-        if len(busy) >= self.hands:
+        with self._lock:
+            busy = dict(self._busy)
+        if sum(busy.values()) >= self.hands:
             return False
-        job = self.work.take(busy)
+        most = max(1, self.hands // 2)
+        full = {peer for peer, n in busy.items() if n >= min(most, self.work.at_once(peer))}
+        job = self.work.take(full)
         if job is None:
             return False
         peer = self.work.peer_of(job)
-        self._busy.add(peer)
+        with self._lock:
+            self._busy[peer] += 1
         pool.submit(self._do, job, peer)
         return True
 
@@ -113,7 +125,10 @@ class Errands(Generic[J]):
         try:
             attempt(self.name, lambda: self._did(job))
         finally:
-            self._busy.discard(peer)
+            with self._lock:
+                self._busy[peer] -= 1
+                if not self._busy[peer]:
+                    del self._busy[peer]
             self._nudge.set()
 
 

@@ -9,7 +9,7 @@ from lysbro.photographs import PhotoIntake
 from lysbro.status import gather
 from lysbro.wiring import Parts
 from storage.remade import CACHE
-from viewer.services import Erasing, Services, WebSettings
+from viewer.services import Erasing, Outgoing, Services, WebSettings
 
 
 def web_services(parts: Parts) -> Services:
@@ -46,6 +46,7 @@ def web_services(parts: Parts) -> Services:
         clock=parts.clock,
         photos=PhotoIntake(parts),
         subscriptions=parts.subscriptions,
+        outgoing=Outgoing(parts.destinations, parts.routing),
         erasing=Erasing(parts.erasures, parts.holds, parts.retention),
         commitments=parts.commitments,
         orders=parts.orders,

@@ -61,12 +61,26 @@ def gather(parts: Parts) -> dict[str, Any]:
         "cases": dict(parts.casebook.counts()),
         "outbox": dict(parts.outbox.counts()),
         "commitments": dict(parts.commitments.counts()),
+        "destinations": [
+            {
+                "to": each.destination,
+                "queued": each.queued,
+                "under_way": each.under_way,
+                "dead": each.dead,
+                "oldest_age_s": _age_s(each.oldest_at, now),
+                "paused": each.paused_at is not None,
+                "uncommitted": each.uncommitted,
+            }
+            for each in parts.destinations.waiting()
+        ],
+        "promises": dict(parts.promises.counts()),
         "dead_letters": [
             {
                 "kind": d.kind,
                 "id": d.id,
                 "to": d.destination,
                 "attempts": d.attempts,
+                "arrived": d.arrived,
                 "reason": d.last_error,
             }
             for d in dead
@@ -181,6 +195,7 @@ def in_words(told: dict[str, Any]) -> str:
         )
     for node in told["nodes"]:
         lines += _node(node)
+    lines += [_destination(each) for each in told["destinations"]]
     for job in told["retries"]:
         lines.append(
             f"retried     {job['kind']} {job['id']} to {job['to']} "
@@ -228,6 +243,23 @@ def _node(node: dict[str, Any]) -> list[str]:
             f"folder elsewhere, or 'lysbro node forget {name}' once that disk is lost"
         )
     return lines
+
+
+def _destination(each: dict[str, Any]) -> str:
+    """Say what waits for a destination, and for how long."""
+    parts = [
+        f"{each['queued']} wait"
+        + (
+            f", the oldest for {_duration(each['oldest_age_s'])}"
+            if each["queued"] and each["oldest_age_s"] is not None
+            else ""
+        ),
+        f"{each['under_way']} under way" if each["under_way"] else "",
+        f"{each['dead']} given up" if each["dead"] else "",
+        f"{each['uncommitted']} instances sent and not committed to" if each["uncommitted"] else "",
+        "PAUSED" if each["paused"] else "",
+    ]
+    return f"to          {each['to']}: " + ", ".join(part for part in parts if part)
 
 
 def _draining(told: dict[str, Any]) -> list[str]:

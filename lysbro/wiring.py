@@ -24,6 +24,7 @@ from storage.clock import Jump, SteadyClock, warn_when_behind
 from storage.commitments import Commitments
 from storage.data_folder import not_ours_to_write, settle_format
 from storage.database import Database, open_database
+from storage.destinations import Destinations
 from storage.erasing import Erasures
 from storage.hl7_inbox import Hl7Inbox
 from storage.holds import Holds
@@ -34,8 +35,10 @@ from storage.objects import ObjectStore, open_mirror, open_store
 from storage.orders import Orders
 from storage.outbox import Outbox
 from storage.people import People
+from storage.promises import Promises
 from storage.quotas import Quotas
 from storage.retention import Retention
+from storage.routing import Routing
 from storage.spool import Durability
 from storage.subscriptions import Subscriptions
 
@@ -67,6 +70,9 @@ class Parts:
     retention: Retention
     quotas: Quotas
     subscriptions: Subscriptions
+    destinations: Destinations
+    promises: Promises
+    routing: Routing
     clock: Callable[[], datetime]
     jump: Callable[[], Jump | None] = lambda: None  # of the machine's clock, which is not followed
 
@@ -148,6 +154,9 @@ def open_parts(
                 retention=Retention(database, clock),
                 quotas=Quotas(database),
                 subscriptions=Subscriptions(database, clock),
+                destinations=Destinations(database, clock),
+                promises=Promises(database, clock),
+                routing=Routing(database, clock, settings.timezone),
                 clock=clock,
                 jump=clock.jump,
             )

@@ -1,6 +1,6 @@
 """The worker process: packs what is quiet, answers for what is kept, judges how complete studies
-are and asks their senders, delivers replies, sends studies, backs the casebook up, erases what is
-to go, verifies packs.
+are and asks their senders, delivers replies, routes and sends studies, asks for commitments, backs
+the casebook up, erases what is to go, verifies packs.
 
 Each kind of work goes on by itself, so that none waits for another.
 """
@@ -18,6 +18,7 @@ from lysbro.delivering import Deliverer
 from lysbro.erasing import Finisher, Keeper
 from lysbro.mirroring import mirroring
 from lysbro.pacing import Chore, Errands, Loop
+from lysbro.promising import Promiser
 from lysbro.sending import Sender
 from lysbro.wiring import Parts
 from storage.merge import MergeRule
@@ -35,6 +36,7 @@ def chores(parts: Parts) -> tuple[Loop, ...]:
     quiet_s, lease_s = settings.quiet_seconds, settings.lease_seconds
     turns = Turns(parts.database, parts.clock, lease_s)
     committer = Committer(parts, lease_s=lease_s)
+    promiser = Promiser(parts, lease_s=lease_s)
     scrubber = Scrubber(parts.archive, daily_bytes=settings.verify_daily_bytes)
 
     def presume() -> bool:
@@ -43,7 +45,10 @@ def chores(parts: Parts) -> tuple[Loop, ...]:
 
     return (
         Errands("deliver", Deliverer(parts, lease_s=lease_s)),
+        Chore("route", parts.routing.run_once),
         Errands("send", Sender(parts)),
+        Errands("promise", promiser),
+        Chore("overdue", promiser.look, _SELDOM_S),
         Chore("commit", committer.look),
         Errands("report", committer),
         packing(parts, turns=turns),

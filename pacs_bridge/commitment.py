@@ -1,4 +1,7 @@
-"""Reads requests for storage commitment and writes reports on them (PS3.4 J.3.2, J.3.3). No I/O."""
+"""Reads and writes requests for storage commitment, and reports on them (PS3.4 J.3.2, J.3.3).
+
+No I/O.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,12 @@ MAX_REFERENCES = 100_000
 _TRANSACTION_UID, _REFERENCED = 0x00081195, 0x00081199
 _CLASS, _INSTANCE = 0x00081150, 0x00081155
 _WANTED: Wanted = {_TRANSACTION_UID: None, _REFERENCED: {_CLASS: None, _INSTANCE: None}}
+_FAILED, _REASON = 0x00081198, 0x00081197
+_WANTED_OF_REPORT: Wanted = {
+    _TRANSACTION_UID: None,
+    _REFERENCED: {_CLASS: None, _INSTANCE: None},
+    _FAILED: {_CLASS: None, _INSTANCE: None, _REASON: None},
+}
 _LIMITS = WalkLimits(max_depth=8, max_elements=10 * MAX_REFERENCES, max_value_bytes=128)
 
 
@@ -80,6 +89,54 @@ def write_report(
         ]
     encoded = encode_values(values, encoding="ascii", implicit=transfer_syntax == IMPLICIT_LE)
     return (SOME_FAILED if failed else ALL_COMMITTED), encoded
+
+
+@dataclass(frozen=True)
+class ReadReport:
+    """A report on a commitment: what is kept, and what is not with the reason of the peer."""
+
+    transaction_uid: str
+    committed: tuple[Reference, ...]
+    failed: tuple[tuple[Reference, int], ...]
+
+
+def write_request(
+    transaction_uid: str, references: Sequence[Reference], *, transfer_syntax: str
+) -> bytes:
+    """Return the action information of a request."""
+    values = {
+        "TransactionUID": transaction_uid,
+        "ReferencedSOPSequence": list(_items(references)),
+    }
+    return encode_values(values, encoding="ascii", implicit=transfer_syntax == IMPLICIT_LE)
+
+
+def read_report(encoded: bytes, *, transfer_syntax: str) -> ReadReport:
+    """Return the report, or raise Invalid when the event information is none."""
+    node = walk_structure(
+        BytesSource(encoded),
+        implicit=transfer_syntax == IMPLICIT_LE,
+        little_endian=True,
+        wanted=_WANTED_OF_REPORT,
+        limits=_LIMITS,
+    ).node
+    kept = node.get(_REFERENCED, Element(b"SQ", None)).items or ()
+    lost = node.get(_FAILED, Element(b"SQ", None)).items or ()
+    return ReadReport(
+        _uid(node, _TRANSACTION_UID, "Transaction UID"),
+        tuple(_reference(item) for item in kept),
+        tuple((_reference(item), _reason(item)) for item in lost),
+    )
+
+
+def _reference(item: Node) -> Reference:
+    return Reference(_uid(item, _CLASS, "SOP Class UID"), _uid(item, _INSTANCE, "SOP Instance UID"))
+
+
+def _reason(item: Node) -> int:
+    element = item.get(_REASON)
+    value = b"" if element is None else element.value or b""
+    return value[0] | value[1] << 8 if len(value) == 2 else Failure.PROCESSING
 
 
 def _items(references: Iterable[Reference]) -> Iterable[dict[str, Any]]:

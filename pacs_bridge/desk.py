@@ -14,6 +14,7 @@ from storage.index import Index
 from storage.ledger import Ledger
 from storage.people import People
 from storage.performed import PerformedSteps
+from storage.promises import Promises
 from storage.scheduled import Scheduled
 
 
@@ -40,6 +41,7 @@ class Desk:
     max_object_bytes: int
     meter: Meter
     commitments: Commitments
+    promises: Promises
     commitment_wait_s: float = 3600.0
     people: People | None = None  # who may be moved to; without it no destination is known
     tls_files: TlsFiles | None = None

@@ -256,6 +256,22 @@ def write_event_report(
     )
 
 
+def write_action_request(
+    message_id: int, sop_class_uid: str, sop_instance_uid: str, *, action_type: int
+) -> bytes:
+    """Return the command set of an N-ACTION request with its data set (PS3.7 section 10.3.4.1)."""
+    return write_elements(
+        {
+            _REQUESTED_CLASS: _even(sop_class_uid.encode("ascii"), b"\0"),
+            _FIELD: _us(N_ACTION_RQ),
+            _MESSAGE_ID: _us(message_id),
+            _DATASET_TYPE: _us(0x0001),
+            _REQUESTED_INSTANCE: _even(sop_instance_uid.encode("ascii"), b"\0"),
+            _ACTION_TYPE: _us(action_type),
+        }
+    )
+
+
 def write_find_request(message_id: int, sop_class_uid: str) -> bytes:
     """Return the command set of a C-FIND request of medium priority (PS3.7 section 9.3.2.1)."""
     return write_elements(

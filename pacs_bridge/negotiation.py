@@ -67,7 +67,8 @@ def negotiate(
 ) -> tuple[Context, ...]:
     """Return an answer to each proposed context, in the order of the request.
 
-    A requestor may be the SCP of storage classes when it may retrieve and proposes C-GET.
+    A requestor may be the SCP of storage classes when it may retrieve and proposes C-GET, and the
+    SCP of storage commitment when it proposes that.
     """
     gets = may_retrieve(entity) and any(c.abstract_syntax in GET_CLASSES for c in proposed)
     role_of = {role.sop_class_uid: role for role in roles}
@@ -98,9 +99,10 @@ def answer_items(
     """Return the user information of an acceptance: what was asked is answered, nothing else.
 
     A window of one operation (PS3.7 D.3.3.3); the roles that the contexts were accepted for, SCP
-    for C-GET alone (D.3.3.4); what a storage SCP is, which retrieves are relational and how queries
-    are matched, no longer than it was asked (D.3.3.5, PS3.4 B.3.1, C.5.1.1, C.5.2.1); related
-    classes need no answer (D.3.3.6); an identity is not looked at, and so not answered (D.3.3.7).
+    for C-GET and reports on commitments alone (D.3.3.4); what a storage SCP is, which retrieves are
+    relational and how queries are matched, no longer than it was asked (D.3.3.5, PS3.4 B.3.1,
+    C.5.1.1, C.5.2.1); related classes need no answer (D.3.3.6); an identity is not looked at, and
+    so not answered (D.3.3.7).
     """
     classes = {context.abstract_syntax: context for context in accepted}
     return UserInformation(
@@ -207,7 +209,7 @@ def _answer(
     elif abstract == MODALITY_WORKLIST:
         allowed, chosen = may_see_worklist(entity), choose_for_messages(context.transfer_syntaxes)
     elif abstract == COMMITMENT:
-        allowed, chosen = may_commit(entity), choose_for_messages(context.transfer_syntaxes)
+        return _answer_commitment(context, entity, role=role)
     elif abstract == PERFORMED_STEP:
         allowed, chosen = may_perform(entity), choose_for_messages(context.transfer_syntaxes)
     elif abstract in RETRIEVE_CLASSES:
@@ -221,6 +223,23 @@ def _answer(
     if chosen is None:
         return _refused(context, TRANSFER_SYNTAX_UNSUPPORTED)
     return Context(context.id, abstract, ACCEPTED, chosen)
+
+
+def _answer_commitment(
+    context: Proposed, entity: ApplicationEntity, *, role: Role | None
+) -> Context:
+    """Accept for asking us, or for reporting on what we asked: a provider proposes the SCP role.
+
+    Whoever is registered may report; what was not asked for is answered so (PS3.4 J.3.3.1.3).
+    """
+    scp = role is not None and role.scp
+    scu = may_commit(entity) and (role is None or role.scu or not scp)
+    if not scu and not scp:
+        return _refused(context, USER_REJECTION)
+    chosen = choose_for_messages(context.transfer_syntaxes)
+    if chosen is None:
+        return _refused(context, TRANSFER_SYNTAX_UNSUPPORTED)
+    return Context(context.id, context.abstract_syntax, ACCEPTED, chosen, scu=scu, scp=scp)
 
 
 def _answer_storage(

@@ -1,165 +1,113 @@
-"""Sends objects to other nodes by C-STORE, as they are stored where the peer takes that.
+"""Sends studies and made objects to other nodes by C-STORE, and says in words what did not arrive.
 
-Reports on each instance; what has arrived is never sent again by the same job. Queues nothing.
+What has arrived is never sent again by the same job. Queues nothing; how objects travel is
+`carriers`.
 """
 
 from __future__ import annotations
 
-import io
+import contextlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import BinaryIO, Protocol, runtime_checkable
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import structlog
-from pydicom.uid import UID
-from pynetdicom.association import Association
-from pynetdicom.presentation import PresentationContext, build_context
 
 from casework.access import Scope
-from casework.errors import Invalid, NotFound, Unavailable
+from casework.delivery import Failure, NotTaken, failure_of
+from casework.errors import Conflict, NotFound, Unavailable
 from casework.model import ApplicationEntity
-from pacs_bridge.plan import batches, received_syntax_of, uncompressed_forms
-from pacs_bridge.scu import StoreRequest, Wait, associated, store
-from pacs_bridge.status import Answer
-from pacs_bridge.syntaxes import syntax_name
+from pacs_bridge.carriers import Way, rows_of, to_a_node
+from pacs_bridge.pace import Floor
+from pacs_bridge.payload import Load, Payload
+from pacs_bridge.reply_objects import ReplyObject
+from pacs_bridge.scu import Wait
+from pacs_bridge.status import SUCCESS
+from pacs_bridge.tally import Outcome
 from pacs_bridge.tls import TlsFiles
 from pacs_bridge.transcode import to_uncompressed
 from storage.archive import Archive
+from storage.destinations import Destination
 from storage.filemeta import build_file_meta
 from storage.index import Index
-from storage.outbox import Outbox, SendJob
+from storage.outbox import Arrived, Outbox, SendJob
 from storage.people import People
 from storage.rows import InstanceRow
 
 log = structlog.get_logger()
 
 LEASE_S = 120.0  # of a job of the send queue, renewed while instances go
+NOT_TAKEN, REFUSED_FOR_GOOD = "not-taken", "refused-for-good"
 _EVERYTHING = Scope(sites=None, specialties=None, own_site="")
-
-
-class Sendable(Protocol):
-    """An object that can be sent."""
-
-    @property
-    def sop_class_uid(self) -> str:
-        """Return the SOP Class UID."""
-
-    @property
-    def sop_instance_uid(self) -> str:
-        """Return the SOP Instance UID."""
-
-    @property
-    def transfer_syntax_uid(self) -> str:
-        """Return the transfer syntax that the data set is in."""
-
-    def open_dataset(self) -> BinaryIO:
-        """Open the data set as it is stored."""
-
-
-@runtime_checkable
-class Recompressed(Sendable, Protocol):
-    """An object that may be stored in another form than the one in which it was received."""
-
-    @property
-    def received_syntax(self) -> str:
-        """Return the transfer syntax in which it was received; empty when it is stored so."""
-
-    def open_as_received(self) -> BinaryIO:
-        """Open the data set as it was received."""
+_NOTED_EVERY_S = 0.25  # what arrived within it goes again after a power cut, without harm
+_NOTED_EVERY = 200
+_HIGH, _MEDIUM = 1, 0  # DIMSE priorities (PS3.7 section 9.1.1.1.4)
 
 
 @dataclass(frozen=True)
-class StoredObject:
-    """An instance of the archive, as it goes out."""
+class Sending:
+    """How we send: as whom, how patiently, over TLS with which files."""
 
-    archive: Archive
-    row: InstanceRow
-
-    @property
-    def sop_class_uid(self) -> str:
-        """Return the SOP Class UID."""
-        return self.row.sop_class_uid
-
-    @property
-    def sop_instance_uid(self) -> str:
-        """Return the SOP Instance UID."""
-        return self.row.sop_instance_uid
-
-    @property
-    def transfer_syntax_uid(self) -> str:
-        """Return the transfer syntax that the data set is in."""
-        return self.row.transfer_syntax_uid
-
-    def open_dataset(self) -> BinaryIO:
-        """Open the data set as it is stored."""
-        stream = self.archive.open_part10(self.row)
-        stream.read(self.row.location.dataset_offset)
-        return stream
-
-    @property
-    def received_syntax(self) -> str:
-        """Return the transfer syntax in which it comes back; empty when it is stored so."""
-        return "" if self.row.received is None else self.row.received.restored_syntax
-
-    def open_as_received(self) -> BinaryIO:
-        """Open the data set as it was received."""
-        return self.archive.open_dataset_as_received(self.row)
+    calling: str
+    wait: Wait = field(default_factory=Wait)
+    floor: Floor = field(default_factory=Floor)
+    tls: TlsFiles | None = None
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one instance at the peer; `status` is None when it was not sent at all."""
+class Went:
+    """What a job has sent: how many instances, and how many were taken with a warning."""
 
-    sop_instance_uid: str
-    status: int | None
-    comment: str = ""
-    sent_in: str = ""  # transfer syntax
-
-    @property
-    def has_arrived(self) -> bool:
-        """Tell whether the peer has it: success, or a warning, which means stored."""
-        return self.status is not None and Answer(self.status).is_kept
+    instances: int
+    warned: int = 0
 
 
-def send_object(
-    item: Sendable,
-    node: ApplicationEntity,
-    *,
-    calling: str,
-    wait: Wait | None = None,
-    tls: TlsFiles | None = None,
-) -> None:
-    """Send one object that was just made; raise Unavailable or Refused when it did not arrive."""
-    for outcome in send_objects([item], node, calling=calling, wait=wait, tls=tls):
-        _require_arrival(outcome, node)
-
-
-def send_objects(
-    objects: Sequence[Sendable],
-    node: ApplicationEntity,
-    *,
-    calling: str,
-    wait: Wait | None = None,
-    tls: TlsFiles | None = None,
-) -> Iterator[Outcome]:
-    """Send objects and give what became of each as it is known.
-
-    Raises Unavailable when the node cannot be reached or goes away, Refused when it rejects us.
-    """
-    for batch, pairs in batches(objects):
-        contexts = _build(pairs)
-        with associated(node, contexts, calling=calling, wait=wait, tls=tls) as association:
-            for number, item in enumerate(batch, start=1):
-                outcome = _send(association, item, number % 0xFFFF)
-                log.info(
-                    "sent" if outcome.has_arrived else "not taken by node",
-                    to=node.title,
-                    sop=outcome.sop_instance_uid,
-                    status=outcome.status,
-                    reason=outcome.comment,
+def send_object(item: ReplyObject, node: ApplicationEntity, sending: Sending) -> None:
+    """Send one object that was just made; raise Unavailable when it did not arrive."""
+    carry = to_a_node(
+        load_made,
+        node,
+        calling=sending.calling,
+        wait=sending.wait,
+        floor=sending.floor,
+        tls=sending.tls,
+        way=Way(_MEDIUM),
+    )
+    for outcome in carry([item]):
+        if outcome is not None and not outcome.has_arrived:
+            raise _unavailable(
+                failure_of(
+                    [_not_taken(outcome)],
+                    node=node.title,
+                    calling=sending.calling,
+                    arrived=0,
+                    total=1,
                 )
-                yield outcome
+            )
+
+
+def send_rows(
+    rows: Sequence[InstanceRow],
+    node: ApplicationEntity,
+    sending: Sending,
+    *,
+    archive: Archive,
+    destination: Destination | None = None,
+    urgency: int = 0,
+) -> Iterator[Outcome | None]:
+    """Send instances of the archive and give what became of each, and None in between."""
+    known = destination or Destination(node.title)
+    share = None if known.rate_bytes is None else known.rate_bytes / known.most_at_once
+    carry = to_a_node(
+        rows_of(archive),
+        node,
+        calling=sending.calling,
+        wait=sending.wait,
+        floor=sending.floor,
+        tls=sending.tls,
+        way=Way(_HIGH if urgency else _MEDIUM, form=known.form, rate_bytes=share),
+    )
+    return carry(rows)
 
 
 def run_send(
@@ -169,14 +117,15 @@ def run_send(
     index: Index,
     people: People,
     outbox: Outbox,
-    calling: str,
-    tls: TlsFiles | None = None,
+    sending: Sending,
+    destination: Destination | None = None,
     lease_s: float = LEASE_S,
-) -> int:
-    """Do one job of the send queue and return how many instances went.
+) -> Went:
+    """Do one job of the send queue and return how much went.
 
     Goes on after what an earlier attempt sent, and keeps the lease while it goes on. Raises
-    NotFound without a study or an address, Unavailable or Refused when not all arrived.
+    NotFound without a study or an address, Unavailable when not all arrived, with the reason in
+    plain words, Conflict when the job was cancelled meanwhile.
     """
     node = people.ae(job.destination)
     if node is None or not node.host or not node.port:
@@ -185,90 +134,125 @@ def run_send(
             "--site SITE --host HOST --port PORT'.",
             code="no-address",
         )
-    rows = index.instances_of(_EVERYTHING, job.study_uid, site=job.site)
+    rows = [
+        row
+        for row in index.instances_of(_EVERYTHING, job.study_uid, site=job.site)
+        if job.series_uids is None or row.series_uid in job.series_uids
+    ]
     if not rows:
         raise NotFound(f"There is no study {job.study_uid} of {job.site}.", code="no-such-study")
-    left = [StoredObject(archive, row) for row in rows if row.sop_instance_uid not in job.sent]
-    pks = {row.sop_instance_uid: row.pk for row in rows}
-    failed: list[Outcome] = []
-    arrived, kept_at = 0, time.monotonic()
-    for outcome in send_objects(left, node, calling=calling, tls=tls):
-        if outcome.has_arrived:
-            uid = outcome.sop_instance_uid
-            outbox.note_sent(job.id, uid, instance_pk=pks[uid], to=node.title)
-            arrived += 1
-        else:
-            failed.append(outcome)
-        if time.monotonic() - kept_at > lease_s / 4:
-            outbox.extend_lease(job.id, lease_s=lease_s)
-            kept_at = time.monotonic()
-    if failed:
-        raise Unavailable(
-            f"{node.title} did not take {len(failed)} of {len(rows)} instances; the first: "
-            f"{_in_words(failed[0])}.",
-            code="not-taken",
-        )
-    return arrived
-
-
-def _require_arrival(outcome: Outcome, node: ApplicationEntity) -> None:
-    if not outcome.has_arrived:
-        raise Unavailable(f"{node.title} did not take it: {_in_words(outcome)}.", code="not-taken")
-
-
-def _in_words(outcome: Outcome) -> str:
-    if outcome.status is None:
-        return outcome.comment
-    return f"status {outcome.status:04X} {outcome.comment}".rstrip()
-
-
-def _build(wanted: Iterable[tuple[str, str]]) -> list[PresentationContext]:
-    return [build_context(UID(sop_class), [UID(syntax)]) for sop_class, syntax in wanted]
-
-
-def _send(association: Association, item: Sendable, message_id: int) -> Outcome:
-    accepted = {
-        str(context.transfer_syntax[0]): context.context_id
-        for context in association.accepted_contexts
-        if context.abstract_syntax == item.sop_class_uid and context.context_id is not None
-    }
-    uid, syntax = item.sop_instance_uid, item.transfer_syntax_uid
-    if syntax not in accepted:
-        others = uncompressed_forms(item)
-        fallback = next((s for s in others if s in accepted), None)
-        if fallback is None:
-            return Outcome(uid, None, f"the node does not take {syntax_name(syntax)}")
-        try:
-            content = _in_syntax(item, fallback)
-        except Invalid as error:
-            return Outcome(uid, None, error.message)
-        syntax = fallback
-    else:
-        content = item.open_dataset()
-    with content:
-        request = StoreRequest(item.sop_class_uid, uid, accepted[syntax], message_id)
-        status, comment = store(association, request, content)
-    return Outcome(uid, status, comment, sent_in=syntax)
-
-
-def _in_syntax(item: Sendable, syntax: str) -> BinaryIO:
-    """Return the data set uncompressed: as it was received where that is what is asked for."""
-    received = received_syntax_of(item)
-    if received == syntax and isinstance(item, Recompressed):
-        return item.open_as_received()
-    source = received or item.transfer_syntax_uid
-    return io.BytesIO(to_uncompressed(_part10(item, source), syntax, source=source))
-
-
-def _part10(item: Sendable, syntax: str) -> bytes:
-    meta = build_file_meta(
-        sop_class_uid=item.sop_class_uid,
-        sop_instance_uid=item.sop_instance_uid,
-        transfer_syntax_uid=syntax,
+    left = [row for row in rows if row.sop_instance_uid not in job.sent]
+    notes = _Notes(job, outbox, {row.sop_instance_uid: row for row in left}, lease_s=lease_s)
+    failed: list[NotTaken] = []
+    outcomes = send_rows(
+        left, node, sending, archive=archive, destination=destination, urgency=job.urgency
     )
-    if isinstance(item, Recompressed) and syntax != item.transfer_syntax_uid:
-        opened = item.open_as_received()
-    else:
-        opened = item.open_dataset()
-    with opened as stream:
-        return meta + stream.read()
+    with contextlib.closing(outcomes), notes:  # type: ignore[type-var]
+        for outcome in outcomes:
+            if outcome is not None and not outcome.has_arrived:
+                log.info(
+                    "not taken by node",
+                    to=node.title,
+                    job=job.id,
+                    sop=outcome.sop_instance_uid,
+                    status=outcome.status,
+                    reason=outcome.comment,
+                )
+                failed.append(_not_taken(outcome))
+            else:
+                notes.take(outcome)
+    if failed:
+        raise _unavailable(
+            failure_of(
+                failed,
+                node=node.title,
+                calling=sending.calling,
+                arrived=len(rows) - len(failed),
+                total=len(rows),
+            )
+        )
+    return Went(notes.arrived, notes.warned)
+
+
+class _Notes:
+    """Notes what has arrived every now and then, and at the end, however that comes."""
+
+    def __init__(
+        self, job: SendJob, outbox: Outbox, rows: Mapping[str, InstanceRow], *, lease_s: float
+    ) -> None:
+        self._job = job
+        self._outbox = outbox
+        self._rows = rows
+        self._lease_s = lease_s
+        self._waiting: list[Arrived] = []
+        self._noted_at = self._kept_at = time.monotonic()
+        self.arrived = 0
+        self.warned = 0
+
+    def __enter__(self) -> _Notes:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._write()
+
+    def take(self, outcome: Outcome | None) -> None:
+        """Take what became of an instance, or nothing while one is on its way."""
+        now = time.monotonic()
+        if outcome is not None:
+            row = self._rows[outcome.sop_instance_uid]
+            is_warning = outcome.status != SUCCESS
+            self.arrived += 1
+            self.warned += is_warning
+            self._waiting.append(
+                Arrived(
+                    outcome.sop_instance_uid,
+                    row.sop_class_uid,
+                    row.pk,
+                    outcome.status if is_warning else None,
+                )
+            )
+        is_old = now - self._noted_at > _NOTED_EVERY_S
+        if len(self._waiting) >= _NOTED_EVERY or (self._waiting and is_old):
+            self._require_job(self._write())
+        elif now - self._kept_at > self._lease_s / 4:
+            self._kept_at = now
+            self._require_job(self._outbox.extend_lease(self._job.id, lease_s=self._lease_s))
+
+    def _write(self) -> bool:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return True
+        is_there = self._outbox.note_arrived(
+            self._job.id, waiting, to=self._job.destination, lease_s=self._lease_s
+        )
+        self._noted_at = self._kept_at = time.monotonic()
+        return is_there
+
+    def _require_job(self, is_there: bool) -> None:
+        if not is_there:
+            raise Conflict(f"Job {self._job.id} was cancelled meanwhile.", code="cancelled")
+
+
+def load_made(item: ReplyObject, syntax: str) -> tuple[Load, bool]:
+    """Return what gives a made object as it is, or in another uncompressed form."""
+
+    def load() -> Payload:
+        content = item.dataset
+        if syntax != item.transfer_syntax_uid:
+            meta = build_file_meta(
+                sop_class_uid=item.sop_class_uid,
+                sop_instance_uid=item.sop_instance_uid,
+                transfer_syntax_uid=item.transfer_syntax_uid,
+            )
+            content = to_uncompressed(meta + content, syntax, source=item.transfer_syntax_uid)
+        return Payload(len(content), iter((content,)))
+
+    return load, True
+
+
+def _not_taken(outcome: Outcome) -> NotTaken:
+    return NotTaken(outcome.sop_instance_uid, outcome.status, outcome.comment, outcome.code)
+
+
+def _unavailable(failure: Failure) -> Unavailable:
+    return Unavailable(failure.reason, code=REFUSED_FOR_GOOD if failure.is_hopeless else NOT_TAKEN)

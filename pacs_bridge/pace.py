@@ -1,4 +1,4 @@
-"""Decides whether a sender trickles: keeps a message open with hardly any bytes. No I/O."""
+"""Decides whether a sender trickles, and how long we wait so as not to send too fast. No I/O."""
 
 from __future__ import annotations
 
@@ -18,3 +18,20 @@ class Floor:
         Only the time spent waiting for the sender counts, not that which our own disk took.
         """
         return size_bytes < self.rate * (waited_s - self.grace_s)
+
+
+class Brake:
+    """The most bytes per second that are sent over an association, on the average."""
+
+    def __init__(self, rate: float | None, *, now: float) -> None:
+        self._rate = rate
+        self._free_at = now
+
+    def sent(self, size_bytes: int, *, now: float) -> None:
+        """Count what was sent; what an idle while would have allowed is not saved up."""
+        if self._rate:
+            self._free_at = max(self._free_at, now) + size_bytes / self._rate
+
+    def wait_s(self, now: float) -> float:
+        """Return how long to wait before the next object."""
+        return max(0.0, self._free_at - now)

@@ -1,4 +1,4 @@
-"""Gives the data set of an instance as it goes out: as it is stored, or decompressed.
+"""Gives the data set of an instance as it goes out: as it is stored, or in another form.
 
 Small objects are read whole, from a slow store a few ahead of their turn; large ones are streamed,
 so that memory does not grow with what is sent. Sends nothing.
@@ -15,6 +15,7 @@ from itertools import chain, islice
 from typing import Generic, TypeVar
 
 from casework.errors import TooLarge, Unavailable
+from pacs_bridge.compress import FORMS, to_lossless
 from pacs_bridge.transcode import to_uncompressed
 from storage.archive import Archive
 from storage.rows import InstanceRow
@@ -165,10 +166,11 @@ def _skip(read: Callable[[int], bytes], count: int) -> None:
 
 def _converted(archive: Archive, row: InstanceRow, syntax: str) -> Payload:
     if max(row.size_bytes, _decoded_bytes(row)) > _DECODED_BYTES:
-        raise TooLarge("The object is too large to be decompressed for a peer.", code="too-large")
+        raise TooLarge("The object is too large to be turned into another form.", code="too-large")
     source = row.received_syntax or row.transfer_syntax_uid
+    turn = to_lossless if syntax in FORMS.values() else to_uncompressed
     with archive.open_as_received(row) as stream:
-        dataset = to_uncompressed(stream.read(), syntax, source=source)
+        dataset = turn(stream.read(), syntax, source=source)
     return Payload(len(dataset), iter((dataset,)))
 
 

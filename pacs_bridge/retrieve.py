@@ -19,7 +19,7 @@ from casework.identifiers import normal_ae_title
 from casework.model import Actor, ApplicationEntity, SiteKind
 from pacs_bridge import status
 from pacs_bridge.admission import may_retrieve
-from pacs_bridge.carriers import Carrier, Peer, over_the_same, to_a_node
+from pacs_bridge.carriers import Carrier, Peer, Way, over_the_same, rows_of, to_a_node
 from pacs_bridge.desk import Desk, Retrieval
 from pacs_bridge.dimse import Originator, SubOperations
 from pacs_bridge.retrieve_keys import read_selection, write_failed
@@ -139,14 +139,13 @@ def _route(request: RetrieveRequest, desk: Desk, peer: Peer | None) -> tuple[Sco
         raise Invalid("The move destination is not known here", code="unknown-destination")
     originator = Originator(request.entity.title, request.message_id)
     carrier = to_a_node(
-        desk.archive,
+        rows_of(desk.archive),
         node,
         calling=desk.own_title,
         wait=desk.retrieval.wait,
         floor=desk.retrieval.floor,
         tls=desk.tls_files,
-        originator=originator,
-        priority=request.priority,
+        way=Way(request.priority, originator=originator),
     )
     return seen_by_both(own, scope_of_ae(node)), carrier
 

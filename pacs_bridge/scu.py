@@ -1,6 +1,6 @@
-"""Asks other nodes for associations, and over them stores objects and puts questions, as bytes.
+"""Asks other nodes for associations, and over them puts questions and reports, as bytes.
 
-The one place where Lysbro is a service class user; knows no queue and no archive.
+What stores objects, and asks for commitments, is `requestor`; knows no queue and no archive.
 """
 
 from __future__ import annotations
@@ -45,16 +45,6 @@ class Wait:
     connect_s: float = 10.0
     association_s: float = 30.0
     answer_s: float = 60.0
-
-
-@dataclass(frozen=True)
-class StoreRequest:
-    """One C-STORE: what it is, and the number that the answer refers to."""
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    context_id: int
-    message_id: int
 
 
 @dataclass(frozen=True)
@@ -203,14 +193,6 @@ def reason_of(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return str(error.verify_message)
     return (getattr(error, "reason", None) or str(error)).replace("_", " ").lower()
-
-
-def store(association: Association, request: StoreRequest, content: BinaryIO) -> tuple[int, str]:
-    """Send one object and return the peer's status and comment; Unavailable when none comes."""
-    command = dimse.write_store_request(
-        request.message_id, request.sop_class_uid, request.sop_instance_uid
-    )
-    return _exchange(association, request.context_id, command, content, what="an object")
 
 
 def event_report(association: Association, event: EventReport, content: bytes) -> tuple[int, str]:

@@ -26,6 +26,7 @@ from storage.index import Index
 from storage.ledger import Ledger
 from storage.people import People
 from storage.performed import PerformedSteps
+from storage.promises import Promises
 from storage.scheduled import Scheduled
 
 log = structlog.get_logger()
@@ -123,6 +124,7 @@ class Bridge:
             max_object_bytes=settings.max_object_bytes,
             meter=meter or NoMeter(),
             commitments=Commitments(archive.database, archive.clock),
+            promises=Promises(archive.database, archive.clock),
             commitment_wait_s=settings.commitment_wait_s,
             people=people,
             scheduled=Scheduled(

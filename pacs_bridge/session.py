@@ -18,6 +18,7 @@ from pacs_bridge import dimse, query, status
 from pacs_bridge.carriers import Peer
 from pacs_bridge.commitment import MAX_REQUEST_BYTES
 from pacs_bridge.commitment_service import CommitmentService
+from pacs_bridge.commitment_user import take_report
 from pacs_bridge.desk import Desk
 from pacs_bridge.dimse import Command
 from pacs_bridge.modality_worklist import find_steps
@@ -43,6 +44,9 @@ log = structlog.get_logger()
 _RETRIEVES = dict.fromkeys(MOVE_CLASSES, dimse.C_MOVE_RQ) | dict.fromkeys(
     GET_CLASSES, dimse.C_GET_RQ
 )
+
+
+_COMMITTING = (dimse.N_ACTION_RQ, dimse.N_EVENT_REPORT_RQ)
 
 
 class Session:
@@ -77,7 +81,7 @@ class Session:
         is_of_context = context.scu and command.affected_class == context.abstract_syntax
         if command.field == dimse.C_STORE_RQ and is_of_context:
             return StoreSink(self._desk, self._origin, context, command)
-        if command.field == dimse.N_ACTION_RQ and context.abstract_syntax == COMMITMENT:
+        if command.field in _COMMITTING and context.abstract_syntax == COMMITMENT:
             return MemorySink(MAX_REQUEST_BYTES)
         if command.field in (dimse.N_CREATE_RQ, dimse.N_SET_RQ):
             return MemorySink(MAX_STEP_BYTES)
@@ -92,8 +96,10 @@ class Session:
         `peer` is who asks, as one that takes objects over this association (C-GET).
         """
         field, context = message.command.field, message.context
-        if field == dimse.N_ACTION_RQ and context.abstract_syntax == COMMITMENT:
-            yield self._reply(message, self._commitment_answer(message))
+        if field in _COMMITTING and context.abstract_syntax == COMMITMENT:
+            is_report = field == dimse.N_EVENT_REPORT_RQ
+            answer = self._reported(message) if is_report else self._commitment_answer(message)
+            yield self._reply(message, answer)
         elif message.command.affected_class != context.abstract_syntax:
             yield self._reply(message, Answer(status.CLASS_NOT_SUPPORTED, "Other class in context"))
         elif field == dimse.C_ECHO_RQ and context.abstract_syntax == VERIFICATION:
@@ -151,6 +157,22 @@ class Session:
         sink = message.sink
         information = sink.content if isinstance(sink, MemorySink) else None
         return self._commitment.requested(context, command, information)
+
+    def _reported(self, message: Message) -> Answer:
+        """Take a report on what we asked this node to commit to."""
+        held = message.sink.content if isinstance(message.sink, MemorySink) else None
+        syntax = message.context.transfer_syntax
+        answer = take_report(self._desk.promises, self._entity.title, message.command, held, syntax)
+        self._desk.ledger.append(
+            None,
+            actor=actor_of(self._entity),
+            action="commitment-told",
+            subject=self._entity.title,
+            site=self._entity.site,
+            outcome="ok" if answer.is_kept else "refused",
+            detail={"status": f"{answer.status:04X}"},
+        )
+        return answer
 
     def _find(
         self, message: Message, identifier: bytes, is_cancelled: Callable[[], bool]

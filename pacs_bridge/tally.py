@@ -18,6 +18,8 @@ class Outcome:
     sop_instance_uid: str
     status: int | None
     comment: str = ""
+    code: str = ""  # of the error, where there is no status
+    sent_in: str = ""  # transfer syntax
 
     @property
     def has_arrived(self) -> bool:

@@ -40,6 +40,15 @@ def to_uncompressed(part10: bytes, target: str, *, source: str) -> bytes:
     """Return the data set in explicit or implicit VR little endian; Invalid when it cannot be."""
     if target not in (EXPLICIT_LE, IMPLICIT_LE):
         raise ValueError(target)
+    ds = decoded(part10, source=source)
+    try:
+        return encoded(ds, implicit=target == IMPLICIT_LE)
+    except FAULTS as error:
+        raise not_convertible(source) from error
+
+
+def decoded(part10: bytes, *, source: str) -> Dataset:
+    """Return an object with its pixels uncompressed; Invalid when that cannot be."""
     if source not in CONVERTIBLE:
         raise Invalid(
             f"An object in {syntax_name(source)} cannot be sent in another form.",
@@ -48,12 +57,21 @@ def to_uncompressed(part10: bytes, target: str, *, source: str) -> bytes:
     try:
         ds = dcmread(BytesIO(part10))
         _change_pixels(ds, source)
-        return _encoded(ds, implicit=target == IMPLICIT_LE)
-    except (ValueError, TypeError, RuntimeError, AttributeError, KeyError, OSError) as error:
-        raise Invalid(
-            f"The object cannot be turned from {syntax_name(source)} into another form.",
-            code="not-convertible",
-        ) from error
+    except FAULTS as error:
+        raise not_convertible(source) from error
+    return ds
+
+
+FAULTS = (ValueError, TypeError, RuntimeError, AttributeError, KeyError, OSError)
+"""What the libraries raise about an object that is not as its header says."""
+
+
+def not_convertible(source: str) -> Invalid:
+    """Return the error about an object that cannot be turned into another form."""
+    return Invalid(
+        f"The object cannot be turned from {syntax_name(source)} into another form.",
+        code="not-convertible",
+    )
 
 
 def _change_pixels(ds: Dataset, source: str) -> None:
@@ -117,7 +135,8 @@ def _jpeg_lossless(coded: bytes) -> _Pixels:
         return np.asarray(imagecodecs.jpegsof3_decode(coded))
 
 
-def _encoded(ds: Dataset, *, implicit: bool) -> bytes:
+def encoded(ds: Dataset, *, implicit: bool) -> bytes:
+    """Return the bytes of a data set, little endian."""
     buffer = DicomBytesIO()
     buffer.is_implicit_VR = implicit
     buffer.is_little_endian = True

@@ -129,6 +129,7 @@ class _Filter:
             "workitem_subscriptions": self._case,
             "jobs": lambda row: row["id"] in self._jobs,
             "sent_instances": lambda row: row["job_id"] in self._jobs,
+            "promises": lambda row: row["job_id"] in self._jobs,
             "lesions": self._lesion,
             "orders": lambda row: row["id"] in self._orders,
             "order_steps": lambda row: row["order_id"] in self._orders,

@@ -288,6 +288,10 @@ jobs = Table(
     Column("last_error", Text, nullable=False, server_default=""),
     Column("created_at", UtcDateTime, nullable=False),
     Column("done_at", UtcDateTime),
+    Column("urgency", Integer, nullable=False, server_default="0"),
+    Column("series_uids", JSON(none_as_null=True)),
+    Column("asked", Integer, nullable=False, server_default="1"),
+    Column("rule", Text, nullable=False, server_default=""),
     UniqueConstraint(
         "case_id",
         "report_version",
@@ -306,8 +310,20 @@ jobs = Table(
         name="a_queued_job_has_the_time_of_its_next_attempt",
     ),
 )
-"""Replies on their way and studies being sent: one queue, leased with an end."""
+"""Replies on their way and studies being sent: one queue, leased with an end. `asked` counts how
+often a study was queued, so that what came meanwhile is not missed; without `series_uids` all of
+it goes."""
 Index("ix_jobs_due", jobs.c.kind, jobs.c.state, jobs.c.next_attempt_at)
+Index("ix_jobs_destination", jobs.c.destination, jobs.c.state, jobs.c.leased_until)
+Index(
+    "a_study_has_one_open_job_for_a_destination",
+    jobs.c.site,
+    jobs.c.study_uid,
+    jobs.c.destination,
+    unique=True,
+    sqlite_where=text("kind = 'send' AND state IN ('queued', 'dead')"),
+    postgresql_where=text("kind = 'send' AND state IN ('queued', 'dead')"),
+)
 
 sent_instances = Table(
     "sent_instances",
@@ -315,7 +331,80 @@ sent_instances = Table(
     Column("job_id", ForeignKey("jobs.id"), primary_key=True),
     Column("sop_instance_uid", String(64), primary_key=True),
     Column("at", UtcDateTime, nullable=False),
+    Column("sop_class_uid", String(64), nullable=False, server_default=""),
+    Column("warning", Integer),
+    Column("promise_id", BigInteger),
+    Column("committed_at", UtcDateTime),
+    Column("refused", Integer),
+    Column("resent", Integer, nullable=False, server_default="0"),
 )
+"""What has arrived by a job: with which warning, whether its receiver has committed to it, or with
+which reason it has not; such an instance is sent once more, and then is `resent`."""
+
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("title", String(16), primary_key=True),
+    Column("most_at_once", Integer, nullable=False, server_default="1"),
+    Column("form", String(16), nullable=False, server_default=""),
+    Column("rate_bytes", BigInteger),
+    Column(
+        "asks_commitment",
+        Boolean(create_constraint=False),
+        nullable=False,
+        server_default=text("false"),
+    ),
+    Column("commit_wait_s", Integer, nullable=False, server_default="3600"),
+    Column("most_attempts", Integer),
+    Column("paused_at", UtcDateTime),
+    CheckConstraint("most_at_once > 0", name="a_destination_takes_an_association_at_least"),
+)
+"""How each node is sent to; one without a row is sent to as a new one is."""
+
+promises = Table(
+    "promises",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    Column("transaction_uid", String(64), nullable=False),
+    Column("destination", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("asks", Integer, nullable=False, server_default="1"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", UtcDateTime),
+    Column("leased_until", UtcDateTime),
+    Column("last_error", Text, nullable=False, server_default=""),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("asked_at", UtcDateTime),
+    Column("answered_at", UtcDateTime),
+    UniqueConstraint("transaction_uid", name="a_transaction_is_asked_for_once"),
+    _one_of(
+        "state",
+        ("due", "asked", "answered", "given_up"),
+        name="a_promise_is_in_a_state_that_is_known",
+    ),
+    CheckConstraint(
+        "(state IN ('due', 'asked')) = (next_attempt_at IS NOT NULL)",
+        name="an_open_promise_has_the_time_of_its_next_step",
+    ),
+)
+"""Storage commitments that we ask other nodes for, each for instances that one job has sent."""
+Index("ix_promises_due", promises.c.state, promises.c.next_attempt_at)
+Index("ix_promises_job_id", promises.c.job_id)
+
+routes = Table(
+    "routes",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("enabled", Boolean(create_constraint=False), nullable=False),
+    Column("rule", JSON, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("changed_by", Text, nullable=False, server_default=""),
+    UniqueConstraint("name", name="a_name_is_one_routing_rule"),
+)
+"""Which studies go where by themselves; a rule speaks of what comes after `since`."""
 
 commitments = Table(
     "commitments",

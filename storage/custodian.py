@@ -107,7 +107,21 @@ def trail_of_study(conn: Connection, study_pk: int) -> StudyTrail:
         senders=senders,
         events={row.event: row for row in lines_of_study(conn, study_pk)},
         opened_by=str(by.get("name") or by.get("actor") or ""),
+        committed_by=_committed_by(conn, study_pk),
     )
+
+
+def _committed_by(conn: Connection, study_pk: int) -> tuple[str, ...]:
+    """Return the nodes that have committed to images of a study that they were sent."""
+    by = func.coalesce(custody.c.detail["by"].as_string(), "")
+    found = conn.execute(
+        select(by)
+        .join(instances, instances.c.pk == custody.c.instance_pk)
+        .join(series, series.c.pk == instances.c.series_pk)
+        .where(series.c.study_pk == study_pk, custody.c.event == CustodyEvent.COMMITTED_BY.value)
+        .distinct()
+    )
+    return tuple(sorted(found.scalars()))
 
 
 def lines_of_each(

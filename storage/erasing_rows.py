@@ -17,6 +17,7 @@ from storage.casebook_tables import (
     jobs,
     lesions,
     messages,
+    promises,
     reports,
     sent_instances,
     workitem_subscriptions,
@@ -208,5 +209,6 @@ def reapply(conn: Connection, stone: Tombstone, *, is_older: bool) -> None:
 
 def _remove_jobs(conn: Connection, ids: Sequence[int]) -> None:
     for some in chunks(ids):
+        conn.execute(delete(promises).where(promises.c.job_id.in_(some)))
         conn.execute(delete(sent_instances).where(sent_instances.c.job_id.in_(some)))
         conn.execute(delete(jobs).where(jobs.c.id.in_(some)))

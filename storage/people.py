@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 from casework.errors import Conflict, Invalid, NotFound
 from casework.identifiers import is_ae_title, is_slug, is_standard_uid, normal_ae_title
 from casework.model import Actor, AePermission, ApplicationEntity, Role, Site, SiteKind
-from storage.casebook_tables import aes, sessions, sites, users
+from storage.casebook_tables import aes, destinations, sessions, sites, users
 from storage.certificates import Certificates
 from storage.forms import CODECS
 from storage.sign_in import SignIn, actor_of
@@ -127,6 +127,7 @@ class People(SignIn, Certificates):
         """Take an application entity out; its calls are refused from now on."""
         with self._database.begin() as conn:
             gone = conn.execute(delete(aes).where(aes.c.title == title)).rowcount
+            conn.execute(delete(destinations).where(destinations.c.title == title))
         if not gone:
             raise NotFound(f"There is no application entity {title}.", code="no-such-ae")
 

@@ -158,6 +158,7 @@ class StudyTrail:
     senders: tuple[SenderRow, ...] = ()
     events: Mapping[str, StudyCustodyRow] = field(default_factory=dict)
     opened_by: str = ""
+    committed_by: tuple[str, ...] = ()  # AE titles
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,8 @@ studies = Table(
     Column("first_received_at", UtcDateTime, nullable=False),
     Column("last_received_at", UtcDateTime, nullable=False),
     Column("attributes", JSON, nullable=False),
+    Column("routed_instances", Integer, nullable=False, server_default="0"),
+    Column("routed_as", String(16), nullable=False, server_default=""),
     UniqueConstraint("site", "study_uid", name="a_study_uid_is_one_study_of_a_site"),
     CheckConstraint(
         "completeness IN ('arriving', 'complete', 'presumed')",
@@ -155,6 +157,14 @@ Index(
 )
 Index("ix_studies_counted", studies.c.instance_count, studies.c.series_count)
 Index("ix_studies_last_heard", studies.c.site, studies.c.last_received_at)
+Index(
+    "ix_studies_to_route",
+    studies.c.last_received_at,
+    studies.c.pk,
+    sqlite_where=text("routed_instances <> instance_count OR routed_as <> completeness"),
+    postgresql_where=text("routed_instances <> instance_count OR routed_as <> completeness"),
+)
+"""Studies that have changed since the routing rules looked at them."""
 Index("ix_studies_to_judge", studies.c.completeness, studies.c.judged, studies.c.last_received_at)
 
 series = Table(

@@ -22,7 +22,9 @@ from viewer import (
     i18n,
     metrics,
     orders,
+    outgoing,
     replies,
+    routing,
     words,
     worklist,
 )
@@ -42,6 +44,8 @@ def blueprints() -> Sequence[Blueprint]:
         custody.bp,
         admin.bp,
         erasure.bp,
+        outgoing.bp,
+        routing.bp,
         capture.bp,
         orders.bp,
         health.bp,

@@ -164,6 +164,10 @@ def _facts(study: StudyOfCase, trail: StudyTrail) -> Sequence[tuple[str, str]]:
     facts += said.first_of(CustodyEvent.OPENED, _("First opened"), by=trail.opened_by)
     facts += said.first_of(CustodyEvent.EXPORTED, _("First exported"))
     facts += said.first_of(CustodyEvent.SENT, _("First sent on"))
+    facts += said.all_of(
+        CustodyEvent.COMMITTED_BY,
+        _("Committed to by {name}", name=", ".join(trail.committed_by)),
+    )
     return facts
 
 

@@ -90,6 +90,7 @@ class _StatusCollector(Collector):
         for name, value in figures.items():
             yield GaugeMetricFamily(f"lysbro_{name}", name.replace("_", " "), value=value)
         yield from _of_sites(status.get("sites", ()))
+        yield from _of_destinations(status.get("destinations", ()))
 
 
 def install(app: Flask, known: Services) -> None:
@@ -157,6 +158,22 @@ def _of_sites(sites: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
             value = site.get("quota", {}).get(name)
             if value is not None:
                 family.add_metric((site["slug"],), float(value))
+        yield family
+
+
+def _of_destinations(found: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
+    """Yield what waits for each destination."""
+    for name, words, key in (
+        ("queued", "Jobs that wait for a destination.", "queued"),
+        ("under_way", "Jobs that are being sent to it.", "under_way"),
+        ("dead", "Jobs that were given up and wait for a person.", "dead"),
+        ("oldest_age_seconds", "Age of the oldest job that waits.", "oldest_age_s"),
+        ("paused", "Whether it is sent nothing.", "paused"),
+        ("uncommitted_instances", "Sent and not committed to yet.", "uncommitted"),
+    ):
+        family = GaugeMetricFamily(f"lysbro_destination_{name}", words, labels=("destination",))
+        for each in found:
+            family.add_metric([each["to"]], float(each[key] or 0))
         yield family
 
 

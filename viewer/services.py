@@ -18,6 +18,7 @@ from casework.model import Actor, Case
 from storage.archive import Archive
 from storage.casebook import Casebook
 from storage.commitments import Commitments
+from storage.destinations import Destinations
 from storage.erasing import Erasures
 from storage.hl7_inbox import Hl7Inbox
 from storage.holds import Holds
@@ -27,6 +28,7 @@ from storage.orders import Orders
 from storage.outbox import Outbox
 from storage.people import People
 from storage.retention import Retention
+from storage.routing import Routing
 from storage.subscriptions import Subscriptions
 
 _KEY = "lysbro"
@@ -96,6 +98,14 @@ class Erasing:
 
 
 @dataclass(frozen=True)
+class Outgoing:
+    """How nodes are sent to, and the rules by which studies go."""
+
+    destinations: Destinations
+    routing: Routing
+
+
+@dataclass(frozen=True)
 class Services:
     """The parts that the web application calls."""
 
@@ -114,6 +124,7 @@ class Services:
     orders: Orders | None = None
     hl7_inbox: Hl7Inbox | None = None
     replay_hl7: Callable[[int], str] | None = None  # returns why it is refused again, or nothing
+    outgoing: Outgoing | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""
@@ -159,6 +170,14 @@ def ordering() -> Orders:
     found = services().orders
     if found is None:
         raise Unavailable("This server takes no orders. Use another.")
+    return found
+
+
+def outgoing() -> Outgoing:
+    """Return what sends and routes, or raise Unavailable where it is not wired in."""
+    found = services().outgoing
+    if found is None:
+        raise Unavailable("This server sends nothing. Use the command line of another.")
     return found
 
 

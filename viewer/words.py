@@ -54,6 +54,8 @@ def nav_links() -> Sequence[Link]:
     if actor.role is Role.ADMIN:
         return (
             Link("/admin", _("Exchange")),
+            Link("/admin/outgoing", _("Outgoing")),
+            Link("/admin/routing", _("Routing")),
             Link("/admin/people", _("People and sites")),
             Link("/admin/audit", _("Audit")),
             Link("/admin/erasure", _("Erasure")),

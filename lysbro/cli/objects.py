@@ -10,6 +10,7 @@ import click
 
 from casework.custody import Door, Origin
 from casework.errors import Invalid, LysbroError, NotFound, Unavailable
+from casework.model import Priority
 from lysbro import disk_import
 from lysbro.cli.context import OPERATOR, Parts, json_option, with_parts
 from lysbro.cli.output import progress, show, table
@@ -89,9 +90,24 @@ def _take_in(parts: Parts, paths: tuple[Path, ...], site_slug: str) -> _Imported
 @click.option(
     "--site", "site_slug", default=None, help="The site of the study, when several have it."
 )
+@click.option(
+    "--priority",
+    default=Priority.ROUTINE.value,
+    show_default=True,
+    type=click.Choice([p.value for p in Priority]),
+    help="The more urgent goes first.",
+)
 @json_option
 @with_parts
-def send(parts: Parts, study_uid: str, title: str, site_slug: str | None, as_json: bool) -> None:
+def send(
+    parts: Parts,
+    *,
+    study_uid: str,
+    title: str,
+    site_slug: str | None,
+    priority: str,
+    as_json: bool,
+) -> None:
     """Forward a study; it is queued and retried until it has arrived."""
     target = parts.people.ae(title)
     if target is None or not target.host:
@@ -106,7 +122,8 @@ def send(parts: Parts, study_uid: str, title: str, site_slug: str | None, as_jso
         raise NotFound(f"There is no study {study_uid}.", code="no-such-study")
     if len(sites) > 1:
         raise Invalid(f"The sites {', '.join(sites)} each have this study: choose one with --site.")
-    job = parts.outbox.enqueue_send(study_uid, sites[0], title)
+    title = target.title
+    job = parts.outbox.enqueue_send(study_uid, sites[0], title, priority=Priority(priority))
     parts.note(OPERATOR, "send-queued", study_uid, site=sites[0], detail={"to": title})
     show(
         {"job": job, "study_uid": study_uid, "to": title, "state": "queued"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lysbro.cli.output import show, table
 from lysbro.cli.quotas import site_quota
 from pacs_bridge.certificate import read_certificate
 from storage.certificates import is_fingerprint
+from storage.destinations import FORMS
 from storage.forms import CODECS
 from viewer import passwords
 
@@ -203,6 +205,40 @@ def ae_add(parts: Parts, **given: Any) -> None:
         as_json=given["as_json"],
         text=f"{title} of {slug} may {', '.join(names)}.",
     )
+
+
+@ae.command("set")
+@click.argument("title", metavar="AET")
+@click.option("--at-once", "most_at_once", type=int, help="Associations to it at most.")
+@click.option(
+    "--form",
+    type=click.Choice(["as-stored", *FORMS]),
+    help="What it is sent where it takes that; else as stored, else uncompressed.",
+)
+@click.option(
+    "--rate", "rate_bytes", type=int, help="Bytes a second at most; 0: as fast as it goes."
+)
+@click.option(
+    "--commit/--no-commit", "asks_commitment", default=None, help="Ask it for storage commitment."
+)
+@click.option("--commit-wait", "commit_wait_s", type=int, help="Seconds until it is asked anew.")
+@click.option("--attempts", "most_attempts", type=int, help="Then a person looks; 0: the default.")
+@json_option
+@with_parts
+def ae_set(parts: Parts, title: str, as_json: bool, **given: Any) -> None:
+    """Say how AET is sent to: how much at once, in which form, how fast; or show it."""
+    changes = {name: value for name, value in given.items() if value is not None}
+    if changes.get("form") == "as-stored":
+        changes["form"] = ""
+    for name in ("rate_bytes", "most_attempts"):
+        if changes.get(name) == 0:
+            changes[name] = None
+    found = parts.destinations.set(title, **changes)
+    if changes:
+        parts.note(OPERATOR, "destination-set", found.title, detail=changes)
+    told = asdict(found) | {"form": found.form or "as-stored"}
+    lines = [f"{name.replace('_', ' '):<16} {value}" for name, value in told.items()]
+    show(told, as_json=as_json, text="\n".join(lines))
 
 
 @ae.command("list")

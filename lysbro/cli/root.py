@@ -29,6 +29,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "import": ("objects", "import_"),
     "node": ("nodes", "node"),
     "send": ("objects", "send"),
+    "route": ("routes", "route"),
+    "outbox": ("outbox", "outbox"),
     "commitments": ("commitments", "commitments"),
     "verify": ("verifying", "verify"),
     "backup": ("keeping", "backup"),

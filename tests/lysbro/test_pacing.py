@@ -126,8 +126,8 @@ def test_a_node_that_says_nothing_delays_neither_other_nodes_nor_other_work(
         silent() as node,
         exchange(tmp_path, SILENT=node.port, QUICK=port) as parts,
     ):
-        for to in ("SILENT", "SILENT", "QUICK"):  # in this order
-            parts.outbox.enqueue_send("1.2.1", "hammer", to)
+        for study, to in (("1.2.1", "SILENT"), ("1.2.2", "SILENT"), ("1.2.1", "QUICK")):
+            parts.outbox.enqueue_send(study, "hammer", to)
         with parts.database.begin() as conn:
             for study, ae in (("1.2.1", "SILENT"), ("1.2.2", "QUICK")):
                 open_question(conn, site="hammer", study_uid=study, ae=ae, now=utc_now())
@@ -161,6 +161,9 @@ class Job:
 
     def peer_of(self, job: str) -> str:
         return job
+
+    def at_once(self, peer: str) -> int:
+        return 1
 
     def do(self, job: str) -> None:
         self.done.append(job)

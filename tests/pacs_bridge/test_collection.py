@@ -15,12 +15,13 @@ import pytest
 
 from casework.access import Scope
 from casework.model import AePermission, ApplicationEntity, Site, SiteKind
-from pacs_bridge.outbound import Outcome, send_objects
 from pacs_bridge.syntaxes import TRANSFER_SYNTAXES, syntax_name
+from pacs_bridge.tally import Outcome
 from storage.part10 import BytesSource, read_file_meta
 from tests.flows.waiting import until
 from tests.pacs_bridge.collection import Sample, identity, rounds, samples
 from tests.pacs_bridge.conftest import House, open_house
+from tests.pacs_bridge.outgoing import as_us, send_made
 from tests.ports import free_port
 
 pytestmark = [
@@ -86,7 +87,7 @@ def sent(house: House, cut: list[list[Sample]]) -> list[Sent]:
     done: list[Sent] = []
     for number, batch in enumerate(cut):
         site = f"raw-{number}"
-        outcomes = send_objects(batch, us, calling=open_site(house, site))
+        outcomes = send_made(batch, us, as_us(open_site(house, site)))
         done += [Sent(s, site, o) for s, o in zip(batch, outcomes, strict=True)]
     house.archive.settle()
     return done

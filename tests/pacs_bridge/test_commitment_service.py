@@ -29,6 +29,7 @@ from pacs_bridge.whole import Message, OutgoingRequest
 from storage.casebook_tables import commitment_items
 from storage.commitments import Commitments
 from storage.performed import PerformedSteps
+from storage.promises import Promises
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.making import CT
 
@@ -128,6 +129,7 @@ def open_line(house: House, name: str) -> Line:
         archive=house.archive, index=house.index, ledger=house.ledger, own_title="LYSBRO",
         maximum_matches=10, max_object_bytes=1 << 20, meter=NoMeter(), commitments=commitments,
         performed=PerformedSteps(house.database, house.archive.clock),
+        promises=Promises(house.database, house.archive.clock),
     )  # fmt: skip
     origin = Origin(site="hammer", door=Door.DICOM, calling_ae="HAMMER_MR", association=name[-32:])
     return Line(Session(desk, WHO, origin), commitments)

@@ -11,6 +11,8 @@ from casework.commitment import Failure
 from pacs_bridge import performed, status
 from pacs_bridge.commitment import MAX_REFERENCES
 from pacs_bridge.commitment_service import REQUEST_STATUSES
+from pacs_bridge.commitment_user import REPORT_STATUSES, SAME_ASSOCIATION_S
+from pacs_bridge.compress import FORMS
 from pacs_bridge.retrieve import REFUSALS
 from pacs_bridge.retrieve_keys import LEVELS
 from pacs_bridge.service import BridgeSettings
@@ -29,6 +31,7 @@ from pacs_bridge.tally import MAX_SUB_OPERATIONS
 from pacs_bridge.tls import SUITES
 from storage.commitment_requests import MAX_OPEN
 from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from storage.promises import MOST_REFERENCES
 from storage.query import _KEPT, ANSWERED_ONLY, COLUMNS, OF_PARTS
 from storage.scheduled import MATCHED, STEP_MATCHED, STEP_TYPE_1, TYPE_1
 
@@ -94,6 +97,20 @@ def test_commitment_is_told_as_it_is(statement: str) -> None:
     assert f"{MAX_REFERENCES:,}" in text
     assert f"{MAX_OPEN} open transactions" in text
     assert {uid for uid in (COMMITMENT, COMMITMENT_INSTANCE) if uid not in text} == set()
+
+
+def test_commitment_as_user_is_told_as_it_is(statement: str) -> None:
+    text = section(statement, "2.12")
+
+    assert statuses(text) == {f"{code:04X}" for code in REPORT_STATUSES}
+    assert f"{MOST_REFERENCES:,} instances" in text
+    assert f"for {SAME_ASSOCIATION_S:.0f} seconds" in text
+
+
+def test_every_form_that_a_destination_may_prefer_is_there(statement: str) -> None:
+    listed = re.findall(r"^\| `([a-z0-9-]+)` \| ([\d.]+) \|", section(statement, "2.6"), re.M)
+
+    assert dict(listed) == FORMS
 
 
 def statuses(text: str) -> set[str]:

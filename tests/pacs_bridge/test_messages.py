@@ -25,6 +25,7 @@ from pacs_bridge.whole import Message
 from storage.archive import utc_now
 from storage.commitments import Commitments
 from storage.performed import PerformedSteps
+from storage.promises import Promises
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.wire import CT, ECHO, IMPLICIT
 
@@ -72,6 +73,7 @@ def session(house: House) -> Session:
         meter=NoMeter(),
         commitments=Commitments(house.database, utc_now),
         performed=PerformedSteps(house.database, utc_now),
+        promises=Promises(house.database, utc_now),
     )
     return Session(desk, ENTITY, ORIGIN)
 

@@ -14,12 +14,12 @@ from casework.access import Scope
 from casework.errors import Invalid, Unavailable
 from casework.model import ApplicationEntity, SiteKind
 from pacs_bridge import scu
-from pacs_bridge.outbound import StoredObject, send_objects
 from pacs_bridge.scu import Wait
 from pacs_bridge.tls import TlsFiles
 from tests.pacs_bridge.certificates import Paper, wallet
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.making import ORIGIN, ct, part10
+from tests.pacs_bridge.outgoing import as_us, send_stored
 from tests.pacs_bridge.test_mutual_tls import bind, on_tls
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
@@ -54,17 +54,28 @@ def test_study_goes_over_tls_with_our_certificate(house: House, tmp_path: Path) 
                 BytesIO(part10(ct(f"1.2.3.{n}", PixelData=bytes(200_000)))), ORIGIN
             )
         sender.archive.settle()
-        rows = sender.index.instances_of(ALL, "1.2.1")
-        objects = [StoredObject(sender.archive, row) for row in rows]
 
-        outcomes = list(
-            send_objects(objects, node(house.bridge.tls_port), calling="HAMMER_TLS", tls=ours())
-        )
+        outcomes = send_stored(sender, node(house.bridge.tls_port), as_us("HAMMER_TLS", tls=ours()))
 
     assert [o.has_arrived for o in outcomes] == [True] * 3
     house.archive.settle()
     (first, *_) = house.index.custody(ALL, "1.2.3.0")
     assert first.detail["peer"].endswith(f"sha256:{wallet().hammer.fingerprint}")
+
+
+def test_node_called_over_tls_gets_nothing_in_the_clear_without_our_certificate(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, open_house(tmp_path) as sender:
+        sender.archive.receive_part10(BytesIO(part10(ct("1.2.3.1"))), ORIGIN)
+        sender.archive.settle()
+        listening.settimeout(0.2)
+
+        (outcome,) = send_stored(sender, node(listening.getsockname()[1]), as_us("HAMMER_TLS"))
+
+        assert (outcome.status, outcome.code) == (None, "no-certificate")
+        with pytest.raises(TimeoutError):
+            listening.accept()
 
 
 def test_node_that_is_found_by_name_is_checked_by_name(house: House) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from casework.delivery import MAX_ATTEMPTS
 from casework.errors import NotFound
+from storage.destinations import Destinations
 from tests.storage.room import EVERYTHING, WORKER, open_room
 
 
@@ -113,6 +114,8 @@ def test_a_reply_that_failed_says_why_until_it_is_done(room):
 
 
 def test_workers_that_lease_at_once_take_different_jobs(room):
+    room.people.add_ae("PACS", "hammer", "10.0.0.1", 104)
+    Destinations(room.database, room.clock).set("PACS", most_at_once=8)
     made = {room.outbox.enqueue_send(f"1.2.{n}", "hammer", "PACS") for n in range(8)}
     start, taken = threading.Barrier(8), []
 
