@@ -32,6 +32,10 @@ from storage.nodes import Nodes
 from storage.objects import ObjectStore, open_mirror, open_store
 from storage.outbox import Outbox
 from storage.people import People
+from storage.prior_queue import PriorQueue
+from storage.prior_rules import PriorRules
+from storage.prior_standing import PriorStandings
+from storage.priors import Priors
 from storage.quotas import Quotas
 from storage.retention import Retention
 from storage.spool import Durability
@@ -61,6 +65,10 @@ class Parts:
     holds: Holds
     retention: Retention
     quotas: Quotas
+    priors: Priors
+    prior_rules: PriorRules
+    prior_queue: PriorQueue
+    prior_standings: PriorStandings
     clock: Callable[[], datetime]
     jump: Callable[[], Jump | None] = lambda: None  # of the machine's clock, which is not followed
 
@@ -139,6 +147,10 @@ def open_parts(
                 holds=Holds(database, clock),
                 retention=Retention(database, clock),
                 quotas=Quotas(database),
+                priors=Priors(database),
+                prior_rules=PriorRules(database, clock),
+                prior_queue=PriorQueue(database, clock),
+                prior_standings=PriorStandings(database),
                 clock=clock,
                 jump=clock.jump,
             )

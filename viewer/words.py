@@ -118,6 +118,7 @@ def permission_name(permission: AePermission) -> str:
         AePermission.WORKLIST: _("fetch the worklist"),
         AePermission.REPLY: _("be sent replies"),
         AePermission.ASK: _("be asked how much there is"),
+        AePermission.FETCH: _("be asked for earlier studies"),
     }[permission]
 
 

@@ -19,7 +19,7 @@ from storage.certificates import is_fingerprint
 from storage.forms import CODECS
 from viewer import passwords
 
-_NEED_ADDRESS = frozenset({AePermission.REPLY, AePermission.ASK})
+_NEED_ADDRESS = frozenset({AePermission.REPLY, AePermission.ASK, AePermission.FETCH})
 _ALL = ",".join(p.value for p in AePermission if p not in _NEED_ADDRESS)
 
 
