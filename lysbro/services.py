@@ -7,7 +7,7 @@ from __future__ import annotations
 from lysbro.photographs import PhotoIntake
 from lysbro.status import gather
 from lysbro.wiring import Parts
-from viewer.services import Erasing, Services, WebSettings
+from viewer.services import Erasing, Prefetching, Services, WebSettings
 
 
 def web_services(parts: Parts) -> Services:
@@ -36,6 +36,9 @@ def web_services(parts: Parts) -> Services:
         clock=parts.clock,
         photos=PhotoIntake(parts),
         erasing=Erasing(parts.erasures, parts.holds, parts.retention),
+        prefetching=Prefetching(
+            parts.priors, parts.prior_rules, parts.prior_queue, parts.prior_standings
+        ),
         status=lambda: gather(parts),
         checks={"store": parts.store.describe},
     )

@@ -21,11 +21,14 @@ from viewer import (
     health,
     i18n,
     metrics,
+    prior_rules,
+    priors,
     replies,
     words,
     worklist,
 )
 from viewer.api import cases, frames, instances, openapi, referrals, studies, vocabulary
+from viewer.api import priors as api_priors
 
 
 def blueprints() -> Sequence[Blueprint]:
@@ -40,6 +43,8 @@ def blueprints() -> Sequence[Blueprint]:
         custody.bp,
         admin.bp,
         erasure.bp,
+        priors.bp,
+        prior_rules.bp,
         capture.bp,
         health.bp,
         metrics.bp,
@@ -47,6 +52,7 @@ def blueprints() -> Sequence[Blueprint]:
         cases.bp,
         referrals.bp,
         studies.bp,
+        api_priors.bp,
         instances.bp,
         frames.bp,
         vocabulary.bp,

@@ -23,6 +23,10 @@ from storage.index import Index
 from storage.ledger import Ledger
 from storage.outbox import Outbox
 from storage.people import People
+from storage.prior_queue import PriorQueue
+from storage.prior_rules import PriorRules
+from storage.prior_standing import PriorStandings
+from storage.priors import Priors
 from storage.retention import Retention
 
 _KEY = "lysbro"
@@ -81,6 +85,16 @@ class Erasing:
 
 
 @dataclass(frozen=True)
+class Prefetching:
+    """What knows the earlier studies of cases, and what fetches them by which rules."""
+
+    priors: Priors
+    rules: PriorRules
+    queue: PriorQueue
+    standings: PriorStandings
+
+
+@dataclass(frozen=True)
 class Services:
     """The parts that the web application calls."""
 
@@ -94,6 +108,7 @@ class Services:
     clock: Callable[[], datetime]
     photos: PhotoDoor | None = None
     erasing: Erasing | None = None
+    prefetching: Prefetching | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""
@@ -115,6 +130,14 @@ def erasing() -> Erasing:
     found = services().erasing
     if found is None:
         raise Unavailable("This server erases nothing. Use the command line of another.")
+    return found
+
+
+def prefetching() -> Prefetching:
+    """Return what knows earlier studies, or raise Unavailable where it is not wired in."""
+    found = services().prefetching
+    if found is None:
+        raise Unavailable("This server knows no earlier studies. Use another.")
     return found
 
 

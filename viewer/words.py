@@ -55,6 +55,7 @@ def nav_links() -> Sequence[Link]:
         return (
             Link("/admin", _("Exchange")),
             Link("/admin/people", _("People and sites")),
+            Link("/admin/priors", _("Earlier studies")),
             Link("/admin/audit", _("Audit")),
             Link("/admin/erasure", _("Erasure")),
         )

@@ -28,6 +28,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "node": ("nodes", "node"),
     "send": ("objects", "send"),
     "commitments": ("commitments", "commitments"),
+    "prior-rule": ("priors", "prior_rule"),
+    "prior-replay": ("priors", "prior_replay"),
     "verify": ("verifying", "verify"),
     "backup": ("keeping", "backup"),
     "rebuild": ("keeping", "rebuild_"),

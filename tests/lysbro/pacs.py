@@ -21,7 +21,6 @@ from pacs_bridge.syntaxes import (
 from tests.pacs_bridge.making import CT
 
 
-
 @dataclass
 class Pacs:
     """What it has, how it behaves, and what was asked of it."""

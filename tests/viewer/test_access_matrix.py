@@ -42,6 +42,7 @@ def arguments(rule: Rule, *, case_id: str, study: str, series: str, instance: st
         "series_uid": series, "instance": instance, "sop_instance_uid": instance, "uid": instance,
         "logical_id": patient if "Patient" in rule.rule else case_id, "frame": 1, "number": 1,
         "numbers": "1", "n": 1, "version": 1, "code": "en", "filename": "x", "level": "STUDY",
+        "site": "hammer", "kind": "fetch",
     }  # fmt: skip
     values = {}
     for name in rule.arguments - set(rule.defaults or {}):
