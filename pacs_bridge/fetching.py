@@ -108,11 +108,10 @@ class Fetcher:
         """Ask for the association; raise Refused or Unavailable when it is not had.
 
         We are to be the SCP of the storage classes, and not their SCU (PS3.7 section D.3.3.4).
+        Without any, C-MOVE alone is proposed.
         """
-        proposed = [
-            Proposed(1, STUDY_ROOT_GET, (EXPLICIT_LE, IMPLICIT_LE)),
-            Proposed(3, STUDY_ROOT_MOVE, (EXPLICIT_LE, IMPLICIT_LE)),
-        ]
+        ways = {1: STUDY_ROOT_GET, 3: STUDY_ROOT_MOVE} if pairs else {3: STUDY_ROOT_MOVE}
+        proposed = [Proposed(n, way, (EXPLICIT_LE, IMPLICIT_LE)) for n, way in ways.items()]
         proposed += [Proposed(2 * n + 5, pair[0], (pair[1],)) for n, pair in enumerate(pairs)]
         user = UserInformation(
             maximum_length=_MAX_PDU,
