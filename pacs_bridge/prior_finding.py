@@ -6,17 +6,18 @@ What it answers is read, not believed: whose the studies are is judged by the ca
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from pydicom.uid import UID
+from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 
 from casework.errors import Unavailable
 from casework.identifiers import is_receivable_uid
 from casework.model import ApplicationEntity
-from casework.priors import Answered, Earlier, Person
+from casework.priors import Answered, Earlier, Person, speaks_against
 from pacs_bridge.asking import ask, number_in
 from pacs_bridge.scu import Wait, associated
 from pacs_bridge.syntaxes import EXPLICIT_LE, IMPLICIT_LE, STUDY_ROOT_FIND
@@ -24,6 +25,10 @@ from pacs_bridge.tls import TlsFiles
 from storage.folding import fold_name, normal_date, normal_time
 
 _MOST_STUDIES = 1000
+_MOST_LOOKED_INTO = 30  # studies of which the node tells too little by itself
+_SERIES_KEYS = (
+    "SeriesInstanceUID", "Modality", "BodyPartExamined", "NumberOfSeriesRelatedInstances",
+)  # fmt: skip
 _KEYS = (
     "StudyInstanceUID", "StudyDate", "StudyTime", "StudyDescription", "ModalitiesInStudy",
     "NumberOfStudyRelatedInstances", "PatientName", "PatientBirthDate", "PatientSex",
@@ -64,6 +69,13 @@ def studies_at(
                     "seems not to look at the number.",
                     code="endless",
                 )
+        looked = 0
+        for n, each in enumerate(found):
+            is_known = each.study.images is not None and each.study.modalities
+            if is_known or speaks_against(person, each.person) or looked >= _MOST_LOOKED_INTO:
+                continue
+            looked += 1
+            found[n] = replace(each, study=_looked_into(association, each.study))
     return found
 
 
@@ -85,6 +97,31 @@ def objects_at(node: ApplicationEntity, study_uid: str, *, calling: Calling) -> 
                 if is_receivable_uid(uid):
                     found[uid] = series_uid
     return found
+
+
+def _looked_into(association: Association, study: Earlier) -> Earlier:
+    """Return a study with what its series tell, where the node tells too little of the study.
+
+    Number of Study Related Instances and Modalities in Study are optional (PS3.4 table C.6-5).
+    """
+    own = {"StudyInstanceUID": study.study_uid}
+    asked = own | dict.fromkeys(_SERIES_KEYS, "")
+    modalities, parts, images = set(study.modalities), set[str](), 0
+    for series in list(ask(association, "SERIES", asked)):
+        modalities |= {_text(series, "Modality")} - {""}
+        parts |= {_text(series, "BodyPartExamined")} - {""}
+        count = number_in(series, "NumberOfSeriesRelatedInstances")
+        if count is None:
+            uid = _text(series, "SeriesInstanceUID")
+            keys = own | {"SeriesInstanceUID": uid, "SOPInstanceUID": ""}
+            count = sum(1 for _ in ask(association, "IMAGE", keys))
+        images += count
+    return replace(
+        study,
+        modalities=frozenset(modalities),
+        body_part=" ".join(sorted(parts)),
+        images=study.images or images or None,
+    )
 
 
 def _answered(study_uid: str, keys: Mapping[str, Any], *, own_issuer: str) -> Answered:

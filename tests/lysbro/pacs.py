@@ -30,6 +30,8 @@ class Pacs:
     overstated: int = 0  # images that it tells of and does not have
     ignores_number: bool = False
     stops_after: int = 1 << 30  # objects of one retrieve, then it breaks off
+    breaks_get: bool = False  # it does so by C-GET alone
+    tells_little: bool = False  # of a study neither how many images it has nor of what kind
     silence: threading.Event | None = None  # it answers nothing until this is set
     port: int = 0
     asked: list[Dataset] = field(default_factory=list)
@@ -58,7 +60,7 @@ class Pacs:
                 if element.keyword in first:
                     answer[element.tag] = first[element.tag]
             answer[tag] = first[tag]
-            if level == "STUDY":
+            if level == "STUDY" and not self.tells_little:
                 count = sum(str(each.StudyInstanceUID) == uid for each in self.objects)
                 answer.NumberOfStudyRelatedInstances = count + self.overstated
                 answer.ModalitiesInStudy = first.Modality
@@ -76,7 +78,7 @@ class Pacs:
 
     def get(self, event: evt.Event) -> Iterator[Any]:
         self.ways.append("get")
-        yield from self._sent(event)
+        yield from self._sent(event, breaks=True)
 
     def move(self, event: evt.Event) -> Iterator[Any]:
         self.ways.append("move")
@@ -84,13 +86,13 @@ class Pacs:
             yield None, None
             return
         yield "127.0.0.1", self.destination
-        yield from self._sent(event)
+        yield from self._sent(event, breaks=not self.breaks_get)
 
-    def _sent(self, event: evt.Event) -> Iterator[Any]:
+    def _sent(self, event: evt.Event, *, breaks: object) -> Iterator[Any]:
         found = [each for each in self.objects if self._matches(each, event.identifier)]
         yield len(found)
         for number, each in enumerate(found):
-            if number >= self.stops_after:
+            if breaks and number >= self.stops_after:
                 event.assoc.abort()
                 return
             self.given.append(str(each.SOPInstanceUID))

@@ -80,6 +80,7 @@ def know(parts: Parts, pacs: Pacs, *, site: str = "hammer", rule: PriorRule = RU
 
 def work(parts: Parts, *, later_s: float = 0) -> int:
     """Do what is due at a time; return how many jobs that were."""
+
     def later() -> datetime:
         return parts.clock() + timedelta(seconds=later_s)
 
@@ -109,9 +110,7 @@ def case_count(parts: Parts) -> int:
 
 
 # pynetdicom names itself as the originator of a C-MOVE: it is believed while it is moving
-@pytest.mark.parametrize(
-    ("offers", "door"), [(("get", "move"), "prior"), (("move",), "dicom")]
-)
+@pytest.mark.parametrize(("offers", "door"), [(("get", "move"), "prior"), (("move",), "dicom")])
 def test_an_earlier_study_is_fetched_and_is_no_case(office: Office, offers, door) -> None:
     parts, port = office
     prior, knee = study("1.2.7"), study("1.2.8", StudyDescription="CT kne", StudyDate="20240101")
@@ -223,8 +222,8 @@ def test_after_a_break_only_what_is_missing_is_fetched(office: Office) -> None:
 
 
 def test_a_worker_that_dies_in_the_middle_is_followed_by_another(office: Office) -> None:
-    parts, port = office
-    with serving(study("1.2.7", 4), destination=port, stops_after=2) as pacs:
+    parts, _ = office
+    with serving(study("1.2.7", 4), offers=("get",), stops_after=2) as pacs:
         know(parts, pacs)
         case = arrive(parts)
 
@@ -250,6 +249,34 @@ def test_a_worker_that_dies_in_the_middle_is_followed_by_another(office: Office)
         assert work(parts) == 0  # the lease is still its
         assert work(parts, later_s=181) == 1
     assert listed(parts, case) == [("1.2.7", 4, "complete")]
+
+
+def test_a_node_that_breaks_c_get_off_is_asked_to_move_the_rest(office: Office) -> None:
+    parts, port = office
+    with serving(study("1.2.7", 5), destination=port, breaks_get=True, stops_after=2) as pacs:
+        know(parts, pacs)
+        case = arrive(parts)
+        work(parts)
+    assert pacs.ways == ["get", "move"]
+    assert sorted(pacs.given) == [f"1.2.7.1.{n}" for n in range(1, 6)]  # each of them once
+    assert listed(parts, case) == [("1.2.7", 5, "complete")]
+    assert case_count(parts) == 1
+
+
+def test_a_node_that_tells_too_little_of_its_studies_is_asked_for_their_series(
+    office: Office,
+) -> None:
+    parts, port = office
+    head = study("1.2.7", 3, StudyDescription="", BodyPartExamined="HEAD")
+    with serving([*head, *study("1.2.8")], destination=port, tells_little=True) as pacs:
+        know(parts, pacs, rule=replace(RULE, most_images=3))
+        case = arrive(parts, BodyPartExamined="HEAD", StudyDescription="")
+        work(parts)
+    told = [
+        (each.study_uid, each.images, each.modalities) for each in standing(parts, case).studies
+    ]
+    assert told == [("1.2.7", 3, ("CT",)), ("1.2.8", 2, ("CT",))]
+    assert [uid for uid, *_ in listed(parts, case)] == ["1.2.7"]
 
 
 def test_a_silent_node_is_asked_again(office: Office) -> None:
