@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -101,9 +102,13 @@ class Pacs:
 
 @contextmanager
 def serving(
-    objects: Sequence[Dataset], *, offers: Sequence[str] = ("get", "move"), **told: Any
+    objects: Sequence[Dataset],
+    *,
+    offers: Sequence[str] = ("get", "move"),
+    secure: ssl.SSLContext | None = None,
+    **told: Any,
 ) -> Iterator[Pacs]:
-    """Run a PACS with these objects."""
+    """Run a PACS with these objects, over TLS when a context is given."""
     pacs = Pacs(list(objects), **told)
     for each in pacs.objects:
         if not hasattr(each, "file_meta"):
@@ -119,6 +124,7 @@ def serving(
     server = entity.start_server(
         ("127.0.0.1", 0),
         block=False,
+        ssl_context=secure,
         evt_handlers=[
             (evt.EVT_C_FIND, pacs.find),
             (evt.EVT_C_GET, pacs.get),

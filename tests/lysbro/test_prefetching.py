@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
 import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ from lysbro.wiring import Parts, open_parts
 from pacs_bridge.scu import Wait
 from storage.prior_standing import AskedNode
 from tests.lysbro.pacs import Pacs, serving
+from tests.pacs_bridge.certificates import wallet
 from tests.pacs_bridge.making import ct, part10
 
 pytestmark = pytest.mark.slow
@@ -391,6 +393,31 @@ def test_a_node_of_another_site_is_asked_only_for_a_number_that_is_known_there(
     assert [uid for uid, *_ in listed(parts, known)] == ["1.2.7"]
     assert listed(parts, known, WARD) == []
     assert listed(parts, local) == []
+
+
+@pytest.mark.peers
+def test_a_node_that_is_tls_only_is_asked_and_fetched_from_over_tls(office: Office) -> None:
+    parts, _ = office
+    paper = wallet().hammer
+    secure = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=wallet().authority.cert)
+    secure.verify_mode = ssl.CERT_REQUIRED
+    secure.load_cert_chain(wallet().server.cert, wallet().server.key)
+    with serving(study("1.2.7"), offers=("get",), secure=secure) as pacs:
+        know(parts, pacs, tls_only=True)
+        case = arrive(parts)
+        work(parts)
+        told = standing(parts, case)
+        assert told.state == "queued"
+        assert "called over TLS only, and we have no certificate" in told.error
+        settings = parts.settings.model_copy(
+            update={
+                "dicom_tls_cert": paper.cert,
+                "dicom_tls_key": paper.key,
+                "dicom_tls_ca": wallet().authority.cert,
+            }
+        )
+        work(replace(parts, settings=settings), later_s=6)
+    assert listed(parts, case) == [("1.2.7", 2, "complete")]
 
 
 def test_a_node_that_may_not_be_asked_any_more_is_told_of(office: Office) -> None:
