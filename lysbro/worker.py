@@ -51,7 +51,7 @@ def chores(parts: Parts) -> tuple[Loop, ...]:
         packing(parts, turns=turns),
         Chore("presume", presume),
         Errands("ask", Asker(parts, lease_s=lease_s)),
-        Errands[PriorJob]("prefetch", Prefetcher(parts)),
+        Errands[PriorJob]("prefetch", Prefetcher(parts, lease_s=lease_s)),
         Chore("back up", Backer(parts, turns).run_once, _SELDOM_S),
         Chore("keep", Keeper(parts).run_once, _SELDOM_S),
         Chore("erase", Finisher(parts).run_once),
