@@ -17,6 +17,7 @@ class Door(StrEnum):
     STOW = "stow"
     IMPORT = "import"
     REPLY = "reply"
+    PRIOR = "prior"  # fetched from a site's node, which was asked for earlier studies
 
 
 class CustodyEvent(StrEnum):

@@ -69,6 +69,7 @@ class AePermission(StrEnum):
     WORKLIST = "worklist"
     REPLY = "reply"
     ASK = "ask"  # we may ask it by C-FIND how much there is of a study
+    FETCH = "fetch"  # we may ask it for a patient's earlier studies, and fetch them
 
 
 @dataclass(frozen=True)

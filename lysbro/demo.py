@@ -106,7 +106,8 @@ def _register(parts: Parts) -> None:
     for site in SITES:
         parts.people.add_site(site)
     for title, slug in NODES:
-        allowed = frozenset(AePermission) - {AePermission.REPLY, AePermission.ASK}
+        called = {AePermission.REPLY, AePermission.ASK, AePermission.FETCH}  # with an address
+        allowed = frozenset(AePermission) - called
         parts.people.add_ae(title, site=slug, host="", port=0, permissions=allowed, tls_only=False)
     hashed = passwords.hash_password(PASSWORD)
     for email, slug, role, name, _ in ACCOUNTS:

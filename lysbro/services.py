@@ -9,7 +9,7 @@ from lysbro.photographs import PhotoIntake
 from lysbro.status import gather
 from lysbro.wiring import Parts
 from storage.remade import CACHE
-from viewer.services import Erasing, Outgoing, Services, WebSettings
+from viewer.services import Erasing, Outgoing, Prefetching, Services, WebSettings
 
 
 def web_services(parts: Parts) -> Services:
@@ -52,6 +52,9 @@ def web_services(parts: Parts) -> Services:
         orders=parts.orders,
         hl7_inbox=parts.hl7_inbox,
         replay_hl7=lambda message_id: replay(parts, message_id),
+        prefetching=Prefetching(
+            parts.priors, parts.prior_rules, parts.prior_queue, parts.prior_standings
+        ),
         status=lambda: gather(parts),
         checks={"store": parts.store.describe},
     )

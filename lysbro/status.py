@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from lysbro.mirroring import mirror_in_words, mirror_of
+from lysbro.status_priors import priors_in_words, priors_of
 from lysbro.status_quotas import of_quota, quota_of, quota_warnings
 from lysbro.wiring import Parts
 from storage import pack_checks
@@ -74,6 +75,7 @@ def gather(parts: Parts) -> dict[str, Any]:
             for each in parts.destinations.waiting()
         ],
         "promises": dict(parts.promises.counts()),
+        "priors": priors_of(parts),
         "dead_letters": [
             {
                 "kind": d.kind,
@@ -206,6 +208,7 @@ def in_words(told: dict[str, Any]) -> str:
             f"dead        {letter['kind']} {letter['id']} to {letter['to']} "
             f"after {letter['attempts']} attempts: {letter['reason']}"
         )
+    lines += priors_in_words(told["priors"])
     for site in told["sites"]:
         lines.append(
             f"site        {site['slug']} ({site['kind']}), "

@@ -35,6 +35,10 @@ from storage.objects import ObjectStore, open_mirror, open_store
 from storage.orders import Orders
 from storage.outbox import Outbox
 from storage.people import People
+from storage.prior_queue import PriorQueue
+from storage.prior_rules import PriorRules
+from storage.prior_standing import PriorStandings
+from storage.priors import Priors
 from storage.promises import Promises
 from storage.quotas import Quotas
 from storage.retention import Retention
@@ -73,6 +77,10 @@ class Parts:
     destinations: Destinations
     promises: Promises
     routing: Routing
+    priors: Priors
+    prior_rules: PriorRules
+    prior_queue: PriorQueue
+    prior_standings: PriorStandings
     clock: Callable[[], datetime]
     jump: Callable[[], Jump | None] = lambda: None  # of the machine's clock, which is not followed
 
@@ -157,6 +165,10 @@ def open_parts(
                 destinations=Destinations(database, clock),
                 promises=Promises(database, clock),
                 routing=Routing(database, clock, settings.timezone),
+                priors=Priors(database),
+                prior_rules=PriorRules(database, clock),
+                prior_queue=PriorQueue(database, clock),
+                prior_standings=PriorStandings(database),
                 clock=clock,
                 jump=clock.jump,
             )

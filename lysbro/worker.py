@@ -1,6 +1,6 @@
 """The worker process: packs what is quiet, answers for what is kept, judges how complete studies
-are and asks their senders, delivers replies, routes and sends studies, asks for commitments, backs
-the casebook up, erases what is to go, verifies packs.
+are and asks their senders, fetches earlier studies, delivers replies, routes and sends studies,
+asks for commitments, backs the casebook up, erases what is to go, verifies packs.
 
 Each kind of work goes on by itself, so that none waits for another.
 """
@@ -18,11 +18,13 @@ from lysbro.delivering import Deliverer
 from lysbro.erasing import Finisher, Keeper
 from lysbro.mirroring import mirroring
 from lysbro.pacing import Chore, Errands, Loop
+from lysbro.prefetching import Prefetcher
 from lysbro.promising import Promiser
 from lysbro.sending import Sender
 from lysbro.wiring import Parts
 from storage.merge import MergeRule
 from storage.mover import Mover
+from storage.prior_queue import PriorJob
 from storage.recompressor import RecompressionRule
 from storage.scrub import Scrubber
 from storage.turns import Turns
@@ -54,6 +56,7 @@ def chores(parts: Parts) -> tuple[Loop, ...]:
         packing(parts, turns=turns),
         Chore("presume", presume),
         Errands("ask", Asker(parts, lease_s=lease_s)),
+        Errands[PriorJob]("prefetch", Prefetcher(parts, lease_s=lease_s)),
         Chore("back up", Backer(parts, turns).run_once, _SELDOM_S),
         Chore("keep", Keeper(parts).run_once, _SELDOM_S),
         Chore("erase", Finisher(parts).run_once),

@@ -41,10 +41,10 @@ def instances_at(
     with associated(node, contexts, calling=calling, wait=wait, tls=tls) as association:
         study = {"StudyInstanceUID": study_uid}
         asked = {**study, "NumberOfStudyRelatedInstances": ""}
-        found = [keys for keys in _ask(association, "STUDY", asked) if _is_of(keys, study_uid)]
+        found = [keys for keys in ask(association, "STUDY", asked) if _is_of(keys, study_uid)]
         if not found:
             raise NotFound(f"{node.title} does not know the study.", code="no-such-study")
-        count = _number(found[0], "NumberOfStudyRelatedInstances")
+        count = number_in(found[0], "NumberOfStudyRelatedInstances")
         return count if count is not None else _counted(association, study)
 
 
@@ -52,18 +52,22 @@ def _counted(association: Association, study: _Keys) -> int:
     """Return the sum over a study's series, each by its number or by its instances."""
     asked = {**study, "SeriesInstanceUID": "", "NumberOfSeriesRelatedInstances": ""}
     in_all = 0
-    for series in list(_ask(association, "SERIES", asked)):
-        count = _number(series, "NumberOfSeriesRelatedInstances")
+    for series in list(ask(association, "SERIES", asked)):
+        count = number_in(series, "NumberOfSeriesRelatedInstances")
         if count is None:
             uid = {"SeriesInstanceUID": series.get("SeriesInstanceUID", ""), "SOPInstanceUID": ""}
-            count = sum(1 for _ in _ask(association, "IMAGE", {**study, **uid}))
+            count = sum(1 for _ in ask(association, "IMAGE", {**study, **uid}))
         in_all += count
     if not in_all:
         raise Unavailable("The node names a study without any instance.", code="not-answered")
     return in_all
 
 
-def _ask(association: Association, level: str, keys: _Keys) -> Iterator[dict[str, Any]]:
+def ask(association: Association, level: str, keys: _Keys) -> Iterator[dict[str, Any]]:
+    """Put one question of a level (study root) and give the keys of each answer.
+
+    Raises Unavailable when an answer cannot be read, or they have no end.
+    """
     context = next(c for c in association.accepted_contexts if c.abstract_syntax == STUDY_ROOT_FIND)
     syntax = str(context.transfer_syntax[0])
     identifier = write_identifier(
@@ -87,6 +91,7 @@ def _is_of(keys: _Keys, study_uid: str) -> bool:
     return str(keys.get("StudyInstanceUID", "")) == study_uid
 
 
-def _number(keys: _Keys, keyword: str) -> int | None:
+def number_in(keys: _Keys, keyword: str) -> int | None:
+    """Return a count that an answer tells, or None."""
     text = str(keys.get(keyword, "")).strip()
     return int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 1 << 31 else None

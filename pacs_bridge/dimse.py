@@ -23,6 +23,7 @@ C_CANCEL_RQ = 0x0FFF
 N_EVENT_REPORT_RQ, N_EVENT_REPORT_RSP = 0x0100, 0x8100
 N_ACTION_RQ, N_ACTION_RSP = 0x0130, 0x8130
 NO_DATASET = 0x0101
+_LOW = 2  # Priority (0000,0700)
 
 MAX_ELEMENTS = 128
 
@@ -105,6 +106,11 @@ class Command:
     def destination(self) -> str:
         """Return Move Destination (0000,0600), empty when there is none."""
         return _uid(self.elements.get(_DESTINATION, b""))
+
+    @property
+    def originator(self) -> str:
+        """Return Move Originator Application Entity Title (0000,1030), empty without a C-MOVE."""
+        return _uid(self.elements.get(_ORIGINATOR_TITLE, b""))
 
     @property
     def priority(self) -> int:
@@ -283,6 +289,23 @@ def write_find_request(message_id: int, sop_class_uid: str) -> bytes:
             _DATASET_TYPE: _us(0x0001),
         }
     )
+
+
+def write_retrieve_request(message_id: int, sop_class_uid: str, *, destination: str = "") -> bytes:
+    """Return the command set of a C-MOVE to a destination, or of a C-GET without one.
+
+    Both of low priority (PS3.7 sections 9.3.3.1 and 9.3.4.1): the peer's own readers come first.
+    """
+    elements = {
+        _AFFECTED_CLASS: _even(sop_class_uid.encode("ascii"), b"\0"),
+        _FIELD: _us(C_MOVE_RQ if destination else C_GET_RQ),
+        _MESSAGE_ID: _us(message_id),
+        _PRIORITY: _us(_LOW),
+        _DATASET_TYPE: _us(0x0001),
+    }
+    if destination:
+        elements[_DESTINATION] = _even(destination.encode("ascii"), b" ")
+    return write_elements(elements)
 
 
 def write_elements(elements: Mapping[int, bytes]) -> bytes:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import structlog
 
-from casework.custody import Origin
+from casework.custody import Door, Origin
 from casework.errors import LysbroError
 from casework.model import Actor, ApplicationEntity
 from pacs_bridge import dimse, query, status
@@ -80,7 +81,10 @@ class Session:
         """Return what takes the data set of a message, before its first byte has come."""
         is_of_context = context.scu and command.affected_class == context.abstract_syntax
         if command.field == dimse.C_STORE_RQ and is_of_context:
-            return StoreSink(self._desk, self._origin, context, command)
+            origin = self._origin
+            if command.originator == self._desk.own_title:  # part of a C-MOVE that we asked for
+                origin = replace(origin, door=Door.PRIOR)
+            return StoreSink(self._desk, origin, context, command)
         if command.field in _COMMITTING and context.abstract_syntax == COMMITMENT:
             return MemorySink(MAX_REQUEST_BYTES)
         if command.field in (dimse.N_CREATE_RQ, dimse.N_SET_RQ):

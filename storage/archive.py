@@ -22,6 +22,7 @@ from storage.express import Express, remove_stale
 from storage.fallback import FallbackStore
 from storage.frame_cache import CacheFigures
 from storage.frame_reader import Frame, FrameReader
+from storage.header import Header
 from storage.index_process import IndexProcess
 from storage.indexer import Indexer
 from storage.intake import Intake
@@ -194,10 +195,12 @@ class Archive:
         sop_instance_uid: str,
         transfer_syntax_uid: str,
         is_promised: bool = False,
+        require: Callable[[Header], None] | None = None,
     ) -> Intake:
         """Begin to take one object in; raises NoRoom before anything is read when there is none.
 
-        What is promised already is taken past its site's quota.
+        What is promised already is taken past its site's quota. `require` sees the header of an
+        object that is whole, before it is kept, and raises when it is not wanted.
         """
         if not self._is_started:
             raise Unavailable("The archive takes nothing in: it is not started.", code="closing")
@@ -215,6 +218,7 @@ class Archive:
             walk_limits=self.walk_limits,
             acknowledged=self._acknowledged,
             keep=None if self._express is None else self._express.keep,
+            require=require,
         )
 
     def receive(

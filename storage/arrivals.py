@@ -24,9 +24,11 @@ from storage.erasure_tables import erased_cases
 from storage.ledger import append_entry
 from storage.levels import issuer_of, patient_values, text_of
 from storage.order_links import INDEX_ID, case_values, note_case, order_of_study
+from storage.prior_asking import ask_for_priors
+from storage.prior_marks import came_as_prior, is_prior
 from storage.tables import series, studies
 
-_DOORS_OF_MACHINES = frozenset({Door.DICOM, Door.STOW, Door.IMPORT})
+_DOORS_OF_MACHINES = frozenset({Door.DICOM, Door.STOW, Door.IMPORT, Door.PRIOR})
 _SITES_THAT_ASK = frozenset({SiteKind.HOSPITAL.value, SiteKind.GP.value})
 _NOT_READ = frozenset({"SR", "PR", "KO", "DOC", "REG", "AU", "PLAN"})
 PHOTOGRAPHS = frozenset({"XC", "DMS"})  # PS3.3 C.7.3.1.1.1: external camera, dermoscopy
@@ -61,6 +63,8 @@ def arrived(
         if row.report_version > 0 and door is not Door.REPLY and not row.changed_since_report:
             _mark_changed(conn, row.id)
         return
+    if came_as_prior(conn, site=site, study_uid=study_uid, door=door, received_at=received_at):
+        return
     if door not in _DOORS_OF_MACHINES:
         return
     kind = conn.execute(select(sites.c.kind).where(sites.c.slug == site)).scalar_one_or_none()
@@ -71,6 +75,41 @@ def arrived(
             conn, site, study_uid, specialty=specialty, attributes=attributes, at=received_at
         )
         _link(conn, study_pk=study_pk, case_id=case_id)
+        ask_for_priors(conn, case_id=case_id, now=received_at)
+
+
+def sent_again(
+    conn: Connection,
+    *,
+    site: str,
+    study_uid: str,
+    attributes: Mapping[str, Any],
+    door: Door,
+    received_at: datetime,
+) -> None:
+    """Hear of a study of which objects came that are here already: the same bytes again.
+
+    That changes nothing, but for a study that was fetched as an earlier one: by sending it without
+    being asked its site wants it read, and it becomes a case as any other.
+    """
+    if door not in _DOORS_OF_MACHINES or not is_prior(conn, site=site, study_uid=study_uid):
+        return
+    study_pk = conn.execute(
+        select(studies.c.pk).where(
+            studies.c.site == site, studies.c.study_uid == study_uid, studies.c.case_id.is_(None)
+        )
+    ).scalar()
+    if study_pk is not None:
+        arrived(
+            conn,
+            site=site,
+            study_uid=study_uid,
+            study_pk=study_pk,
+            new_study=False,
+            attributes=attributes,
+            door=door,
+            received_at=received_at,
+        )
 
 
 def _make_case(

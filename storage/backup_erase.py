@@ -119,6 +119,8 @@ class _Filter:
         self._cases = {case_id for stone in stones for case_id in stone.case_ids}
         self._jobs = {row["id"] for row in reader.rows("jobs") if self._job(row)}
         self._orders = {row["id"] for row in reader.rows("orders") if self._order(row)}
+        asked = reader.rows("prior_questions")
+        self._questions = {row["id"] for row in asked if self._case(row)}
         self._goes: Mapping[str, Callable[[_Row], bool]] = {
             "cases": lambda row: row["id"] in self._cases,
             "case_studies": lambda row: self._case(row) or self._study(row),
@@ -130,12 +132,15 @@ class _Filter:
             "jobs": lambda row: row["id"] in self._jobs,
             "sent_instances": lambda row: row["job_id"] in self._jobs,
             "promises": lambda row: row["job_id"] in self._jobs,
-            "lesions": self._lesion,
+            "lesions": self._person,
             "orders": lambda row: row["id"] in self._orders,
             "order_steps": lambda row: row["order_id"] in self._orders,
             "order_stations": lambda row: row["order_id"] in self._orders,
             "completeness_evidence": self._study,
             "sender_questions": self._study,
+            "prior_questions": self._case,
+            "prior_answers": lambda row: row["question_id"] in self._questions or self._study(row),
+            "prior_fetches": lambda row: self._study(row) or self._person(row),
             "performed_steps": self._step,
             "studies": self._study,
             "packs": self._study,
@@ -164,12 +169,12 @@ class _Filter:
     def _job(self, row: _Row) -> bool:
         return self._case(row) or (row["kind"] == "send" and self._study(row))
 
-    def _lesion(self, row: _Row) -> bool:
+    def _person(self, row: _Row) -> bool:
         key = row["site"], row["patient_issuer"], row["patient_id"]
         return any(stone.has_patient(*key) for stone in self._stones)
 
     def _order(self, row: _Row) -> bool:
-        return self._study(row) or self._lesion(row)
+        return self._study(row) or self._person(row)
 
     def _step(self, row: _Row) -> bool:
         uids = row["study_uids"]

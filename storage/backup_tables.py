@@ -10,6 +10,7 @@ from sqlalchemy import Table
 from storage import casebook_tables as book
 from storage import erasure_tables as erasure
 from storage import order_tables as ordering
+from storage import prior_tables as prior
 from storage import tables as index
 
 WHOLE: tuple[Table, ...] = (
@@ -49,6 +50,10 @@ WHOLE: tuple[Table, ...] = (
     erasure.legal_holds,
     erasure.retention_rules,
     index.recompressions,
+    prior.prior_rules,
+    prior.prior_questions,
+    prior.prior_answers,
+    prior.prior_fetches,
 )
 """Backed up as they are, and put back in this order: what is referred to comes first."""
 

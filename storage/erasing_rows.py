@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, delete, select, tuple_, union
+from sqlalchemy import Connection, delete, select, tuple_
 
 from casework.erasure import Tombstone
 from storage.casebook_tables import (
@@ -36,6 +36,7 @@ from storage.hierarchy import recount
 from storage.holds import PatientKey
 from storage.order_erasing import forget_orders, forget_orders_of
 from storage.order_tables import orders
+from storage.prior_tables import prior_answers, prior_fetches, prior_questions
 from storage.tables import (
     completeness_evidence,
     copies,
@@ -118,7 +119,9 @@ def remove_objects(conn: Connection, objects: Sequence[Doomed], within: Sequence
 def forget_studies(conn: Connection, keys: Sequence[StudyKey]) -> None:
     """Delete what was said of studies, and their places in queues and in cases that stay."""
     for some in chunks(keys):
-        for table in (completeness_evidence, sender_questions, case_studies):
+        for table in (
+            completeness_evidence, sender_questions, case_studies, prior_answers, prior_fetches,
+        ):  # fmt: skip
             conn.execute(delete(table).where(tuple_(table.c.site, table.c.study_uid).in_(some)))
         sending = select(jobs.c.id).where(
             tuple_(jobs.c.site, jobs.c.study_uid).in_(some), jobs.c.kind == "send"
@@ -144,7 +147,7 @@ def forget_studies(conn: Connection, keys: Sequence[StudyKey]) -> None:
 def forget_patients(
     conn: Connection, keys: Sequence[PatientKey], *, lesions_of: Sequence[PatientKey]
 ) -> None:
-    """Delete patients of whom no study is left, and the lesions of those of whom nothing stays."""
+    """Delete patients of whom no study is left; of whom nothing stays, lesions and fetches too."""
     for key in keys:
         used = select(studies.c.pk).where(studies.c.patient_pk == patients.c.pk).exists()
         conn.execute(
@@ -154,8 +157,9 @@ def forget_patients(
         )
     forget_orders_of(conn, lesions_of)
     for key in lesions_of:
-        name = tuple_(lesions.c.site, lesions.c.patient_issuer, lesions.c.patient_id)
-        conn.execute(delete(lesions).where(name == key))
+        for table in (lesions, prior_fetches):
+            name = tuple_(table.c.site, table.c.patient_issuer, table.c.patient_id)
+            conn.execute(delete(table).where(name == key))
 
 
 def remove_cases(conn: Connection, ids: Sequence[str]) -> None:
@@ -163,8 +167,12 @@ def remove_cases(conn: Connection, ids: Sequence[str]) -> None:
     for some in chunks(sorted(ids)):
         of_case = select(jobs.c.id).where(jobs.c.case_id.in_(some))
         _remove_jobs(conn, list(conn.execute(of_case).scalars()))
+        asked = select(prior_questions.c.id).where(prior_questions.c.case_id.in_(some))
+        questions = asked.scalar_subquery()
+        conn.execute(delete(prior_answers).where(prior_answers.c.question_id.in_(questions)))
         for table in (
             messages, reports, captures, case_studies, workitems, workitem_subscriptions,
+            prior_questions,
         ):  # fmt: skip
             conn.execute(delete(table).where(table.c.case_id.in_(some)))
         conn.execute(delete(cases).where(cases.c.id.in_(some)))
@@ -188,7 +196,10 @@ def reapply(conn: Connection, stone: Tombstone, *, is_older: bool) -> None:
     if not is_older:
         return
     named: set[StudyKey] = set()
-    for table in (case_studies, completeness_evidence, sender_questions, jobs, packs, orders):
+    for table in (
+        case_studies, completeness_evidence, sender_questions, jobs, packs, orders, prior_answers,
+        prior_fetches,
+    ):  # fmt: skip
         rows = conn.execute(
             select(table.c.site, table.c.study_uid).where(table.c.site.in_(stone.sites)).distinct()
         )
@@ -198,12 +209,12 @@ def reapply(conn: Connection, stone: Tombstone, *, is_older: bool) -> None:
     forget_studies(conn, sorted(named))
     for keys in chunks(sorted(named)):
         conn.execute(delete(packs).where(tuple_(packs.c.site, packs.c.study_uid).in_(keys)))
-    name = (lesions.c.site, lesions.c.patient_issuer, lesions.c.patient_id)
-    ordered = (orders.c.site, orders.c.patient_issuer, orders.c.patient_id)
-    rows = conn.execute(union(select(*name), select(*ordered)))
-    people = [tuple(row) for row in rows]
+    people: set[tuple[str, ...]] = set()
+    for table in (lesions, orders, prior_fetches):
+        name = (table.c.site, table.c.patient_issuer, table.c.patient_id)
+        people |= {tuple(row) for row in conn.execute(select(*name).distinct())}
     forget_patients(
-        conn, (), lesions_of=[(s, i, n) for s, i, n in people if stone.has_patient(s, i, n)]
+        conn, (), lesions_of=[(s, i, n) for s, i, n in sorted(people) if stone.has_patient(s, i, n)]
     )
 
 

@@ -34,7 +34,7 @@ _ADMIT_AGAIN_BYTES = 64 << 20
 class Intake:
     """Takes one object in. Leaving the `with` block without `commit` leaves nothing behind."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is, and whom it asks
         self,
         spool: Spool,
         origin: Origin,
@@ -45,6 +45,7 @@ class Intake:
         walk_limits: WalkLimits,
         acknowledged: Callable[[SpoolRecord], None],
         keep: Callable[[SpoolRecord], None] | None = None,
+        require: Callable[[Header], None] | None = None,
     ) -> None:
         for name, uid in (
             ("SOP Class UID", sop_class_uid),
@@ -65,6 +66,7 @@ class Intake:
         self._walk_limits = walk_limits
         self._acknowledged = acknowledged
         self._keep = keep
+        self._require = require
         self._meta = build_file_meta(
             sop_class_uid=sop_class_uid,
             sop_instance_uid=sop_instance_uid,
@@ -192,6 +194,8 @@ class Intake:
         check_identity(
             header, sop_class_uid=self._sop_class_uid, sop_instance_uid=self._sop_instance_uid
         )
+        if self._require is not None:
+            self._require(header)
         return header
 
     def _write_header(self, header: Header, received_at: datetime) -> SpoolRecord:

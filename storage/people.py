@@ -102,7 +102,7 @@ class People(SignIn, Certificates):
             raise Invalid(
                 f"{title} needs a host and a port to be sent replies.", code="address-missing"
             )
-        if AePermission.ASK in permissions and not (host and port):
+        if permissions & {AePermission.ASK, AePermission.FETCH} and not (host and port):
             raise Invalid(f"{title} needs a host and a port to be asked.", code="address-missing")
         values = {
             "site": site,

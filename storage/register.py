@@ -17,9 +17,9 @@ import structlog
 from sqlalchemy import Connection, select
 
 from casework.completeness import Evidence, EvidenceKind
-from casework.custody import CustodyEvent
+from casework.custody import CustodyEvent, Door
 from storage import custodian
-from storage.arrivals import arrived
+from storage.arrivals import arrived, sent_again
 from storage.completeness import keep_evidence
 from storage.database import chunks, insert_if_absent, take_turns
 from storage.hierarchy import Arrival, Place, place, recount
@@ -69,6 +69,7 @@ def register(conn: Connection, batch: Sequence[SpoolRecord]) -> None:
         _insert(conn, [decision for decision in kept if decision.state == QUARANTINED])
         known = _known(conn, batch)
     _note_custody(conn, kept, known)
+    _tell_of_repeats(conn, decisions)
     places = [decision.place for decision in decisions if decision.place is not None]
     if places:
         recount(conn, {stand.series_pk for stand in places})
@@ -257,6 +258,24 @@ def _tell_casebook(conn: Connection, decisions: Sequence[_Decision]) -> None:
             received_at=record.received_at,
         )
         known.add(stand.study_pk)
+
+
+def _tell_of_repeats(conn: Connection, decisions: Sequence[_Decision]) -> None:
+    """Tell the casebook once of each study of which the same bytes came again."""
+    told: dict[tuple[str, str, Door], SpoolRecord] = {}
+    for decision in decisions:
+        if not decision.state:
+            record = decision.record
+            told[record.origin.site, record.header.study_uid, record.origin.door] = record
+    for (site, study_uid, door), record in told.items():
+        sent_again(
+            conn,
+            site=site,
+            study_uid=study_uid,
+            attributes=record.header.attributes,
+            door=door,
+            received_at=record.received_at,
+        )
 
 
 def _note_counts(conn: Connection, decisions: Sequence[_Decision]) -> None:

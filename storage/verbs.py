@@ -13,6 +13,7 @@ from casework.lifecycle import HELD, Event
 from casework.model import Actor, Case, CaseState, Specialty
 from storage.casebook_tables import captures, cases
 from storage.cases import studies_of_case
+from storage.prior_asking import ask_for_priors
 from storage.steps import Change, Step, Steps, following, say
 
 _NO_HOLDER: Mapping[str, Any] = {"holder_id": "", "holder_name": "", "claimed_at": None}
@@ -36,6 +37,7 @@ class Verbs(Steps):
                     "Add at least one photograph before you send the case.", code="photo-missing"
                 )
             due_at = clocks.due_at(step.now, case.priority, case.specialty)
+            ask_for_priors(step.conn, case_id=case.id, now=step.now)
             return Change(state, {"submitted_at": step.now, "due_at": due_at})
 
         return self._take(actor, case_id, Event.SUBMIT, decide)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from datetime import date, datetime
 
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import Connection, select
 
 from casework.access import Scope
 from casework.model import Case, CaseState, CaseSummary, Priority, Specialty
 from storage.case_rows import AnyRow, as_case, case_query, modalities_of
 from storage.casebook_tables import cases
 from storage.database import Database
-from storage.tables import patients, studies
-from storage.visibility import study_clause
+from storage.prior_counts import prior_counts
+from storage.prior_people import day_of
+from storage.tables import studies
 from storage.worklist_page import Filters, ids_on_page
 
 _MOST = 500
@@ -66,12 +68,14 @@ def _summaries(conn: Connection, scope: Scope, rows: Sequence[AnyRow]) -> list[C
             studies.c.instance_count,
             studies.c.completeness,
             studies.c.missing_instances,
+            studies.c.study_date,
         )
         .where(studies.c.case_id.in_([row.id for row in rows]))
         .order_by(studies.c.pk)
     ):
         of_case[row.case_id].append(row)
-    priors = _prior_counts(conn, scope, rows)
+    days = {row.id: _day(row, of_case[row.id]) for row in rows}
+    priors = prior_counts(conn, scope, rows, days)
     return [_summary(as_case(row), of_case[row.id], priors[row.id]) for row in rows]
 
 
@@ -91,27 +95,13 @@ def _summary(of: Case, rows: Sequence[AnyRow], prior_count: int) -> CaseSummary:
     )
 
 
+def _day(row: AnyRow, of_case: Sequence[AnyRow]) -> date:
+    """Return the day of a case: of its newest study, else on which it was sent."""
+    known = [day for each in of_case if (day := day_of(each.study_date)) is not None]
+    since: datetime = row.submitted_at or row.created_at
+    return max(known, default=since.date())
+
+
 def _least_complete(found: Sequence[str]) -> str:
     """Return how complete the studies of a case are together: as the least complete of them."""
     return next((each for each in ("arriving", "presumed", "complete") if each in found), "")
-
-
-def _prior_counts(conn: Connection, scope: Scope, rows: Sequence[AnyRow]) -> dict[str, int]:
-    """Return how many other studies of the patient of each case are within sight."""
-    number = (patients.c.site, patients.c.issuer, patients.c.patient_id)
-    found: dict[tuple[str, ...], list[AnyRow]] = defaultdict(list)
-    for row in conn.execute(
-        select(*number, studies.c.case_id, func.count().label("how_many"))
-        .join(studies, studies.c.patient_pk == patients.c.pk)
-        .where(tuple_(*number).in_([_number(row) for row in rows]), study_clause(scope))
-        .group_by(*number, studies.c.case_id)
-    ):
-        found[row.site, row.issuer, row.patient_id].append(row)
-    return {
-        row.id: sum(each.how_many for each in found[_number(row)] if each.case_id != row.id)
-        for row in rows
-    }
-
-
-def _number(row: AnyRow) -> tuple[str, str, str]:
-    return row.site, row.patient_issuer, row.patient_id

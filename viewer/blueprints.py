@@ -23,6 +23,8 @@ from viewer import (
     metrics,
     orders,
     outgoing,
+    prior_rules,
+    priors,
     replies,
     routing,
     words,
@@ -30,6 +32,7 @@ from viewer import (
 )
 from viewer.api import cases, frames, instances, openapi, referrals, studies, vocabulary
 from viewer.api import orders as api_orders
+from viewer.api import priors as api_priors
 
 
 def blueprints() -> Sequence[Blueprint]:
@@ -46,6 +49,8 @@ def blueprints() -> Sequence[Blueprint]:
         erasure.bp,
         outgoing.bp,
         routing.bp,
+        priors.bp,
+        prior_rules.bp,
         capture.bp,
         orders.bp,
         health.bp,
@@ -55,6 +60,7 @@ def blueprints() -> Sequence[Blueprint]:
         referrals.bp,
         studies.bp,
         api_orders.bp,
+        api_priors.bp,
         instances.bp,
         frames.bp,
         vocabulary.bp,

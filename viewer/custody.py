@@ -138,6 +138,7 @@ def sender_name(sender: SenderRow | Trail) -> str:
         Door.STOW.value: _("DICOMweb"),
         Door.IMPORT.value: _("an import from disk"),
         Door.REPLY.value: _("Lysbro, as a signed answer"),
+        Door.PRIOR.value: _("Lysbro, which fetched it as an earlier study"),
     }.get(sender.door, sender.door)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import render_template
@@ -12,15 +13,15 @@ from casework.clinical import REASON_CODES
 from casework.custody import CustodyEvent
 from casework.lifecycle import Event, possible
 from casework.model import Actor, Case, CaseDossier, CaseState, CaseSummary
-from storage.index import InstanceRow, StudyRow
+from storage.index import InstanceRow
 from viewer import headers, reply_view
 from viewer.custody import passages_of
 from viewer.guard import current_actor, current_scope
 from viewer.manifest import build_manifest
-from viewer.services import services
+from viewer.prior_words import notes_of
+from viewer.services import prefetching, services
 from viewer.words import reason_name
 
-_MOST_PRIORS = 10
 _STYLE_OF_OPENSEADRAGON = "'sha256-9xTiqzfwFaL2SGb1rmr8gysEwVVjIvqWAgmZgqFqpEE='"
 """The one inline style that the photograph viewer (6.1.1) sets."""
 
@@ -29,14 +30,13 @@ def reading_room(dossier: CaseDossier) -> str:
     """Return the page on which a specialist reads a case; its opening is noted in custody."""
     actor, case = current_actor(), dossier.case
     instances = _instances(dossier)
-    _note_opened(actor, case, instances)
+    note_opened(actor, case, instances)
     reply = reply_view.reply_of(dossier.reports)
     draft = dict(case.draft or {}) if case.holder_id == actor.id else {}
     if reply is not None:
         draft = {key: reply.content.get(key, []) for key in ("measurements", "key_images")}
     manifest = build_manifest(dossier, instances)
-    if any(series["kind"] == "photo" for series in manifest["series"]):
-        headers.widen_csp("style-src", "'unsafe-hashes'", _STYLE_OF_OPENSEADRAGON)
+    let_photographs_be_shown(manifest)
     return render_template(
         "reading.html",
         dossier=dossier,
@@ -45,7 +45,8 @@ def reading_room(dossier: CaseDossier) -> str:
         is_mine=case.holder_id == actor.id,
         reply=reply,
         next_case=_next_case(case) if reply is not None else None,
-        priors=_priors(dossier),
+        priors=prefetching().priors.of_case(current_scope(), case.id),
+        prior_notes=notes_of(prefetching().standings.of_case(case.id)),
         passages=passages_of(dossier),
         reason_codes=[(each.value, reason_name(each.value)) for each in REASON_CODES],
         manifest=htmlsafe_json_dumps(manifest),
@@ -54,6 +55,12 @@ def reading_room(dossier: CaseDossier) -> str:
         timezone=services().settings.timezone,
         strings=("reading",),
     )
+
+
+def let_photographs_be_shown(manifest: Mapping[str, Any]) -> None:
+    """Let this page use the one style that the photograph viewer needs, when it has photographs."""
+    if any(series["kind"] == "photo" for series in manifest["series"]):
+        headers.widen_csp("style-src", "'unsafe-hashes'", _STYLE_OF_OPENSEADRAGON)
 
 
 def manifest_of(dossier: CaseDossier) -> dict[str, Any]:
@@ -68,18 +75,6 @@ def _instances(dossier: CaseDossier) -> list[InstanceRow]:
         for study in dossier.studies
         for row in index.instances_of(scope, study.study_uid, site=study.site)
     ]
-
-
-def _priors(dossier: CaseDossier) -> list[StudyRow]:
-    """Return the patient's other studies that belong to a case, the newest first."""
-    case = dossier.case
-    if not case.patient.id:
-        return []
-    own = {(study.site, study.study_uid) for study in dossier.studies}
-    found = services().index.studies(
-        current_scope(), patient=case.patient, site=case.site, limit=_MOST_PRIORS
-    )
-    return [study for study in found if study.case_id and (study.site, study.study_uid) not in own]
 
 
 def _next_case(case: Case) -> CaseSummary | None:
@@ -98,7 +93,7 @@ def _may(actor: Actor, event: Event, case: Case) -> bool:
     return not is_readers or case.holder_id == actor.id
 
 
-def _note_opened(actor: Actor, case: Case, instances: list[InstanceRow]) -> None:
+def note_opened(actor: Actor, case: Case, instances: list[InstanceRow]) -> None:
     """Note the first opening of each instance; every opening of the case is in the audit."""
     services().index.note_first(
         [row.pk for row in instances],

@@ -22,9 +22,10 @@ from viewer.custody import passages_of
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
 from viewer.languages import language
+from viewer.prior_words import notes_of
 from viewer.render import is_photograph
 from viewer.report_pdf import render_report
-from viewer.services import services
+from viewer.services import prefetching, services
 
 bp = Blueprint("replies", __name__)
 
@@ -120,6 +121,8 @@ def _reply_page(actor: Actor, dossier: CaseDossier) -> str:
         names_images=bool(reply and _named(reply)),
         history=_history(dossier),
         passages=passages_of(dossier),
+        priors=prefetching().priors.of_case(current_scope(), case.id),
+        prior_notes=notes_of(prefetching().standings.of_case(case.id)),
         has_missing=any(study.missing_instances for study in dossier.studies),
         may={event.value for event in Event if _may(actor, event, case)},
         may_photograph=actor.site_kind is SiteKind.GP,

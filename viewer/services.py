@@ -27,6 +27,10 @@ from storage.ledger import Ledger
 from storage.orders import Orders
 from storage.outbox import Outbox
 from storage.people import People
+from storage.prior_queue import PriorQueue
+from storage.prior_rules import PriorRules
+from storage.prior_standing import PriorStandings
+from storage.priors import Priors
 from storage.retention import Retention
 from storage.routing import Routing
 from storage.subscriptions import Subscriptions
@@ -106,6 +110,16 @@ class Outgoing:
 
 
 @dataclass(frozen=True)
+class Prefetching:
+    """What knows the earlier studies of cases, and what fetches them by which rules."""
+
+    priors: Priors
+    rules: PriorRules
+    queue: PriorQueue
+    standings: PriorStandings
+
+
+@dataclass(frozen=True)
 class Services:
     """The parts that the web application calls."""
 
@@ -125,6 +139,7 @@ class Services:
     hl7_inbox: Hl7Inbox | None = None
     replay_hl7: Callable[[int], str] | None = None  # returns why it is refused again, or nothing
     outgoing: Outgoing | None = None
+    prefetching: Prefetching | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""
@@ -178,6 +193,14 @@ def outgoing() -> Outgoing:
     found = services().outgoing
     if found is None:
         raise Unavailable("This server sends nothing. Use the command line of another.")
+    return found
+
+
+def prefetching() -> Prefetching:
+    """Return what knows earlier studies, or raise Unavailable where it is not wired in."""
+    found = services().prefetching
+    if found is None:
+        raise Unavailable("This server knows no earlier studies. Use another.")
     return found
 
 

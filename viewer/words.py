@@ -57,6 +57,7 @@ def nav_links() -> Sequence[Link]:
             Link("/admin/outgoing", _("Outgoing")),
             Link("/admin/routing", _("Routing")),
             Link("/admin/people", _("People and sites")),
+            Link("/admin/priors", _("Earlier studies")),
             Link("/admin/audit", _("Audit")),
             Link("/admin/erasure", _("Erasure")),
             Link("/orders", _("Orders")),
@@ -124,6 +125,7 @@ def permission_name(permission: AePermission) -> str:
         AePermission.WORKLIST: _("fetch the worklist"),
         AePermission.REPLY: _("be sent replies"),
         AePermission.ASK: _("be asked how much there is"),
+        AePermission.FETCH: _("be asked for earlier studies"),
     }[permission]
 
 

@@ -22,7 +22,7 @@ from storage.destinations import FORMS
 from storage.forms import CODECS
 from viewer import passwords
 
-_NEED_ADDRESS = frozenset({AePermission.REPLY, AePermission.ASK})
+_NEED_ADDRESS = frozenset({AePermission.REPLY, AePermission.ASK, AePermission.FETCH})
 _ALL = ",".join(p.value for p in AePermission if p not in _NEED_ADDRESS)
 
 
@@ -189,7 +189,7 @@ def ae_add(parts: Parts, **given: Any) -> None:
     title, slug = given["title"], given["site_slug"]
     allowed = _permissions(given["allow"])
     if allowed & _NEED_ADDRESS and not (given["host"] and given["port"]):
-        raise click.UsageError("--allow reply and --allow ask need --host and --port to call there")
+        raise click.UsageError("--allow reply, ask and fetch need --host and --port to call there")
     parts.people.add_ae(
         title,
         site=slug,

@@ -32,6 +32,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "route": ("routes", "route"),
     "outbox": ("outbox", "outbox"),
     "commitments": ("commitments", "commitments"),
+    "prior-rule": ("priors", "prior_rule"),
+    "prior-replay": ("priors", "prior_replay"),
     "verify": ("verifying", "verify"),
     "backup": ("keeping", "backup"),
     "rebuild": ("keeping", "rebuild_"),

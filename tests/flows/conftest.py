@@ -177,7 +177,8 @@ def make_exchange(data: Path, **settings: str) -> Exchange:
 
 def _register(exchange: Exchange) -> None:
     hashed = passwords.hash_password(PASSWORD)
-    allowed = frozenset(AePermission) - {AePermission.REPLY, AePermission.ASK}
+    called = {AePermission.REPLY, AePermission.ASK, AePermission.FETCH}  # with an address
+    allowed = frozenset(AePermission) - called
     with open_parts(load(environment=exchange.environment)) as parts:
         for site in SITES:
             parts.people.add_site(site)
