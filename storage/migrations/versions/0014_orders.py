@@ -1,6 +1,6 @@
 """Orders with their scheduled steps; who sends HL7, and which messages came.
 
-Revision ID: 0015
+Revision ID: 0014
 Revises: 0013
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0015"
+revision = "0014"
 down_revision = "0013"
 branch_labels = None
 depends_on = None
