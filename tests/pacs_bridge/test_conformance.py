@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from pydicom.uid import UID_dictionary  # type: ignore[attr-defined]
 
 from casework.commitment import Failure
+from casework.model import AePermission, ApplicationEntity, SiteKind
+from lysbro.settings import Settings
 from pacs_bridge import performed, status
 from pacs_bridge.commitment import MAX_REFERENCES
 from pacs_bridge.commitment_service import REQUEST_STATUSES
 from pacs_bridge.commitment_user import REPORT_STATUSES, SAME_ASSOCIATION_S
 from pacs_bridge.compress import FORMS
+from pacs_bridge.items import Role
+from pacs_bridge.negotiation import ACCEPTED, Proposed, negotiate
 from pacs_bridge.retrieve import REFUSALS
 from pacs_bridge.retrieve_keys import LEVELS
 from pacs_bridge.service import BridgeSettings
 from pacs_bridge.syntaxes import (
     COMMITMENT,
     COMMITMENT_INSTANCE,
+    EXPLICIT_LE,
     FIND_CLASSES,
     KNOWN_PRIVATE_CLASSES,
     MODALITY_WORKLIST,
@@ -35,27 +42,152 @@ from storage.promises import MOST_REFERENCES
 from storage.query import _KEPT, ANSWERED_ONLY, COLUMNS, OF_PARTS
 from storage.scheduled import MATCHED, STEP_MATCHED, STEP_TYPE_1, TYPE_1
 
+ROOT = Path(__file__).resolve().parents[2]
+NUMBER = r"\d+(?:\.\d+)*"
+NUMBERS = rf"{NUMBER}(?:(?:,| and|, and)\s{NUMBER})*"
+
 
 @pytest.fixture(scope="module")
 def statement() -> str:
-    path = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
-    return path.read_text("utf-8")
+    return (ROOT / "docs" / "conformance.md").read_text("utf-8")
 
 
 def section(statement: str, number: str) -> str:
     """Return the text under a heading of this number."""
-    found = re.search(rf"^#+ {re.escape(number)} .*?(?=^#+ )", statement + "\n# ", re.M | re.S)
+    found = re.search(rf"^#+ {re.escape(number)}\.? .*?(?=^#+ )", statement + "\n# ", re.M | re.S)
     assert found is not None
     return found[0]
+
+
+def headings(statement: str) -> list[tuple[tuple[int, ...], int, str]]:
+    """Return number, depth and title of each section, in their order."""
+    found = re.findall(r"^(##+) (\d+(?:\.\d+)*)\.? (.+)$", statement, re.M)
+    return [(tuple(map(int, n.split("."))), len(depth) - 1, title) for depth, n, title in found]
+
+
+def services(statement: str) -> list[tuple[str, list[str]]]:
+    """Return each service of the overview with the numbers of its sections."""
+    rows = re.findall(r"^\| (.+?) \|.*\| ([\d., ]+) \|$", section(statement, "1"), re.M)
+    return [(name, numbers.split(", ")) for name, numbers in rows]
+
+
+def shown_by(text: str) -> list[str]:
+    """Return the test files that a section names."""
+    named = re.findall(r"^Shown by: (.+?)(?:\n\n|\Z)", text.rstrip() + "\n\n", re.M | re.S)
+    return re.findall(r"tests/[\w/]+\.py", " ".join(named))
+
+
+def accepted(uid: str, permissions: Iterable[AePermission], *, as_provider: bool = False) -> bool:
+    """Tell whether a context of a class is accepted of a caller with these permissions."""
+    who = ApplicationEntity("A", "s", SiteKind.HOSPITAL, permissions=frozenset(permissions))
+    (answer,) = negotiate(
+        [Proposed(1, uid, (EXPLICIT_LE,))],
+        who,
+        service_classes={},
+        private_classes=False,
+        roles=[Role(uid, scu=False, scp=True)] if as_provider else [],
+    )
+    return answer.result == ACCEPTED
+
+
+def test_sections_are_numbered_in_their_order_and_listed(statement: str) -> None:
+    found = headings(statement)
+    contents = " ".join(section(statement, "2").split())
+
+    before: tuple[int, ...] = ()
+    for number, depth, title in found:
+        assert depth == len(number), title
+        assert number in that_may_follow(before), title
+        assert f"{'.'.join(map(str, number))} {title}" in contents
+        before = number
+    assert len(re.findall(rf"\b{NUMBER} (?=[A-Z])", contents)) == len(found)
+
+
+def that_may_follow(number: tuple[int, ...]) -> set[tuple[int, ...]]:
+    """Return the first section within one, and the next beside it or what holds it."""
+    beside = {(*number[:n], number[n] + 1) for n in range(len(number))}
+    return beside | {(*number, 1)}
+
+
+def test_every_reference_to_a_section_leads_to_one(statement: str) -> None:
+    numbers = {".".join(map(str, number)) for number, *_ in headings(statement)}
+    inside = re.findall(rf"(PS3\.\d+\s|RFC \d+\s)?\bsections?\s({NUMBERS})", statement, re.I)
+    told = {n for elsewhere, few in inside if not elsewhere for n in re.findall(NUMBER, few)}
+    told |= {number for _, sections in services(statement) for number in sections}
+    for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
+        text = path.read_text("utf-8")
+        told |= set(re.findall(rf"docs/conformance\.md`,?\ssection\s({NUMBER})", text))
+        told |= set(re.findall(rf"section\s({NUMBER})\sof\s`docs/conformance\.md`", text))
+
+    assert len(told) > 30
+    assert told - numbers == set()
+
+
+def test_every_service_names_the_tests_that_show_it(statement: str) -> None:
+    told = services(statement)
+    assert len(told) == 18
+    for name, numbers in told:
+        for number in numbers:
+            assert shown_by(section(statement, number)), f"{name}: {number}"
+
+
+def test_tests_that_are_named_are_there(statement: str) -> None:
+    named = set(shown_by(statement))
+    assert len(named) > 60
+    for name in named:
+        path = ROOT / name
+        assert path.is_file(), name
+        assert re.search(r"^ *(async )?def test_", path.read_text("utf-8"), re.M), name
+    assert statement.count("Shown by") == len(re.findall(r"^Shown by: tests/", statement, re.M))
+
+
+def test_every_class_that_is_accepted_is_there_with_who_may(statement: str) -> None:
+    text = section(statement, "4.2.1")
+    rows = dict(re.findall(r"^\| .+ \| ([\d.]+) \| .*\| (.+) \|$", text, re.M))
+    classes = [uid for uid, entry in UID_dictionary.items() if "SOP Class" in entry[1]]
+    taken = {uid for uid in classes if accepted(uid, AePermission)}
+
+    assert taken - set(STORAGE_CLASSES) == set(rows)
+    for uid, told in rows.items():
+        may = {permission.value for permission in AePermission if accepted(uid, {permission})}
+        assert accepted(uid, ()) == (told == "none")
+        assert told == "none" or may == set(re.findall(r"`(\w+)`", told)), uid
+        assert accepted(uid, (), as_provider=True) == (told == "none" or told.endswith("any")), uid
+
+
+def test_every_parameter_has_the_default_of_its_setting(statement: str) -> None:
+    told = {}
+    for names, values in re.findall(
+        r"^\| (`LYSBRO_.+) \| (.+) \|$", section(statement, "4.4.2"), re.M
+    ):
+        settings = [name.lower() for name in re.findall(r"`LYSBRO_(\w+)`", names)]
+        shown = [value.split()[0] for value in values.split(", ")]
+        shown = shown * len(settings) if len(shown) == 1 else shown
+        told |= dict(zip(settings, shown, strict=True))
+
+    fields = Settings.model_fields
+    for name, shown_value in told.items():
+        assert shown_value in _as_shown(fields[name].default), name
+    of_the_wire = ("dicom_", "retrieve_", "hl7_", "stow_")
+    assert {name for name in fields if name.startswith(of_the_wire)} - set(told) == set()
+
+
+def _as_shown(value: object) -> set[str]:
+    """Return how a default may stand in the table."""
+    if value is None or value is False or value in (0, ()):
+        return {"off", "none"}
+    if isinstance(value, float) and value == int(value):
+        return {str(int(value))}
+    return {"on"} if value is True else {str(value)}
 
 
 def test_lists_are_complete_and_hold_nothing_else(statement: str) -> None:
     def listed(number: str) -> set[str]:
         return set(re.findall(r"\| ([\d.]+) \|$", section(statement, number), re.M))
 
-    assert listed("6.1") == set(STORAGE_CLASSES) | set(KNOWN_PRIVATE_CLASSES)
-    assert listed("6.2") == TRANSFER_SYNTAXES
-    assert PERFORMED_STEP in section(statement, "2.10")
+    assert listed("9.1") == set(STORAGE_CLASSES) | set(KNOWN_PRIVATE_CLASSES)
+    assert listed("9.2") == TRANSFER_SYNTAXES
+    assert PERFORMED_STEP in section(statement, "4.2.16")
 
 
 def test_every_status_that_can_be_answered_is_there(statement: str) -> None:
@@ -70,14 +202,14 @@ def test_every_status_that_can_be_answered_is_there(statement: str) -> None:
     retrieved = {status.PENDING, status.SUCCESS, status.SOME_FAILED, status.CANCELLED}
     retrieved |= {status.NONE_SENT, status.DOES_NOT_MATCH, status.BROKEN, *REFUSALS.values()}
 
-    assert statuses(section(statement, "2.11")) == {f"{code:04X}" for code in retrieved}
-    assert statuses(section(statement, "2.10")) == {f"{code:04X}" for code in told}
-    assert statuses(section(statement, "2.4")) == {f"{code:04X}" for code in stored}
-    assert statuses(section(statement, "2.7")) == {f"{code:04X}" for code in found}
+    assert statuses(section(statement, "4.2.11")) == {f"{code:04X}" for code in retrieved}
+    assert statuses(section(statement, "4.2.16")) == {f"{code:04X}" for code in told}
+    assert statuses(section(statement, "4.2.7")) == {f"{code:04X}" for code in stored}
+    assert statuses(section(statement, "4.2.9")) == {f"{code:04X}" for code in found}
 
 
 def test_the_worklist_is_told_as_it_is(statement: str) -> None:
-    text = section(statement, "2.12")
+    text = section(statement, "4.2.15")
     found = {status.PENDING, status.PENDING_WARNING, status.SUCCESS, status.CANCELLED}
     found |= {status.LIMIT_REACHED, status.OUT_OF_RESOURCES, status.DOES_NOT_MATCH, status.BROKEN}
 
@@ -89,7 +221,7 @@ def test_the_worklist_is_told_as_it_is(statement: str) -> None:
 
 
 def test_commitment_is_told_as_it_is(statement: str) -> None:
-    text = section(statement, "2.8")
+    text = section(statement, "4.2.13")
     of_requests, of_reports = text.split("**What counts as success.**")
 
     assert statuses(of_requests) == {f"{code:04X}" for code in REQUEST_STATUSES}
@@ -100,7 +232,7 @@ def test_commitment_is_told_as_it_is(statement: str) -> None:
 
 
 def test_commitment_as_user_is_told_as_it_is(statement: str) -> None:
-    text = section(statement, "2.12")
+    text = section(statement, "4.2.14")
 
     assert statuses(text) == {f"{code:04X}" for code in REPORT_STATUSES}
     assert f"{MOST_REFERENCES:,} instances" in text
@@ -108,7 +240,7 @@ def test_commitment_as_user_is_told_as_it_is(statement: str) -> None:
 
 
 def test_every_form_that_a_destination_may_prefer_is_there(statement: str) -> None:
-    listed = re.findall(r"^\| `([a-z0-9-]+)` \| ([\d.]+) \|", section(statement, "2.6"), re.M)
+    listed = re.findall(r"^\| `([a-z0-9-]+)` \| ([\d.]+) \|", section(statement, "4.2.8"), re.M)
 
     assert dict(listed) == FORMS
 
@@ -118,7 +250,7 @@ def statuses(text: str) -> set[str]:
 
 
 def test_every_key_that_is_matched_is_there(statement: str) -> None:
-    text = section(statement, "2.7")
+    text = section(statement, "4.2.9")
     keys = {key for columns in COLUMNS.values() for key in columns if " " not in key}
     keys |= set(OF_PARTS)
     keys |= ANSWERED_ONLY - {"QueryRetrieveLevel", "SpecificCharacterSet", "TimezoneOffsetFromUTC"}
@@ -130,11 +262,11 @@ def test_every_key_that_is_matched_is_there(statement: str) -> None:
 
 
 def test_every_retrieve_class_is_there_with_its_levels(statement: str) -> None:
-    listed = re.findall(r"\| ([\d.]+) \| ([A-Z, ]+) \|$", section(statement, "2.11"), re.M)
+    listed = re.findall(r"\| ([\d.]+) \| ([A-Z, ]+) \|$", section(statement, "4.2.11"), re.M)
 
     assert {uid: tuple(levels.split(", ")) for uid, levels in listed} == LEVELS
     assert set(LEVELS) == RETRIEVE_CLASSES
-    assert f"{MAX_SUB_OPERATIONS:,} instances" in section(statement, "2.11")
+    assert f"{MAX_SUB_OPERATIONS:,} instances" in section(statement, "4.2.11")
 
 
 def test_identity_and_defaults_are_those_of_the_code(statement: str) -> None:
@@ -172,13 +304,13 @@ def test_identity_and_defaults_are_those_of_the_code(statement: str) -> None:
 
 
 def test_every_profile_of_tls_is_there(statement: str) -> None:
-    profiles = re.findall(r"^\| `(\w+)`: ", section(statement, "5.1"), re.M)
+    profiles = re.findall(r"^\| `(\w+)`: ", section(statement, "8.1"), re.M)
 
     assert profiles == list(SUITES)
 
 
 def test_every_rejection_is_there(statement: str) -> None:
-    text = section(statement, "2.2")
+    text = section(statement, "4.2.4")
 
     for code, reason in (
         ("1 / 1 / 3", "bound to no site"), ("1 / 1 / 3", "another site than the certificate"),
