@@ -11,12 +11,14 @@ from pydicom.uid import UID_dictionary  # type: ignore[attr-defined]
 
 from casework.commitment import Failure
 from casework.model import AePermission, ApplicationEntity, SiteKind
+from casework.token_scopes import MEANS
 from lysbro.settings import Settings
 from pacs_bridge import performed, status
 from pacs_bridge.commitment import MAX_REFERENCES
 from pacs_bridge.commitment_service import REQUEST_STATUSES
 from pacs_bridge.commitment_user import REPORT_STATUSES, SAME_ASSOCIATION_S
 from pacs_bridge.compress import FORMS
+from pacs_bridge.hl7_answers import CONDITIONS
 from pacs_bridge.items import Role
 from pacs_bridge.negotiation import ACCEPTED, Proposed, negotiate
 from pacs_bridge.retrieve import REFUSALS
@@ -41,6 +43,8 @@ from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NA
 from storage.promises import MOST_REFERENCES
 from storage.query import _KEPT, ANSWERED_ONLY, COLUMNS, OF_PARTS
 from storage.scheduled import MATCHED, STEP_MATCHED, STEP_TYPE_1, TYPE_1
+from viewer.dicomweb import stow_result
+from viewer.dicomweb.qido_keys import DEFAULT_LIMIT, MOST
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBER = r"\d+(?:\.\d+)*"
@@ -307,6 +311,23 @@ def test_every_profile_of_tls_is_there(statement: str) -> None:
     profiles = re.findall(r"^\| `(\w+)`: ", section(statement, "8.1"), re.M)
 
     assert profiles == list(SUITES)
+
+
+def test_answers_over_the_web_and_to_hl7_are_told_as_they_are(statement: str) -> None:
+    reasons = {stow_result.OUT_OF_RESOURCES, stow_result.DOES_NOT_MATCH, stow_result.NOT_UNDERSTOOD}
+    reasons |= {stow_result.SYNTAX_NOT_SUPPORTED, stow_result.OTHER_STUDY}
+    reasons |= {stow_result.CLASS_IN_DOUBT, stow_result.IN_QUARANTINE}
+    rows = re.findall(r"^\| A[AER] \| ([\d, ]*)\|", section(statement, "9.9"), re.M)
+
+    assert statuses(section(statement, "5.4")) == {f"{code:04X}" for code in reasons}
+    assert set(re.findall(r"\d+", " ".join(rows))) == {
+        str(code) for code in set(CONDITIONS) - {100}
+    }
+    assert (
+        f"| {DEFAULT_LIMIT} and 0 when they are not there; {MOST:,} matches at most |" in statement
+    )
+    scopes = {scope for scope in MEANS if scope.startswith(("dicomweb", "workitems"))}
+    assert {scope for scope in scopes if f"`{scope}`" not in section(statement, "5.1")} == set()
 
 
 def test_every_rejection_is_there(statement: str) -> None:
