@@ -6,8 +6,10 @@ import itertools
 import os
 import socket
 
-_FIRST, _COUNT = 20_000, 12_000  # below those that the kernel gives to whoever asks for any port
-_numbers = itertools.count(os.getpid() * 61)  # tests that run beside these begin elsewhere
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw2")[2:]) % 3
+_COUNT = 4_000  # of each of the processes that run tests side by side: none has another's
+_FIRST = 20_000 + _WORKER * _COUNT  # below those that the kernel gives to whoever asks for any port
+_numbers = itertools.count(os.getpid() * 61)  # tests of another run begin elsewhere
 
 
 def free_port() -> int:
