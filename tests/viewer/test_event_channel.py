@@ -375,3 +375,24 @@ def test_an_exchange_that_stops_says_so_and_says_when_it_is_back(world):
 def test_the_host_must_be_one_that_the_exchange_answers_to(world):
     with opened(world, trusted_hosts=("lysbro.example",)) as port:
         assert refused(world, port, READER, "WATCH") == 400
+
+
+def bearer(world: World, *scopes: str) -> str:
+    return "Bearer " + world.parts.people.add_token(READER, days=1, scopes=scopes)
+
+
+def test_a_token_that_is_limited_to_other_things_opens_no_channel(world, door):
+    subscribe(world, READER, "LIMITED")
+    for scopes in (("dicomweb.read",), ("workitems.write", "cases.read")):
+        with pytest.raises(InvalidStatus) as refused:
+            channel(world, door, READER, "LIMITED", Authorization=bearer(world, *scopes))
+        answer = refused.value.response
+        assert answer.status_code == 403
+        assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
+        assert 'scope="workitems.read"' in answer.headers["WWW-Authenticate"]
+        assert b"workitems.read" in answer.body
+    given = bearer(world, "workitems.read")
+    with channel(world, door, READER, "LIMITED", Authorization=given) as ws:
+        wanted = work_item_uid(study_in(world))
+        while value(told(ws, 1)[0], "AffectedSOPInstanceUID") != wanted:
+            pass  # what happened before
