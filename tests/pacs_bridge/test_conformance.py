@@ -100,7 +100,7 @@ def test_commitment_is_told_as_it_is(statement: str) -> None:
 
 
 def test_commitment_as_user_is_told_as_it_is(statement: str) -> None:
-    text = section(statement, "2.12")
+    text = section(statement, "2.13")
 
     assert statuses(text) == {f"{code:04X}" for code in REPORT_STATUSES}
     assert f"{MOST_REFERENCES:,} instances" in text

@@ -55,7 +55,8 @@ def stored(world: Any, answer: Any, instance: str = INSTANCE) -> pydicom.Dataset
     """Return the object that was stored, as it is retrieved."""
     assert answer.status_code == 200, answer.text
     url = URL.replace(INSTANCE, instance) if instance != INSTANCE else URL
-    found = world.client("referrer@hammer").get(url, headers={"Accept": "application/dicom"})
+    as_kept = {"Accept": "application/dicom; transfer-syntax=*"}
+    found = world.client("referrer@hammer").get(url, headers=as_kept)
     assert found.status_code == 200, found.text
     return pydicom.dcmread(io.BytesIO(found.get_data()))
 
