@@ -68,6 +68,8 @@ class ChannelParts:
     clock: Callable[[], Any]
     settings: WebSettings
     most: int = 200
+    counted: Callable[[int], None] = lambda _open: None
+    """Hears how many channels are open, whenever that changes."""
 
 
 @dataclass(frozen=True)
@@ -220,6 +222,7 @@ class Door:
     def _count(self, by: int) -> None:
         with self._changed:
             self._open += by
+            self._parts.counted(self._open)
             self._changed.notify_all()
 
     def _caller(self, headers: Headers, host: str, ae_title: str) -> Caller | None:

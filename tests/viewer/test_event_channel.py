@@ -15,6 +15,8 @@ from websockets.sync.client import ClientConnection, connect
 from casework.workitems import FILTERED_SUBSCRIPTION, GLOBAL_SUBSCRIPTION, work_item_uid
 from lysbro.eventing import channel_parts
 from lysbro.services import web_services
+from lysbro.status import gather, in_words
+from storage.hl7_inbox import Envelope
 from tests.flows.waiting import until
 from tests.viewer.conftest import World, new_world
 from tests.viewer.workitems import (
@@ -396,3 +398,23 @@ def test_a_token_that_is_limited_to_other_things_opens_no_channel(world, door):
         wanted = work_item_uid(study_in(world))
         while value(told(ws, 1)[0], "AffectedSOPInstanceUID") != wanted:
             pass  # what happened before
+
+
+def test_the_figures_tell_of_open_channels_refused_messages_and_questions(world, door):
+    subscribe(world, READER, "COUNTED")
+
+    def figures() -> dict[str, float]:
+        lines = world.client("admin@centre").get("/metrics").text.splitlines()
+        pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        return {name: float(number) for name, number in pairs}
+
+    assert figures()["lysbro_events_channels"] == 0
+    with channel(world, door, READER, "COUNTED"), channel(world, door, READER, "COUNTED"):
+        until(lambda: figures()["lysbro_events_channels"] == 2, "two channels are counted")
+    until(lambda: figures()["lysbro_events_channels"] == 0, "both are gone")
+    envelope = Envelope("RIS", "HAMMER", "M1", "0" * 64, 4)
+    world.parts.hl7_inbox.refuse(envelope, b"MSH|", site="hammer", code="AE", reason="x")
+    found = figures()
+    assert found["lysbro_hl7_refused"] == 1
+    assert {"lysbro_priors_questions", "lysbro_priors_fetches"} <= found.keys()
+    assert "1 refused messages" in in_words(gather(world.parts))
