@@ -93,7 +93,7 @@ class FrameLane:
                 origin = environ.get("HTTP_ORIGIN", "")
                 shared = cors.headers_for(origin, path, self._services.settings.cors_origins)
                 status = f"{short.status} {HTTPStatus(short.status).phrase}"
-                start_response(status, [*short.headers, *shared])
+                start_response(status, cors.added_to(short.headers, shared))
                 taken_s = time.perf_counter() - started
                 metrics.count(self._app.extensions, short.endpoint, short.status, taken_s)
                 return short.body
