@@ -124,9 +124,7 @@ def test_xml_is_taken_and_given(world: Any) -> None:
     world.store("hammer")
     client = world.client("referrer@hammer")
     xml = "application/dicom+xml"
-    asked = client.post(
-        URL, data=dicom_xml.document(flat(INSTANCE)), headers={"Content-Type": xml}
-    )
+    asked = client.post(URL, data=dicom_xml.document(flat(INSTANCE)), headers={"Content-Type": xml})
     assert asked.status_code == 202
     work(world)
     answer = client.get(URL, headers={"Accept": xml})
