@@ -1,7 +1,7 @@
 """Decides which studies a routing rule takes, how much of each, and when it goes.
 
 Knows no queue and no database; what a study is, the caller says. A rule never sends a study back
-to a node that any of it came from.
+to a node that any of it came from, and none that was fetched as an earlier one.
 """
 
 from __future__ import annotations
@@ -137,6 +137,7 @@ class StudySeen:
     senders: frozenset[str]  # AE titles
     last_received_at: datetime
     series: tuple[SeriesSeen, ...]
+    is_prior: bool = False  # fetched as an earlier study, and nobody has sent it
 
 
 @dataclass(frozen=True)
@@ -298,6 +299,8 @@ def _of_the_way(rule: Rule, study: StudySeen, destination_site: str) -> Sequence
         found.append(f"{rule.destination} belongs to the site that it came from")
     if rule.since is not None and study.last_received_at < rule.since:
         found.append("it came before the rule")
+    if study.is_prior:
+        found.append("it was fetched as an earlier study")
     return found
 
 

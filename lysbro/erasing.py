@@ -35,6 +35,10 @@ class Finisher:
         """Take erasures on by a step; tell whether there may be more to do at once."""
         return self._eraser.run_once(self._parts.clock())
 
+    def empty_folder(self) -> bool:
+        """Empty this data folder of what is to go, as nobody else can; tell whether it was."""
+        return self._eraser.clear_own_folder(self._parts.clock())
+
 
 class Keeper:
     """Applies the rules of retention, once in so many seconds."""

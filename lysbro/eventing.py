@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import structlog
 
+from lysbro.open_channels import counting, note_open
 from lysbro.services import web_services
 from lysbro.settings import Settings
 from lysbro.wiring import Parts, open_parts
@@ -18,6 +20,7 @@ def tell_events(settings: Settings, stop: threading.Event) -> None:
     """Let subscribers in and tell them what happens, until told to stop."""
     with (
         open_parts(settings) as parts,
+        counting(parts.settings.data),
         open_channels(
             channel_parts(parts), host=settings.web_host, port=settings.events_port
         ) as port,
@@ -36,4 +39,5 @@ def channel_parts(parts: Parts) -> ChannelParts:
         clock=parts.clock,
         settings=web_services(parts).settings,
         most=parts.settings.events_connections,
+        counted=partial(note_open, parts.settings.data),
     )

@@ -10,7 +10,7 @@ import fcntl
 import os
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,17 +53,20 @@ def take(pool: Path, name: str) -> Held:
     raise Unavailable(f"All {_MOST} data folders of {name} in {pool} are in use.", code="pool-full")
 
 
-def leftover(pool: Path) -> Iterator[Held]:
-    """Hold, one after the other, the data folders that no process holds and that have a spool."""
+def leftover(pool: Path, *, asked_for: Collection[str] = ()) -> Iterator[Held]:
+    """Hold, one after the other, the data folders that no process holds and that have a spool.
+
+    Those that are asked for by name as well, with a spool or without.
+    """
     _make(pool)
     for folder in sorted(_folders(pool)):
-        if not has_spool(folder):
+        if not has_spool(folder) and folder.name not in asked_for:
             continue
         held = _hold(pool, folder)
         if held is None:
             continue
         try:
-            if has_spool(folder):
+            if has_spool(folder) or folder.name in asked_for:
                 yield held
         finally:
             held.release()

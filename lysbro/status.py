@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from lysbro.mirroring import mirror_in_words, mirror_of
+from lysbro.open_channels import open_channels_of
 from lysbro.status_priors import priors_in_words, priors_of
 from lysbro.status_quotas import of_quota, quota_of, quota_warnings
 from lysbro.wiring import Parts
@@ -76,6 +77,8 @@ def gather(parts: Parts) -> dict[str, Any]:
         ],
         "promises": dict(parts.promises.counts()),
         "priors": priors_of(parts),
+        "hl7": {"refused": parts.hl7_inbox.count_refused()},
+        "events": {"channels": open_channels_of(parts.settings.data)},
         "dead_letters": [
             {
                 "kind": d.kind,
@@ -209,6 +212,11 @@ def in_words(told: dict[str, Any]) -> str:
             f"after {letter['attempts']} attempts: {letter['reason']}"
         )
     lines += priors_in_words(told["priors"])
+    if told["hl7"]["refused"]:
+        lines.append(
+            f"hl7         {told['hl7']['refused']} refused messages wait for a person: "
+            "see 'lysbro hl7 refused'"
+        )
     for site in told["sites"]:
         lines.append(
             f"site        {site['slug']} ({site['kind']}), "

@@ -60,6 +60,7 @@ def chores(parts: Parts) -> tuple[Loop, ...]:
         Chore("back up", Backer(parts, turns).run_once, _SELDOM_S),
         Chore("keep", Keeper(parts).run_once, _SELDOM_S),
         Chore("erase", Finisher(parts).run_once),
+        emptying(parts),
         Chore("verify", lambda: scrubber.run_once(parts.clock()), _SELDOM_S),
     )
 
@@ -95,6 +96,11 @@ def packing(parts: Parts, *, turns: Turns | None) -> Chore:
     return Chore("pack", pack)
 
 
+def emptying(parts: Parts) -> Chore:
+    """Return the emptying of this data folder of what is erased, wherever that was decided."""
+    return Chore("empty", Finisher(parts).empty_folder, _SELDOM_S)
+
+
 def work(parts: Parts, stop: threading.Event) -> None:
     """Do all the work of a worker until told to stop."""
     with mirroring(parts, stop):
@@ -102,8 +108,8 @@ def work(parts: Parts, stop: threading.Event) -> None:
 
 
 def pack_only(parts: Parts, stop: threading.Event) -> None:
-    """Pack what the other processes of this data folder take in, and do nothing else."""
-    go_on([packing(parts, turns=None)], parts, "packer", stop)
+    """Pack what the other processes of this data folder take in, and empty it of what is erased."""
+    go_on([packing(parts, turns=None), emptying(parts)], parts, "packer", stop)
 
 
 def go_on(loops: Sequence[Loop], parts: Parts, role: str, stop: threading.Event) -> None:

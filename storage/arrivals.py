@@ -15,6 +15,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from casework import clocks
 from casework.audit import ACTIONS, Deed
+from casework.completeness import COMPLETE, PRESUMED
 from casework.custody import Door
 from casework.identifiers import derived_case_id
 from casework.lifecycle import Event
@@ -23,7 +24,13 @@ from storage.casebook_tables import case_studies, cases, sites
 from storage.erasure_tables import erased_cases
 from storage.ledger import append_entry
 from storage.levels import issuer_of, patient_values, text_of
-from storage.order_links import INDEX_ID, case_values, note_case, order_of_study
+from storage.order_links import (
+    INDEX_ID,
+    case_values,
+    note_case,
+    order_of_study,
+    study_is_complete,
+)
 from storage.prior_asking import ask_for_priors
 from storage.prior_marks import came_as_prior, is_prior
 from storage.tables import series, studies
@@ -94,21 +101,37 @@ def sent_again(
     """
     if door not in _DOORS_OF_MACHINES or not is_prior(conn, site=site, study_uid=study_uid):
         return
-    study_pk = conn.execute(
-        select(studies.c.pk).where(
+    if came_as_prior(conn, site=site, study_uid=study_uid, door=door, received_at=received_at):
+        return
+    row = conn.execute(
+        select(studies.c.pk, studies.c.completeness).where(
             studies.c.site == site, studies.c.study_uid == study_uid, studies.c.case_id.is_(None)
         )
-    ).scalar()
-    if study_pk is not None:
-        arrived(
+    ).one_or_none()
+    if row is None:
+        return
+    conn.execute(  # rules look at it as at a study that has just come
+        update(studies).where(studies.c.pk == row.pk).values(routed_instances=0)
+    )
+    arrived(
+        conn,
+        site=site,
+        study_uid=study_uid,
+        study_pk=row.pk,
+        new_study=False,
+        attributes=attributes,
+        door=door,
+        received_at=received_at,
+    )
+    case_id = conn.execute(select(studies.c.case_id).where(studies.c.pk == row.pk)).scalar_one()
+    if case_id is not None and row.completeness in (COMPLETE, PRESUMED):
+        study_is_complete(
             conn,
             site=site,
             study_uid=study_uid,
-            study_pk=study_pk,
-            new_study=False,
-            attributes=attributes,
-            door=door,
-            received_at=received_at,
+            case_id=case_id,
+            is_presumed=row.completeness == PRESUMED,
+            at=received_at,
         )
 
 

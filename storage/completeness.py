@@ -38,6 +38,7 @@ from casework.identifiers import reply_series_uid
 from storage.asking import askable, open_question, sender_of
 from storage.database import chunks, insert_if_absent
 from storage.order_links import study_is_complete
+from storage.prior_marks import priors_among
 from storage.tables import completeness_evidence, instances, series, studies
 
 _AT_ONCE = 500
@@ -158,8 +159,8 @@ def question_is_over(conn: Connection, *, site: str, study_uid: str) -> None:
 
 
 def _tell_order(conn: Connection, row: Row[Any], state: str, *, at: datetime) -> None:
-    """Let the order of a study that has become complete end."""
-    if state in (COMPLETE, PRESUMED):
+    """Let the order of a study that has become complete end; an earlier study is of no order."""
+    if state in (COMPLETE, PRESUMED) and not priors_among(conn, [row.pk]):
         study_is_complete(
             conn,
             site=row.site,

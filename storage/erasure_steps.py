@@ -82,6 +82,28 @@ class Eraser:
             ready = self._clean(now, at_once=at_once)
         return bool(ready) and self._end(ready, now)
 
+    def clear_own_folder(self, now: datetime) -> bool:
+        """Empty this node's data folder of what is to go; tell whether one erasure is further.
+
+        For a node that has no worker. What is still to be done elsewhere is then tried at once.
+        """
+        with self._database.read() as conn:
+            owed = tombstones.owed_by(conn, self._archive.spool.node)
+        if not owed:
+            return False
+        cleared = 0
+        with packing_lock(self._archive.data, wait=False) as is_ours:
+            for stone in owed if is_ours else ():
+                try:
+                    cleared += not self._clear_own(stone)[1]
+                except LysbroError as error:
+                    log.warning("erasure_waits", erasure=stone.id, reason=error.code)
+        if cleared:
+            with self._database.begin() as conn:
+                for stone in owed:
+                    tombstones.try_at_once(conn, stone.id, now=now)
+        return cleared > 0
+
     def finish(self, erasure_id: str, now: datetime) -> Erasure | None:
         """Take all that is due as far as it comes now, and return how far one erasure is."""
         while self.run_once(now, at_once=True):
@@ -105,24 +127,9 @@ class Eraser:
     def _advance(self, stone: Tombstone, now: datetime) -> str:
         """Do all that can be done for one erasure; return what has to be waited for, or nothing."""
         archive = self._archive
-        self._watch("bury")
-        tombstones.bury(archive.store, stone)
-        swept = self._erasures.sweep(stone)
-        if swept is not stone:
-            stone = swept
-            tombstones.bury(archive.store, stone)
-        bury_in_mirror(archive, Sought([stone], (), ()))
-        self._watch("folder")
-        waits_for = clear_folder(archive, self._folder, self._wanted(stone))
+        stone, waits_for = self._clear_own(stone)
         if waits_for:
             return waits_for
-        with self._database.begin() as conn:
-            conn.execute(
-                delete(erasure_nodes).where(
-                    erasure_nodes.c.erasure_id == stone.id,
-                    erasure_nodes.c.node == archive.spool.node,
-                )
-            )
         self._clear_packs(stone, self._packs_of(stone), now)
         if waits_for := self._put_meanwhile(stone, now) or self._other_nodes(stone):
             return waits_for
@@ -132,6 +139,28 @@ class Eraser:
         with self._database.begin() as conn:
             tombstones.change(conn, stone.id, state=CLEANING, waits_for="", not_before=None)
         return ""
+
+    def _clear_own(self, stone: Tombstone) -> tuple[Tombstone, str]:
+        """Empty this node's folder; return the erasure as it is then, and what it waits for."""
+        archive = self._archive
+        self._watch("bury")
+        tombstones.bury(archive.store, stone)
+        swept = self._erasures.sweep(stone)
+        if swept is not stone:
+            stone = swept
+            tombstones.bury(archive.store, stone)
+        bury_in_mirror(archive, Sought([stone], (), ()))
+        self._watch("folder")
+        waits_for = clear_folder(archive, self._folder, self._wanted(stone))
+        if not waits_for:
+            with self._database.begin() as conn:
+                conn.execute(
+                    delete(erasure_nodes).where(
+                        erasure_nodes.c.erasure_id == stone.id,
+                        erasure_nodes.c.node == archive.spool.node,
+                    )
+                )
+        return stone, waits_for
 
     def _wanted(self, stone: Tombstone) -> Wanted:
         with self._database.read() as conn:

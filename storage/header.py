@@ -75,6 +75,8 @@ NESTED_KEYWORDS: Mapping[str, frozenset[str]] = {
             "AccessionNumber",
             "StudyInstanceUID",
             "ReasonForTheRequestedProcedure",
+            "RequestedProcedurePriority",
+            "StudyPriorityID",
         }
     ),
     "AnatomicRegionSequence": frozenset({"CodeValue", "CodingSchemeDesignator", "CodeMeaning"}),
@@ -115,6 +117,8 @@ INDEXED_KEYWORDS: frozenset[str] = frozenset(NESTED_KEYWORDS) | frozenset(
         "NameOfPhysiciansReadingStudy",
         "InstitutionName",
         "ReasonForStudy",
+        "RequestedProcedurePriority",
+        "StudyPriorityID",
         "RequestedProcedureDescription",
         "ReasonForTheRequestedProcedure",
         "Modality",

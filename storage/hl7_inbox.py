@@ -201,6 +201,12 @@ class Hl7Inbox:
                 insert_if_absent(conn, hl7_messages, [row])
                 _keep_within_bounds(conn)
 
+    def count_refused(self) -> int:
+        """Return how many refused messages wait for a person."""
+        asked = select(func.count()).where(hl7_messages.c.state == "refused")
+        with self._database.read() as conn:
+            return int(conn.execute(asked).scalar_one())
+
     def refused(self) -> list[RefusedMessage]:
         """Return the refused messages, the newest first."""
         columns = [column for column in hl7_messages.c if column.name != "content"]

@@ -16,7 +16,7 @@ STUDY_KEYWORDS = frozenset(
         "StudyDescription", "ReferringPhysicianName", "NameOfPhysiciansReadingStudy",
         "InstitutionName", "ReasonForStudy", "RequestedProcedureDescription",
         "ReasonForTheRequestedProcedure", "PatientAge", "TimezoneOffsetFromUTC",
-        "SpecificCharacterSet",
+        "SpecificCharacterSet", "RequestedProcedurePriority", "StudyPriorityID",
     }
 )  # fmt: skip
 

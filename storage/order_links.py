@@ -20,6 +20,7 @@ from storage.casebook_tables import aes, case_studies, cases
 from storage.ledger import append_entry
 from storage.order_rows import OrderRow, step_rows
 from storage.order_tables import order_stations, order_steps, orders
+from storage.prior_asking import ask_for_priors
 from storage.tables import patients, series, studies
 
 INDEX_ID = "system:index"
@@ -108,6 +109,7 @@ def tell_cases(conn: Connection, order_id: str, *, at: datetime) -> None:
             if any(row._mapping[name] != value for name, value in values.items()):
                 values["version"] = row.version + 1
                 conn.execute(update(cases).where(cases.c.id == row.id).values(**values))
+            ask_for_priors(conn, case_id=row.id, now=at)
         if order.case_id != found.case_id:
             note_case(conn, order, found.case_id, at=at)
         if found.completeness in ("complete", "presumed"):

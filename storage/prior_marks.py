@@ -6,12 +6,14 @@ name the C-MOVE that its objects are part of is believed while that C-MOVE is un
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, not_, select
 
-from casework.custody import Door
+from casework.custody import CustodyEvent, Door
 from storage.prior_tables import prior_fetches
+from storage.tables import custody, instances, series, studies
 
 _SKEW = timedelta(seconds=2)  # of the clocks of two machines of the exchange
 
@@ -43,5 +45,48 @@ def is_prior(conn: Connection, *, site: str, study_uid: str) -> bool:
     """Tell whether a study was ever fetched as an earlier one."""
     asked = select(prior_fetches.c.id).where(
         prior_fetches.c.site == site, prior_fetches.c.study_uid == study_uid
+    )
+    return conn.execute(asked).first() is not None
+
+
+def priors_among(conn: Connection, study_pks: Collection[int]) -> frozenset[int]:
+    """Return which studies are here as earlier ones only: nobody has sent them, nor is asked."""
+    marked = (
+        select(studies.c.pk, prior_fetches.c.moving_from, prior_fetches.c.moving_until)
+        .join(
+            prior_fetches,
+            and_(
+                prior_fetches.c.site == studies.c.site,
+                prior_fetches.c.study_uid == studies.c.study_uid,
+            ),
+        )
+        .where(studies.c.pk.in_(study_pks), studies.c.case_id.is_(None))
+    )
+    return frozenset(
+        row.pk
+        for row in conn.execute(marked).all()
+        if not _was_sent(conn, row.pk, row.moving_from, row.moving_until)
+    )
+
+
+def _was_sent(
+    conn: Connection, study_pk: int, moving_from: datetime | None, moving_until: datetime | None
+) -> bool:
+    """Tell whether anything of a study came by itself."""
+    door = custody.c.detail["door"].as_string()
+    by_itself = [door != Door.PRIOR.value]
+    if moving_from is not None and moving_until is not None:
+        meanwhile = custody.c.at.between(moving_from - _SKEW, moving_until + _SKEW)
+        by_itself.append(not_(and_(door == Door.DICOM.value, meanwhile)))
+    asked = (
+        select(custody.c.pk)
+        .join(instances, instances.c.pk == custody.c.instance_pk)
+        .join(series, series.c.pk == instances.c.series_pk)
+        .where(
+            series.c.study_pk == study_pk,
+            custody.c.event.in_((CustodyEvent.RECEIVED.value, CustodyEvent.REPEATED.value)),
+            *by_itself,
+        )
+        .limit(1)
     )
     return conn.execute(asked).first() is not None

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal_col
 
 from casework.custody import CustodyEvent
 from casework.routing import SeriesSeen, StudySeen
+from storage.prior_marks import priors_among
 from storage.tables import custody, instances, series, studies
 
 HAS_CHANGED: ColumnElement[bool] = literal_column(
@@ -46,6 +47,7 @@ def seen(conn: Connection, rows: Sequence[Row[Any]]) -> Mapping[int, StudySeen]:
     pks = [row.pk for row in rows]
     lines = _series_seen(conn, pks)
     senders = _senders(conn, pks)
+    priors = priors_among(conn, pks)
     return {
         row.pk: StudySeen(
             site=row.site,
@@ -55,6 +57,7 @@ def seen(conn: Connection, rows: Sequence[Row[Any]]) -> Mapping[int, StudySeen]:
             senders=senders.get(row.pk, frozenset()),
             last_received_at=row.last_received_at,
             series=tuple(lines.get(row.pk, ())),
+            is_prior=row.pk in priors,
         )
         for row in rows
     }

@@ -121,13 +121,11 @@ class SignIn:
             )
         return secret
 
-    def actor_by_token(self, token: str, now: datetime) -> Actor | None:
-        """Return who a bearer token acts for, or None when it is none, has ended or was revoked."""
-        found = self.bearer(token, now)
-        return None if found is None else found.actor
-
     def bearer(self, token: str, now: datetime) -> Bearer | None:
-        """Return who a bearer token acts for and what it is limited to, or None as above."""
+        """Return who a bearer token acts for and what it is limited to.
+
+        None when it is no token, has ended or was revoked.
+        """
         row = self._holder(tokens, token)
         if row is None or row.revoked_at is not None or row.expires_at <= now:
             return None

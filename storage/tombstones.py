@@ -18,7 +18,7 @@ from sqlalchemy import Connection, func, select, update
 from casework.erasure import Tombstone, as_plain, from_plain
 from casework.errors import Unavailable
 from storage.database import chunks, insert_if_absent
-from storage.erasure_tables import erased_cases, erasures
+from storage.erasure_tables import erased_cases, erasure_nodes, erasures
 from storage.objects import ObjectStore, read_range
 
 PREFIX = "erased/"
@@ -140,6 +140,31 @@ def unfinished(conn: Connection, *, state: str, now: datetime | None = None) -> 
     if now is not None:
         asked = asked.where((erasures.c.not_before.is_(None)) | (erasures.c.not_before <= now))
     return [_erasure(row) for row in conn.execute(asked)]
+
+
+def owed_by(conn: Connection, node: str) -> list[Tombstone]:
+    """Return the erasures that wait for a node's data folder, the oldest first."""
+    asked = (
+        select(erasures)
+        .join(erasure_nodes, erasure_nodes.c.erasure_id == erasures.c.id)
+        .where(erasures.c.state == ERASING, erasure_nodes.c.node == node)
+        .order_by(erasures.c.at)
+    )
+    return [_erasure(row).stone for row in conn.execute(asked)]
+
+
+def nodes_owing(conn: Connection) -> frozenset[str]:
+    """Return the nodes whose data folder some erasure waits for."""
+    return frozenset(conn.execute(select(erasure_nodes.c.node).distinct()).scalars())
+
+
+def try_at_once(conn: Connection, erasure_id: str, *, now: datetime) -> None:
+    """Let who waits with an erasure go on, since something has become possible."""
+    conn.execute(
+        update(erasures)
+        .where(erasures.c.id == erasure_id, erasures.c.not_before > now)
+        .values(not_before=now)
+    )
 
 
 def listed(conn: Connection, *, limit: int) -> list[Erasure]:

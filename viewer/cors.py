@@ -16,11 +16,11 @@ _PATHS = ("/dicom-web", "/fhir", "/api")
 _METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
 _TAKEN = (
     "Accept, Accept-Charset, Authorization, Content-Type, If-Match, If-Modified-Since, "
-    "If-None-Match, Range, X-CSRF-Token"
+    "If-None-Match, If-Range, Range, X-CSRF-Token"
 )
 _TOLD = (
-    "Accept-Ranges, Content-Disposition, Content-Length, Content-Location, Content-Range, ETag, "
-    "Last-Modified, Link, Location, Retry-After, Warning, WWW-Authenticate"
+    "Accept-Ranges, Allow, Content-Disposition, Content-Length, Content-Location, Content-Range, "
+    "ETag, Last-Modified, Link, Location, Retry-After, Warning, WWW-Authenticate"
 )
 _KEEP_S = "600"
 ANYBODY = "*"
@@ -49,6 +49,16 @@ def headers_for(origin: str, path: str, origins: Iterable[str]) -> tuple[tuple[s
             varies,
         )
     return (varies,)
+
+
+def added_to(
+    headers: Iterable[tuple[str, str]], shared: Iterable[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Return the headers of an answer with these; one `Vary` says all that it varies by."""
+    found = [*headers, *shared]
+    varies = [value for name, value in found if name == "Vary"]
+    others = [each for each in found if each[0] != "Vary"]
+    return [*others, ("Vary", ", ".join(varies))] if varies else others
 
 
 def is_shared(path: str) -> bool:

@@ -29,6 +29,7 @@ from werkzeug.sansio.utils import host_is_trusted
 
 from casework.errors import LysbroError
 from casework.model import Actor
+from casework.token_scopes import covers
 from casework.workitem_events import EventType, Report
 from casework.workitems import EVENT_CLASS, GLOBAL_SUBSCRIPTION
 from storage.database import Database
@@ -40,6 +41,7 @@ from viewer.dicomweb.dicom_json import to_json
 from viewer.guard import session_cookie_name
 from viewer.problems import trace_of
 from viewer.services import WebSettings
+from viewer.token_scopes import InsufficientScope, needed_for
 
 log = structlog.get_logger()
 
@@ -66,6 +68,8 @@ class ChannelParts:
     clock: Callable[[], Any]
     settings: WebSettings
     most: int = 200
+    counted: Callable[[int], None] = lambda _open: None
+    """Hears how many channels are open, whenever that changes."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,10 @@ class Door:
             return _no(HTTPStatus.BAD_REQUEST, "This is not the name of this exchange.")
         if not path.startswith(PATH):
             return _no(HTTPStatus.NOT_FOUND, "There is no such channel.")
-        caller = self._caller(request.headers, host, unquote(path.removeprefix(PATH)))
+        try:
+            caller = self._caller(request.headers, host, unquote(path.removeprefix(PATH)))
+        except InsufficientScope as error:
+            return _no(HTTPStatus.FORBIDDEN, error.message, challenge=error.challenge)
         if caller is None:
             return _no(HTTPStatus.UNAUTHORIZED, "Sign in, or send a bearer token.")
         if not self._parts.subscriptions.exists(caller.actor, caller.ae_title):
@@ -215,6 +222,7 @@ class Door:
     def _count(self, by: int) -> None:
         with self._changed:
             self._open += by
+            self._parts.counted(self._open)
             self._changed.notify_all()
 
     def _caller(self, headers: Headers, host: str, ae_title: str) -> Caller | None:
@@ -379,10 +387,17 @@ class _Telling:
 def identify(
     parts: ChannelParts, *, bearer: str, session: str, is_use: bool = True
 ) -> Actor | None:
-    """Return who has a token or a session, or None for a stranger."""
+    """Return who has a token or a session, or None for a stranger.
+
+    A token that is limited to other things is refused with InsufficientScope.
+    """
     now = parts.clock()
     if bearer:
-        return parts.people.actor_by_token(bearer, now)
+        holder = parts.people.bearer(bearer, now)
+        needed = needed_for(PATH, "GET")
+        if holder is not None and not covers(holder.scopes, needed):
+            raise InsufficientScope(needed)
+        return None if holder is None else holder.actor
     found = parts.people.actor_by_session(session, now, is_use=is_use) if session else None
     return found[0] if found else None
 
@@ -462,7 +477,7 @@ def _same_host(origin: str | None, host: str) -> bool:
     return bool(host) and urlsplit(origin).hostname == urlsplit(f"//{host}").hostname
 
 
-def _no(status: HTTPStatus, text: str) -> Response:
+def _no(status: HTTPStatus, text: str, *, challenge: str = 'Bearer realm="lysbro"') -> Response:
     body = text.encode()
     headers = Headers(
         {
@@ -471,8 +486,8 @@ def _no(status: HTTPStatus, text: str) -> Response:
             "Connection": "close",
         }
     )
-    if status is HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = 'Bearer realm="lysbro"'
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        headers["WWW-Authenticate"] = challenge
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "30"
     return Response(status.value, status.phrase, headers, body)

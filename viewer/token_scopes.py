@@ -46,6 +46,7 @@ def _people(path: str) -> Row:
 
 TABLE: tuple[Row, ...] = (
     Row("/dicom-web/workitems", "workitems.read", "workitems.write", "workitems.write"),
+    Row("/dicom-web/subscribers", "workitems.read", None, None),
     Row("/dicom-web", "dicomweb.read", "dicomweb.write", "dicomweb.delete"),
     _free("/fhir/metadata"),
     Row("/fhir", "fhir.read", "fhir.write", "fhir.write"),
@@ -62,6 +63,7 @@ TABLE: tuple[Row, ...] = (
     _people("/language"),
     _people("/login"),
     _people("/logout"),
+    _people("/orders"),
     _people("/worklist"),
 )
 """Of two rows that hold a path, the first counts."""

@@ -151,6 +151,7 @@ class Bridge:
             "clock",
             "worker.alive",
             "packer.alive",
+            "events.open",
         }
         left += [
             str(path)

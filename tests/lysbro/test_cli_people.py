@@ -208,10 +208,10 @@ def test_a_token_works_until_it_is_revoked(desk: Desk) -> None:
     secret = desk.must("token", "add", "--user", "a@b.example", "--name", "RIS").out.strip()
     now = datetime.now(UTC)
     with desk.parts() as parts:
-        actor = parts.people.actor_by_token(secret, now)
-        assert actor is not None
-        assert actor.email == "a@b.example"
-        assert parts.people.actor_by_token(secret, now + timedelta(days=366)) is None
+        holder = parts.people.bearer(secret, now)
+        assert holder is not None
+        assert holder.actor.email == "a@b.example"
+        assert parts.people.bearer(secret, now + timedelta(days=366)) is None
     listed = desk.must("token", "list")
     assert secret not in listed.out
     assert "RIS" in listed.out
@@ -219,7 +219,7 @@ def test_a_token_works_until_it_is_revoked(desk: Desk) -> None:
     assert (row["user"], row["name"], row["state"]) == ("a@b.example", "RIS", "active")
     desk.must("token", "revoke", row["id"])
     with desk.parts() as parts:
-        assert parts.people.actor_by_token(secret, now) is None
+        assert parts.people.bearer(secret, now) is None
     assert desk.must("token", "list", "--json").json[0]["state"] == "revoked"
     assert desk("token", "revoke", row["id"]).status == 1
 

@@ -12,13 +12,17 @@ import pytest
 from sqlalchemy import select
 
 from casework.custody import Door, Origin
+from casework.erasure import Target
 from casework.errors import Unavailable
 from casework.model import Site, SiteKind
 from lysbro import pool
+from lysbro.backing_up import WORKER
 from lysbro.health import failing
 from lysbro.settings import Settings, load, with_password
 from lysbro.wiring import open_parts
+from storage.erasing_rows import note_work
 from storage.tables import IN_PACK, instances
+from storage.tombstones import nodes_owing
 from tests.flows.waiting import until
 from tests.lysbro.calling import Desk
 from tests.pacs_bridge.making import ct, part10
@@ -171,3 +175,35 @@ def test_every_secret_may_come_from_a_file_and_none_is_shown(tmp_path: Path) -> 
     assert {name: getattr(settings, name) for name in secrets} == secrets
     for name in ("database_url", "database_password", "s3_secret_key", "node_secret"):
         assert secrets[name] not in repr(settings)
+
+
+@pytest.mark.slow
+def test_a_folder_that_an_erasure_waits_for_is_emptied_though_no_replica_takes_it(
+    tmp_path: Path, empty_desk: Desk
+) -> None:
+    folder, store = tmp_path / "pool", tmp_path / "store"
+    address = f"sqlite:///{tmp_path / 'lysbro.db'}"
+    empty_desk.variables.update(
+        LYSBRO_DATA_POOL=str(folder), LYSBRO_DATABASE_URL=address, LYSBRO_STORE=str(store)
+    )
+    with pool.taken(folder, "web") as held:
+        made = held.data / "cache" / "metadata" / "made.json"
+        settings = Settings(data=held.data, node=held.node, store=str(store), database_url=address)
+        with open_parts(settings, intake=True) as parts:
+            parts.people.add_site(Site("hammer", "Hammer", SiteKind.HOSPITAL))
+            parts.archive.receive_part10(part10(ct("1.2.1.1")), Origin("hammer", Door.DICOM))
+            parts.archive.settle()
+    empty_desk.must("drain")
+    made.parent.mkdir(parents=True, exist_ok=True)
+    made.write_text("what a viewer was told of the patient")
+    other = Settings(data=tmp_path / "other", node="other", store=str(store), database_url=address)
+    with open_parts(other, intake=True) as parts:
+        target = Target(study_uid="1.2.1", site="hammer")
+        stone = parts.erasures.erase(target, actor=WORKER, reason="asked for by the patient")
+        with parts.database.begin() as conn:  # as nodes of one database server do
+            note_work(conn, stone.id, nodes=["web-1"])
+        assert not pool.has_spool(held.data)
+        empty_desk.must("drain")
+        assert not made.exists()
+        with parts.database.read() as conn:
+            assert "web-1" not in nodes_owing(conn)

@@ -18,7 +18,8 @@ from storage.backup import back_up, backups
 from storage.casebook_tables import cases
 from storage.database import Database
 from storage.erasing import Erasures
-from storage.erasure_steps import without_node
+from storage.erasing_rows import note_work
+from storage.erasure_steps import Eraser, without_node
 from storage.erasure_tables import erasures
 from storage.index import Index
 from storage.ledger import Ledger
@@ -308,6 +309,27 @@ def test_lines_of_custody_and_reports_still_only_grow(archive: Archive, clock: C
     for verb in ("DELETE FROM custody", "UPDATE custody SET event = 'sent'"):
         with pytest.raises(DBAPIError, match="never changed"), archive.database.begin() as conn:
             conn.exec_driver_sql(verb)
+
+
+def test_a_node_without_a_worker_empties_its_folder_whenever_somebody_else_looked_last(
+    sited: Database, tmp_path: Path, clock: Clock
+) -> None:
+    store = FolderStore(tmp_path / "shared")
+    with (
+        opened(tmp_path / "one", sited, clock, store=store, node="one") as one,
+        opened(tmp_path / "two", sited, clock, store=store, node="two") as two,
+    ):
+        receive_doomed(two, 1, 2)
+        erasure = erase(one, clock)
+        with sited.begin() as conn:  # as nodes of one database server do
+            note_work(conn, erasure, nodes=["two"])
+        assert finish(one, clock, erasure).startswith("erasing the data folder of two")
+        packer = Eraser(two, actor=ADMIN)
+        assert packer.clear_own_folder(clock())
+        assert files_with(tmp_path / "two", NAME, PIXELS) == []
+        assert not packer.clear_own_folder(clock())
+        assert finish(one, clock, erasure) == "done"  # without waiting for its next turn
+        assert files_with(tmp_path, NAME, PIXELS) == []
 
 
 @pytest.mark.peers

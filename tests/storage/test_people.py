@@ -148,9 +148,9 @@ def test_a_closed_session_is_none(room):
 
 def test_a_token_acts_for_its_person_until_its_end(room):
     secret = room.people.add_token(GP, days=2, name="EPR")
-    assert room.people.actor_by_token(secret, MORNING) == room.gp
-    assert room.people.actor_by_token(secret, MORNING + timedelta(days=2)) is None
-    assert room.people.actor_by_token("lysbro_x", MORNING) is None
+    assert room.people.bearer(secret, MORNING).actor == room.gp
+    assert room.people.bearer(secret, MORNING + timedelta(days=2)) is None
+    assert room.people.bearer("lysbro_x", MORNING) is None
     (row,) = room.people.tokens()
     assert (row.email, row.name, row.seen_at) == (GP, "EPR", MORNING)
 
@@ -158,7 +158,7 @@ def test_a_token_acts_for_its_person_until_its_end(room):
 def test_a_revoked_token_is_none(room):
     secret = room.people.add_token(GP)
     room.people.revoke_token(room.people.tokens()[0].id)
-    assert room.people.actor_by_token(secret, MORNING) is None
+    assert room.people.bearer(secret, MORNING) is None
     with pytest.raises(NotFound):
         room.people.revoke_token(room.people.tokens()[0].id)
     with pytest.raises(NotFound):
@@ -173,10 +173,10 @@ def test_a_disabled_person_has_neither_session_nor_token(room):
     room.people.disable_user(GP)
     assert room.people.user_by_email(GP).disabled
     assert room.people.actor_by_session(session, MORNING) is None
-    assert room.people.actor_by_token(token, MORNING) is None
+    assert room.people.bearer(token, MORNING) is None
     room.people.enable_user(GP)
     assert room.people.actor_by_session(session, MORNING) is None
-    assert room.people.actor_by_token(token, MORNING) is not None
+    assert room.people.bearer(token, MORNING) is not None
 
 
 def test_secrets_are_not_in_the_database(room):

@@ -12,7 +12,7 @@ import numpy as np
 
 from casework.erasure import Target
 from casework.errors import NotFound
-from viewer.dicomweb import dicom_json, native_xml
+from viewer.dicomweb import dicom_json, dicom_xml
 
 BOUNDARY = "some-boundary"
 VL_PHOTO = "1.2.840.10008.5.1.4.1.1.77.1.4"
@@ -20,7 +20,7 @@ VIDEO_PHOTO = "1.2.840.10008.5.1.4.1.1.77.1.4.1"
 PDF_CLASS = "1.2.840.10008.5.1.4.1.1.104.1"
 STUDY, SERIES, INSTANCE = "1.2.826.0.7", "1.2.826.0.7.0", "1.2.826.0.7.1"
 URL = f"/dicom-web/studies/{STUDY}/series/{SERIES}/instances/{INSTANCE}"
-JSON, XML = dicom_json.MEDIA_TYPE, native_xml.MEDIA_TYPE
+JSON, XML = dicom_json.MEDIA_TYPE, dicom_xml.MEDIA_TYPE
 PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
 
 
@@ -74,7 +74,7 @@ def content_type(kind: str = JSON) -> str:
 
 def metadata_part(dataset: Any, kind: str = JSON) -> bytes:
     if kind == XML:
-        return part(XML, native_xml.write_xml(dataset))
+        return part(XML, dicom_xml.document(dataset))
     listed = dataset if isinstance(dataset, list) else [dataset]
     return part(JSON, json.dumps(listed).encode())
 

@@ -4,6 +4,7 @@ import io
 
 import pytest
 from PIL import Image
+from pydicom.dataset import Dataset
 
 from casework.model import Role
 
@@ -390,3 +391,21 @@ def test_photo_of_a_site_that_dicom_does_not_know_is_refused(world):
     url = f"/api/cases/{case_id}/photos"
     answer = world.client("referrer@fjord").post(url, data=photo_form(jpeg(), site_code="1"))
     assert (answer.status_code, answer.get_json()["code"]) == (422, "unknown-site")
+
+
+@pytest.mark.parametrize("in_request", [False, True])
+@pytest.mark.parametrize(
+    ("keyword", "told", "priority"),
+    [("RequestedProcedurePriority", "STAT", "stat"), ("StudyPriorityID", "HIGH", "urgent")],
+)
+def test_a_study_that_says_it_is_urgent_when_it_is_sent_is_an_urgent_case(
+    world, keyword, told, priority, in_request
+):
+    given = {keyword: told}
+    if in_request:
+        item = Dataset()
+        setattr(item, keyword, told)
+        given = {"RequestAttributesSequence": [item]}
+    world.store("hammer", **given)
+    case = world.client("referrer@hammer").get("/api/cases").get_json()["cases"][0]
+    assert case["priority"] == priority

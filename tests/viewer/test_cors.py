@@ -82,6 +82,46 @@ def test_preflight_needs_no_token_and_tells_what_may_be_sent(stored: Any) -> Non
     assert other.status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/dicom-web/studies"),
+        ("POST", "/dicom-web/workitems"),
+        ("PUT", "/dicom-web/workitems/1.2/state"),
+        ("POST", "/dicom-web/workitems/1.2/subscribers/A"),
+        ("DELETE", "/dicom-web/workitems/1.2/subscribers/A"),
+        ("POST", "/dicom-web/commitment-requests/1.2"),
+        ("GET", FRAME),
+    ],
+)
+def test_preflight_of_every_verb_is_answered(stored: Any, method: str, path: str) -> None:
+    asks = {
+        "Origin": OHIF,
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": "authorization,content-type,if-none-match,if-range,range",
+    }
+    answer = client_of(stored, OHIF, who="").options(path, headers=asks)
+    assert answer.status_code == 204
+    assert method in answer.headers["Access-Control-Allow-Methods"].split(", ")
+    taken = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
+    assert set(asks["Access-Control-Request-Headers"].split(",")) <= set(taken)
+
+
+def test_metadata_by_the_short_way_are_shared_when_new_and_when_known(stored: Any) -> None:
+    client, url = client_of(stored, OHIF), FRAME.partition("/instances/")[0] + "/metadata"
+    client.get(url, headers={"Origin": OHIF})
+    answer = client.get(url, headers={"Origin": OHIF})
+    again = client.get(url, headers={"Origin": OHIF, "If-None-Match": answer.headers["ETag"]})
+    assert (answer.status_code, again.status_code) == (200, 304)
+    frame = client.get(FRAME, headers={"Origin": OHIF})
+    known = client.get(FRAME, headers={"Origin": OHIF, "If-None-Match": frame.headers["ETag"]})
+    assert (frame.status_code, known.status_code) == (200, 304)
+    for each in (answer, again, frame, known):
+        assert each.headers["Access-Control-Allow-Origin"] == OHIF
+        assert "ETag" in each.headers["Access-Control-Expose-Headers"]
+        assert "Origin" in ", ".join(each.headers.getlist("Vary"))
+
+
 def test_refusal_can_be_read_by_the_page_that_met_it(stored: Any) -> None:
     answer = client_of(stored, OHIF, who="").get("/dicom-web/studies", headers={"Origin": OHIF})
     assert answer.status_code == 401

@@ -14,7 +14,7 @@ from storage.commitment_requests import MAX_OPEN
 from storage.commitment_rows import OVER_WEB, Asked
 from storage.mover import Mover
 from storage.objects import FolderStore
-from viewer.dicomweb import native_xml
+from viewer.dicomweb import dicom_xml, native_xml
 
 STUDY, SERIES, INSTANCE = "1.2.826.0.1", "1.2.826.0.1.0", "1.2.826.0.1.1"
 MISSING = "1.2.826.0.9.9"
@@ -124,9 +124,7 @@ def test_xml_is_taken_and_given(world: Any) -> None:
     world.store("hammer")
     client = world.client("referrer@hammer")
     xml = "application/dicom+xml"
-    asked = client.post(
-        URL, data=native_xml.write_xml(flat(INSTANCE)), headers={"Content-Type": xml}
-    )
+    asked = client.post(URL, data=dicom_xml.document(flat(INSTANCE)), headers={"Content-Type": xml})
     assert asked.status_code == 202
     work(world)
     answer = client.get(URL, headers={"Accept": xml})

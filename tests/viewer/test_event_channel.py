@@ -15,6 +15,8 @@ from websockets.sync.client import ClientConnection, connect
 from casework.workitems import FILTERED_SUBSCRIPTION, GLOBAL_SUBSCRIPTION, work_item_uid
 from lysbro.eventing import channel_parts
 from lysbro.services import web_services
+from lysbro.status import gather, in_words
+from storage.hl7_inbox import Envelope
 from tests.flows.waiting import until
 from tests.viewer.conftest import World, new_world
 from tests.viewer.workitems import (
@@ -375,3 +377,44 @@ def test_an_exchange_that_stops_says_so_and_says_when_it_is_back(world):
 def test_the_host_must_be_one_that_the_exchange_answers_to(world):
     with opened(world, trusted_hosts=("lysbro.example",)) as port:
         assert refused(world, port, READER, "WATCH") == 400
+
+
+def bearer(world: World, *scopes: str) -> str:
+    return "Bearer " + world.parts.people.add_token(READER, days=1, scopes=scopes)
+
+
+def test_a_token_that_is_limited_to_other_things_opens_no_channel(world, door):
+    subscribe(world, READER, "LIMITED")
+    for scopes in (("dicomweb.read",), ("workitems.write", "cases.read")):
+        with pytest.raises(InvalidStatus) as refused:
+            channel(world, door, READER, "LIMITED", Authorization=bearer(world, *scopes))
+        answer = refused.value.response
+        assert answer.status_code == 403
+        assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
+        assert 'scope="workitems.read"' in answer.headers["WWW-Authenticate"]
+        assert b"workitems.read" in answer.body
+    given = bearer(world, "workitems.read")
+    with channel(world, door, READER, "LIMITED", Authorization=given) as ws:
+        wanted = work_item_uid(study_in(world))
+        while value(told(ws, 1)[0], "AffectedSOPInstanceUID") != wanted:
+            pass  # what happened before
+
+
+def test_the_figures_tell_of_open_channels_refused_messages_and_questions(world, door):
+    subscribe(world, READER, "COUNTED")
+
+    def figures() -> dict[str, float]:
+        lines = world.client("admin@centre").get("/metrics").text.splitlines()
+        pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        return {name: float(number) for name, number in pairs}
+
+    assert figures()["lysbro_events_channels"] == 0
+    with channel(world, door, READER, "COUNTED"), channel(world, door, READER, "COUNTED"):
+        until(lambda: figures()["lysbro_events_channels"] == 2, "two channels are counted")
+    until(lambda: figures()["lysbro_events_channels"] == 0, "both are gone")
+    envelope = Envelope("RIS", "HAMMER", "M1", "0" * 64, 4)
+    world.parts.hl7_inbox.refuse(envelope, b"MSH|", site="hammer", code="AE", reason="x")
+    found = figures()
+    assert found["lysbro_hl7_refused"] == 1
+    assert {"lysbro_priors_questions", "lysbro_priors_fetches"} <= found.keys()
+    assert "1 refused messages" in in_words(gather(world.parts))

@@ -94,6 +94,45 @@ def test_short_way_to_a_frame_asks_for_the_scope_too(world: Any) -> None:
     assert limited(world, "dicomweb.write", "cases.read").get(FRAME).status_code == 403
 
 
+def test_short_way_to_metadata_asks_for_the_scope_too(world: Any) -> None:
+    world.store("hammer")
+    url = f"/dicom-web/studies/{STUDY}/series/{SERIES}/metadata"
+    reader = limited(world, "dicomweb.read")
+    assert reader.get(url).status_code == 200
+    again = reader.get(url)
+    assert again.status_code == 200
+    tag = {"If-None-Match": again.headers["ETag"]}
+    assert reader.get(url, headers=tag).status_code == 304
+    other = limited(world, "dicomweb.write", "workitems.read", "cases.read")
+    assert other.get(url).status_code == 403
+    assert other.get(url, headers=tag).status_code == 403
+
+
+READS = (
+    ("GET", "/dicom-web/workitems/<uid>", "workitems.read"),
+    ("PUT", "/dicom-web/workitems/<uid>/state", "workitems.write"),
+    ("POST", "/dicom-web/workitems/<uid>/cancelrequest", "workitems.write"),
+    ("POST", "/dicom-web/workitems/<uid>/subscribers/<ae>", "workitems.write"),
+    ("DELETE", "/dicom-web/workitems/<uid>/subscribers/<ae>", "workitems.write"),
+    ("GET", "/dicom-web/subscribers/<ae>", "workitems.read"),
+    ("GET", "/dicom-web/commitment-requests/<uid>", "dicomweb.read"),
+    ("POST", "/dicom-web/commitment-requests/<uid>", "dicomweb.write"),
+    ("GET", "/dicom-web/studies/<uid>/bulkdata", "dicomweb.read"),
+    ("GET", "/dicom-web/studies/<uid>/thumbnail", "dicomweb.read"),
+    ("DELETE", "/dicom-web/studies/<uid>/series/<uid>", "dicomweb.delete"),
+    ("GET", "/api/orders/<id>", "orders.read"),
+    ("POST", "/api/orders", "orders.write"),
+    ("GET", "/api/cases/<id>/priors", "cases.read"),
+    ("POST", "/api/cases/<id>/priors", "cases.write"),
+    ("GET", "/cases/<id>/priors/<study>", None),
+)
+
+
+@pytest.mark.parametrize(("method", "path", "scope"), READS)
+def test_what_a_route_needs_is_what_it_does(method: str, path: str, scope: str | None) -> None:
+    assert needed_for(path, method) == scope
+
+
 def test_scopes_are_read_with_commas_and_blanks() -> None:
     assert parse_scopes(["fhir.read,orders.read", "cases.read"]) == {
         "fhir.read", "orders.read", "cases.read",

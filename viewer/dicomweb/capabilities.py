@@ -22,21 +22,44 @@ _NAMESPACE = "http://wadl.dev.java.net/2009/02"
 
 _DICOM = 'multipart/related; type="application/dicom"'
 _DICOM_JSON = "application/dicom+json"
+_DICOM_XML = "application/dicom+xml"
+_MANY = (_DICOM_JSON, f'multipart/related; type="{_DICOM_XML}"')
+_OCTETS = "application/octet-stream"
+_FRAMES = tuple(
+    form
+    for media_type in (
+        _OCTETS, "image/jphc", "image/jls", "image/jp2", "image/dicom-rle", "image/jpeg",
+        "video/mp4",
+    )
+    for form in (f'multipart/related; type="{media_type}"', media_type)
+)  # fmt: skip
+_PICTURES = ("image/jpeg", "image/png", "image/gif", "image/jp2")
+_OF_OBJECTS = ("video/mp4", "application/pdf", "text/html", "text/plain")
+_LEVELS = ("study", "series", "instance")
 _STORED = (_DICOM, 'multipart/related; type="application/dicom+json"',
            'multipart/related; type="application/dicom+xml"', "application/dicom")  # fmt: skip
-_COMMITTED = (_DICOM_JSON, "application/dicom+xml")
+_COMMITTED = (_DICOM_JSON, _DICOM_XML)
 
 PRODUCES: Mapping[str, Sequence[str]] = {
-    **{f"search_{what}": (_DICOM_JSON,) for what in ("studies", "series", "instances")},
-    **{f"search_{what}_of_study": (_DICOM_JSON,) for what in ("series", "instances")},
-    "search_instances_of_series": (_DICOM_JSON,),
-    **{f"metadata_{level}": (_DICOM_JSON,) for level in ("study", "series", "instance")},
+    **{f"search_{what}": _MANY for what in ("studies", "series", "instances")},
+    **{f"search_{what}_of_study": _MANY for what in ("series", "instances")},
+    "search_instances_of_series": _MANY,
+    **{f"metadata_{level}": _MANY for level in _LEVELS},
     "retrieve_study": (_DICOM,),
     "retrieve_series": (_DICOM,),
     "retrieve_instance": (_DICOM, "application/dicom"),
-    "retrieve_frames": ('multipart/related; type="application/octet-stream"',),
-    "rendered_frame": ("image/jpeg",),
-    "rendered_instance": ("image/jpeg",),
+    "retrieve_frames": _FRAMES,
+    "bulkdata": (_OCTETS, f'multipart/related; type="{_OCTETS}"', "application/pdf"),
+    **{f"bulkdata_{level}": (f'multipart/related; type="{_OCTETS}"',) for level in _LEVELS},
+    **{f"pixeldata_{level}": (f'multipart/related; type="{_OCTETS}"',) for level in _LEVELS},
+    "rendered_frame": _PICTURES,
+    "rendered_study": _PICTURES,
+    "rendered_series": _PICTURES,
+    "rendered_instance": (*_PICTURES, *_OF_OBJECTS),
+    "thumbnail_frame": _PICTURES,
+    **{f"thumbnail_{level}": _PICTURES for level in _LEVELS},
+    "search_workitems": _MANY,
+    "retrieve_workitem": _COMMITTED,
     "store": _COMMITTED,
     "store_in_study": _COMMITTED,
     "request_commitment": _COMMITTED,
@@ -48,6 +71,10 @@ CONSUMES: Mapping[str, Sequence[str]] = {
     "store": _STORED,
     "store_in_study": _STORED,
     "request_commitment": _COMMITTED,
+    "create_workitem": _COMMITTED,
+    "update_workitem": _COMMITTED,
+    "change_workitem_state": _COMMITTED,
+    "request_cancellation": _COMMITTED,
 }
 """What an endpoint takes."""
 

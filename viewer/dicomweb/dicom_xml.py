@@ -1,4 +1,7 @@
-"""Writes DICOM JSON as the native DICOM model in XML (PS3.19 section A.1). Reads no data set."""
+"""Writes DICOM JSON as the native DICOM model in XML (PS3.19 section A.1). Reads no data set.
+
+The only writer there is; `native_xml` reads.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from pydicom.datadict import keyword_for_tag
 MEDIA_TYPE = "application/dicom+xml"
 _NAMESPACE = "http://dicom.nema.org/PS3.19/models/NativeDICOM"
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_LINE_ENDS = {"\r": "&#13;"}  # else a reader makes line feeds of them (XML 1.0 section 2.11)
 _NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _NAME_PARTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
 
@@ -73,7 +77,7 @@ def _creator(header: Mapping[str, Any], tag: str) -> str:
 
 
 def _text(value: Any) -> str:
-    return escape(_FORBIDDEN.sub("\ufffd", str(value)))
+    return escape(_FORBIDDEN.sub("\ufffd", str(value)), _LINE_ENDS)
 
 
 def _quoted(value: Any) -> str:

@@ -30,7 +30,8 @@ from viewer.dicomweb.bodies import boundary_of, caching
 from viewer.dicomweb.dicom_json import MEDIA_TYPE
 from viewer.dicomweb.frames import tag_of_frames
 from viewer.dicomweb.kept import Address, Conditions, KeptMetadata
-from viewer.dicomweb.metadata import KEPT, form_of, note_metadata
+from viewer.dicomweb.metadata import KEPT, note_metadata
+from viewer.dicomweb.model_answers import form_of_many
 from viewer.dicomweb.multipart import around
 from viewer.dicomweb.negotiation import form_of_frames
 from viewer.dicomweb.noting import note_once
@@ -92,7 +93,7 @@ class FrameLane:
                 origin = environ.get("HTTP_ORIGIN", "")
                 shared = cors.headers_for(origin, path, self._services.settings.cors_origins)
                 status = f"{short.status} {HTTPStatus(short.status).phrase}"
-                start_response(status, [*short.headers, *shared])
+                start_response(status, cors.added_to(short.headers, shared))
                 taken_s = time.perf_counter() - started
                 metrics.count(self._app.extensions, short.endpoint, short.status, taken_s)
                 return short.body
@@ -132,7 +133,7 @@ class FrameLane:
 
     def _metadata(self, environ: WSGIEnvironment, study: str, series: str | None) -> _Short | None:
         actor = self._caller(environ, is_anew=True)
-        if actor is None or form_of(_ranges(environ)) != MEDIA_TYPE:
+        if actor is None or form_of_many(_ranges(environ)) != MEDIA_TYPE:
             return None
         address = Address(scope_of(actor), study, series, root=root_in(environ))
         answer = self._kept.find(address, Conditions.of(environ))

@@ -24,12 +24,11 @@ from storage.fingerprint import fingerprint_of
 from storage.objects import is_local
 from storage.part10 import DEFLATED_LE, BytesSource
 from storage.rows import InstanceRow
-from viewer.dicomweb import accept, dicom_json, dicom_xml
-from viewer.dicomweb.accept import Wanted
+from viewer.dicomweb import dicom_json, dicom_xml
 from viewer.dicomweb.addresses import LEVELS, note_retrieved_once, root_address, rows_of
-from viewer.dicomweb.bodies import multipart
 from viewer.dicomweb.bulk_addresses import PIXELS, bulk_address
 from viewer.dicomweb.kept import Address, Answer, Conditions, KeptMetadata
+from viewer.dicomweb.model_answers import chosen_for_many, parts_of_xml
 from viewer.dicomweb.noting import note_once
 from viewer.guard import current_scope
 from viewer.pixels import PARAMETRIC_MAP
@@ -59,7 +58,8 @@ def add_to(bp: Blueprint) -> None:
 
 def metadata(study: str, series: str | None = None, instance: str | None = None) -> Response:
     """Return the headers of instances, in the form that is wanted most."""
-    media_type = _form()
+    _require_utf8()
+    media_type = chosen_for_many("Metadata comes")
     address = Address(current_scope(), study, series, instance, root=root_address())
     if media_type == dicom_xml.MEDIA_TYPE:
         return _as_xml(address)
@@ -82,40 +82,18 @@ def metadata(study: str, series: str | None = None, instance: str | None = None)
     return _response(kept_metadata().keep(address, conditions, fingerprint, body))
 
 
-def form_of(ranges: Sequence[Wanted]) -> str | None:
-    """Return the media type that a client takes first, or None when it takes none of ours."""
-    for wanted in ranges:
-        if wanted.multipart:
-            if wanted.takes(dicom_xml.MEDIA_TYPE):
-                return dicom_xml.MEDIA_TYPE
-        elif any(wanted.takes(each) for each in (dicom_json.MEDIA_TYPE, "application/json")):
-            return dicom_json.MEDIA_TYPE
-    return None
-
-
-def _form() -> str:
-    """Return the media type that is wanted most; both are in UTF-8 (PS3.18 section 8.3.3.2)."""
+def _require_utf8() -> None:
+    """Refuse who takes no UTF-8, in which both forms are (PS3.18 section 8.3.3.2)."""
     charsets = [c.strip().lower() for c in request.args.get("charset", "").split(",") if c.strip()]
     if charsets and not {"utf-8", "utf8", "iso_ir 192", "*"} & set(charsets):
         raise NotAcceptable("Metadata comes in UTF-8.", code="not-acceptable")
-    found = form_of(accept.wanted())
-    if found is None:
-        raise NotAcceptable(
-            'Metadata comes as application/dicom+json, or as multipart/related; type="'
-            'application/dicom+xml".',
-            code="not-acceptable",
-        )
-    return found
 
 
 def _as_xml(address: Address) -> Response:
     rows = rows_of(address.study_uid, address.series_uid, address.sop_instance_uid)
     note_retrieved_once(_NOTED, address.study_uid, address.series_uid)
-    head = f"Content-Type: {dicom_xml.MEDIA_TYPE}"
     headers = _headers(services().archive, rows, address.root)
-    return multipart(
-        dicom_xml.MEDIA_TYPE, ((head, (dicom_xml.document(each),)) for each, _ in headers)
-    )
+    return parts_of_xml(header for header, _ in headers)
 
 
 def kept_metadata() -> KeptMetadata:

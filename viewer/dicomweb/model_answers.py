@@ -1,14 +1,16 @@
-"""Answers with one data set and reads one from a body: DICOM JSON, or XML, by the media type."""
+"""Answers with data sets and reads one from a body: DICOM JSON, or XML, by the media type."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flask import Response, json, request
 
 from casework.errors import Invalid, TooLarge
-from viewer.dicomweb import accept, dicom_json, native_xml
+from viewer.dicomweb import accept, dicom_json, dicom_xml, native_xml
+from viewer.dicomweb.accept import Wanted
+from viewer.dicomweb.bodies import multipart
 from viewer.problems import NotAcceptable, UnsupportedMedia
 
 _JSON_TYPES = (dicom_json.MEDIA_TYPE, "application/json")
@@ -17,11 +19,57 @@ _JSON_TYPES = (dicom_json.MEDIA_TYPE, "application/json")
 def chosen_type() -> str:
     """Return the media type that the answer is to have, or raise NotAcceptable."""
     for wanted in accept.wanted():
-        for ours in (*_JSON_TYPES, native_xml.MEDIA_TYPE):
-            if accept.matches(ours, wanted.media_type):
+        for ours in (*_JSON_TYPES, dicom_xml.MEDIA_TYPE):
+            if wanted.takes(ours):
                 return dicom_json.MEDIA_TYPE if ours in _JSON_TYPES else ours
     raise NotAcceptable(
-        f"The answer is {dicom_json.MEDIA_TYPE} or {native_xml.MEDIA_TYPE}.", code="not-acceptable"
+        f"The answer is {dicom_json.MEDIA_TYPE} or {dicom_xml.MEDIA_TYPE}.", code="not-acceptable"
+    )
+
+
+def form_of_many(ranges: Sequence[Wanted]) -> str | None:
+    """Return the media type of data sets that a client takes first, or None: it takes none.
+
+    Many are one array in JSON, and a part each in XML (PS3.18 section 8.7.3.2).
+    """
+    for wanted in ranges:
+        if wanted.multipart and wanted.takes(dicom_xml.MEDIA_TYPE):
+            return dicom_xml.MEDIA_TYPE
+        if not wanted.multipart and any(wanted.takes(each) for each in _JSON_TYPES):
+            return dicom_json.MEDIA_TYPE
+    return None
+
+
+def chosen_for_many(what: str) -> str:
+    """Return the media type that the answer is to have, or raise NotAcceptable."""
+    found = form_of_many(accept.wanted())
+    if found is None:
+        raise NotAcceptable(
+            f"{what} as {dicom_json.MEDIA_TYPE}, or as multipart/related; "
+            f'type="{dicom_xml.MEDIA_TYPE}".',
+            code="not-acceptable",
+        )
+    return found
+
+
+def answer_many(
+    datasets: Sequence[Mapping[str, Any]], *, status: int = 200, media_type: str
+) -> Response:
+    """Return an answer with data sets that are DICOM JSON; none of them in XML is 204."""
+    if media_type == dicom_json.MEDIA_TYPE:
+        return Response(json.dumps(datasets), status=status, content_type=media_type)
+    if not datasets:
+        return Response(status=204)
+    response = parts_of_xml(datasets)
+    response.status_code = status
+    return response
+
+
+def parts_of_xml(datasets: Iterable[Mapping[str, Any]]) -> Response:
+    """Return data sets that are DICOM JSON, each a document in a part of its own, as they come."""
+    head = f"Content-Type: {dicom_xml.MEDIA_TYPE}"
+    return multipart(
+        dicom_xml.MEDIA_TYPE, ((head, (dicom_xml.document(each),)) for each in datasets)
     )
 
 
@@ -29,8 +77,8 @@ def answer(values: Mapping[str, Any], *, status: int, media_type: str) -> Respon
     """Return an answer with a data set of keywords and values."""
     dataset = dicom_json.to_json(values)
     body: str | bytes = json.dumps(dataset)
-    if media_type == native_xml.MEDIA_TYPE:
-        body = native_xml.write_xml(dataset)
+    if media_type == dicom_xml.MEDIA_TYPE:
+        body = dicom_xml.document(dataset)
     return Response(body, status=status, content_type=media_type)
 
 
@@ -42,7 +90,7 @@ def read_dataset(*, most_bytes: int) -> dict[str, Any]:
     if len(body) > most_bytes:
         raise TooLarge(f"The body has more than {most_bytes} bytes.", code="too-large")
     media_type = request.mimetype
-    if media_type == native_xml.MEDIA_TYPE:
+    if media_type == dicom_xml.MEDIA_TYPE:
         return native_xml.read_xml(body)
     if media_type in _JSON_TYPES:
         found = read_json(body)
@@ -50,7 +98,7 @@ def read_dataset(*, most_bytes: int) -> dict[str, Any]:
             return found[0]
         raise Invalid("Send one data set.", code="bad-request")
     raise UnsupportedMedia(
-        f"Send {dicom_json.MEDIA_TYPE} or {native_xml.MEDIA_TYPE}.", code="unsupported-media"
+        f"Send {dicom_json.MEDIA_TYPE} or {dicom_xml.MEDIA_TYPE}.", code="unsupported-media"
     )
 
 

@@ -1,4 +1,4 @@
-"""The Native DICOM Model (PS3.19 annex A.1) to the DICOM JSON model and back. Opens nothing.
+"""Reads the Native DICOM Model (PS3.19 annex A.1) into the DICOM JSON model. Opens nothing.
 
 What is read comes from outside: a document type is refused, so nothing can be declared, expanded or
 fetched; depth and number of elements are bounded.
@@ -10,15 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from xml.etree import ElementTree as Xml  # only writes
 from xml.parsers import expat
-
-from pydicom.datadict import keyword_for_tag
 
 from casework.errors import Invalid
 
-MEDIA_TYPE = "application/dicom+xml"
-_NAMESPACE = "http://dicom.nema.org/PS3.19/models/NativeDICOM"
 _MAX_DEPTH = 100
 _MAX_ELEMENTS = 2_000_000
 _TAG = re.compile("[0-9A-Fa-f]{8}")
@@ -47,13 +42,6 @@ def read_xml(document: bytes) -> dict[str, Any]:
     if root.name != "NativeDicomModel":
         raise _unreadable("its root is no NativeDicomModel")
     return _dataset(root)
-
-
-def write_xml(dataset: Mapping[str, Any]) -> bytes:
-    """Return DICOM JSON as a document."""
-    root = Xml.Element("NativeDicomModel", {"xmlns": _NAMESPACE, "xml:space": "preserve"})
-    _write_dataset(root, dataset)
-    return bytes(Xml.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
 def _parse(document: bytes) -> _Node:
@@ -170,35 +158,6 @@ def _value(node: _Node, vr: str) -> Any:
 def _name_of(group: _Node) -> str:
     parts = {child.name: child.text for child in group.children}
     return "^".join(parts.get(name, "") for name in _PN_PARTS).rstrip("^")
-
-
-def _write_dataset(parent: Xml.Element, dataset: Mapping[str, Any]) -> None:
-    for tag, element in sorted(dataset.items()):
-        vr = element["vr"]
-        named = {"tag": tag, "vr": vr, "keyword": keyword_for_tag(int(tag, 16))}
-        node = Xml.SubElement(parent, "DicomAttribute", {k: v for k, v in named.items() if v})
-        if "BulkDataURI" in element:
-            Xml.SubElement(node, "BulkData", {"uri": element["BulkDataURI"]})
-        if "InlineBinary" in element:
-            Xml.SubElement(node, "InlineBinary").text = element["InlineBinary"]
-        for number, value in enumerate(element.get("Value", ()), start=1):
-            _write_value(node, vr, value, str(number))
-
-
-def _write_value(node: Xml.Element, vr: str, value: Any, number: str) -> None:
-    if value is None:
-        return
-    if vr == "SQ":
-        _write_dataset(Xml.SubElement(node, "Item", {"number": number}), value)
-    elif vr == "PN":
-        person = Xml.SubElement(node, "PersonName", {"number": number})
-        for group, text in value.items():
-            parts = Xml.SubElement(person, group)
-            for name, part in zip(_PN_PARTS, text.split("^"), strict=False):
-                if part:
-                    Xml.SubElement(parts, name).text = part
-    else:
-        Xml.SubElement(node, "Value", {"number": number}).text = str(value)
 
 
 def _unreadable(why: str) -> Invalid:

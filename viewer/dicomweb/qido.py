@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from flask import Blueprint, Response, json, request
+from flask import Blueprint, Response, request
 
 from casework.errors import Invalid, TooLarge
 from storage.query import read_query
 from storage.stopping import Stopped
-from viewer.dicomweb import accept, dicom_json
+from viewer.dicomweb import dicom_json
+from viewer.dicomweb.model_answers import answer_many, chosen_for_many
 from viewer.dicomweb.qido_keys import Search, read_search
 from viewer.guard import current_actor, current_scope
-from viewer.problems import NotAcceptable
 from viewer.services import services
 
 _ONLY_WITH_VALUE = frozenset({"TimezoneOffsetFromUTC", "RequestAttributesSequence"})
@@ -39,10 +39,8 @@ def add_to(bp: Blueprint) -> None:
 
 
 def search(level: str, study: str | None = None, series: str | None = None) -> Response:
-    """Return what matches as DICOM JSON; nothing that matches is an empty list."""
-    types = ("application/json", dicom_json.MEDIA_TYPE)
-    if not any(accept.matches(t, w.media_type) for t in types for w in accept.wanted()):
-        raise NotAcceptable("Matches come as application/dicom+json.", code="not-acceptable")
+    """Return what matches; nothing that matches is an empty list, or in XML no content."""
+    media_type = chosen_for_many("Matches come")
     try:
         wanted = read_search(request.args, level, study=study, series=series)
         unsupported = read_query(level, wanted.keys, wanted.manner).unsupported
@@ -69,8 +67,8 @@ def search(level: str, study: str | None = None, series: str | None = None) -> R
             code="too-broad",
         ) from None
     _note(level, wanted)
-    body = json.dumps([_match(level, values) for values in matches[: wanted.limit]])
-    response = Response(body, content_type=dicom_json.MEDIA_TYPE)
+    told = [_match(level, values) for values in matches[: wanted.limit]]
+    response = answer_many(told, media_type=media_type)
     if len(matches) > wanted.limit:
         _warn(response, "There are additional results that can be requested: offset and limit.")
     not_matched = sorted(m for m in wanted.matched if {m, m.split(".")[0]} & set(unsupported))

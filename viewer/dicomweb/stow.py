@@ -23,7 +23,7 @@ from storage.commit import no_room
 from storage.disk import is_out_of_room
 from storage.part10 import FileMeta, FileSource, read_file_meta, walk
 from storage.set_aside import set_aside
-from viewer.dicomweb import dicom_json, model_answers, native_xml, stow_model
+from viewer.dicomweb import dicom_json, dicom_xml, model_answers, stow_model
 from viewer.dicomweb.methods import BASE
 from viewer.dicomweb.multipart import Part, read_parts, read_single
 from viewer.dicomweb.silence import Body, SilenceWatch
@@ -44,7 +44,7 @@ log = structlog.get_logger()
 _WATCH = "lysbro-silence"
 _DICOM = "application/dicom"
 _MULTIPART = "multipart/related"
-_KINDS = frozenset({_DICOM, dicom_json.MEDIA_TYPE, native_xml.MEDIA_TYPE})
+_KINDS = frozenset({_DICOM, dicom_json.MEDIA_TYPE, dicom_xml.MEDIA_TYPE})
 
 
 def add_to(bp: Blueprint) -> None:

@@ -1,4 +1,4 @@
-"""Reads what clients of UPS-RS send: DICOM JSON into keywords with plain values, and their meaning.
+"""Reads what clients of UPS-RS send: DICOM JSON or XML into keywords with plain values.
 
 Decides nothing; what may not be sent at all is refused here (PS3.4 table CC.2.5-3).
 """
@@ -20,7 +20,7 @@ from casework.workitems import OF_PRIORITY, Code, Contact, StepState, Told
 from storage.workitem_making import Wanted
 from storage.workitem_steps import Cancellation
 from viewer.attributes import as_list
-from viewer.dicomweb import dicom_json
+from viewer.dicomweb import dicom_json, dicom_xml, native_xml
 from viewer.problems import UnsupportedMedia
 
 Values = dict[str, Any]
@@ -64,8 +64,12 @@ def read_values(*, may_be_empty: bool = False) -> Values:
     raw = request.get_data(cache=True)
     if not raw and may_be_empty:
         return {}
+    if request.mimetype == dicom_xml.MEDIA_TYPE:
+        return _item(native_xml.read_xml(raw), _DEEPEST)
     if request.mimetype not in _TYPES:
-        raise UnsupportedMedia("Send application/dicom+json.", code="unsupported-media")
+        raise UnsupportedMedia(
+            f"Send {dicom_json.MEDIA_TYPE} or {dicom_xml.MEDIA_TYPE}.", code="unsupported-media"
+        )
     try:
         given = json.loads(raw)
     except (ValueError, RecursionError):

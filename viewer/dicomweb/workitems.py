@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, json, request
+from flask import Blueprint, Response, request
 
 from casework.errors import Conflict
 from casework.workitem_values import Retrieval, only, values_of
 from casework.workitems import StepState
 from storage.workitem_search import read_keys
-from viewer.dicomweb import accept, dicom_json, workitem_body
+from viewer.dicomweb import dicom_json, workitem_body
+from viewer.dicomweb.model_answers import answer, answer_many, chosen_for_many, chosen_type
 from viewer.dicomweb.workitem_answers import (
     MADE_OTHERWISE,
     NOT_KEPT,
@@ -28,10 +29,8 @@ from viewer.dicomweb.workitem_answers import (
 )
 from viewer.dicomweb.workitem_query import read_search
 from viewer.guard import current_actor, current_scope
-from viewer.problems import NotAcceptable
 from viewer.services import services
 
-_TYPES = ("application/json", dicom_json.MEDIA_TYPE)
 _MORE = "There are more work items: ask for them with offset and limit"
 
 
@@ -52,7 +51,7 @@ def add_to(bp: Blueprint) -> None:
 @saying()
 def search() -> Response:
     """Return the work items that match, the most pressing first; none is an empty list."""
-    _require_json()
+    media_type = chosen_for_many("Work items come")
     asked = read_search(request.args)
     found, has_more = services().casebook.search_work_items(
         current_scope(),
@@ -67,9 +66,9 @@ def search() -> Response:
         dict(each.values) if asked.shown is None else only(each.values, asked.shown)
         for each in found
     ]
-    body = json.dumps([dicom_json.to_json(values) for values in shown])
     is_part = has_more and asked.is_cut_by_us
-    response = Response(body, status=206 if is_part else 200, content_type=dicom_json.MEDIA_TYPE)
+    datasets = [dicom_json.to_json(values) for values in shown]
+    response = answer_many(datasets, status=206 if is_part else 200, media_type=media_type)
     if has_more:
         response.headers["Warning"] = warning(_MORE)
     return response
@@ -88,11 +87,10 @@ def create() -> Response:
 @saying()
 def retrieve(workitem: str) -> Response:
     """Return a work item whole, without its Transaction UID."""
-    _require_json()
+    media_type = chosen_type()
     item = services().casebook.work_item(current_scope(), workitem)
     _note("work-item-opened", item.case.id, case_id=item.case.id)
-    body = json.dumps(dicom_json.to_json(values_of(item, _retrieval())))
-    response = Response(body, content_type=dicom_json.MEDIA_TYPE)
+    response = answer(values_of(item, _retrieval()), status=200, media_type=media_type)
     response.headers["Content-Location"] = workitem_address(item.uid)
     return response
 
@@ -143,11 +141,6 @@ def _uid_in_query(*names: str) -> str:
 
 def _retrieval() -> Retrieval:
     return Retrieval(services().settings.ae_title, root())
-
-
-def _require_json() -> None:
-    if not any(accept.matches(t, w.media_type) for t in _TYPES for w in accept.wanted()):
-        raise NotAcceptable("Work items come as application/dicom+json.", code="not-acceptable")
 
 
 def _note(
