@@ -25,7 +25,11 @@ def cost_of(pid: int) -> Cost:
 
 def _descendants(pid: int) -> list[int]:
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").glob("*/children"))
+    except OSError:  # it has ended meanwhile
+        return []
+    for task in tasks:
         try:
             children = [int(word) for word in task.read_text().split()]
         except OSError:
