@@ -6,30 +6,28 @@ answered with success once it is durable. What is fetched, and from whom, the ca
 
 from __future__ import annotations
 
-import socket
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
 
-from casework.errors import LysbroError, NoRoom, Refused, Unavailable
+from casework.errors import LysbroError, NoRoom, Unavailable
 from casework.model import ApplicationEntity
 from pacs_bridge import dimse, pdu
+from pacs_bridge.caller import Caller, connected
 from pacs_bridge.dimse import C_STORE_RQ, Command
 from pacs_bridge.fragments import COMMAND, cut, fragment_bytes
 from pacs_bridge.identifier import write_identifier
 from pacs_bridge.items import Role, UserInformation
 from pacs_bridge.line import Line
 from pacs_bridge.messages import Assembler, Response
-from pacs_bridge.negotiation import ACCEPTED, Context, Proposed
+from pacs_bridge.negotiation import Context, Proposed
 from pacs_bridge.pace import Floor
 from pacs_bridge.payload import Payload
 from pacs_bridge.plan import Pair
 from pacs_bridge.prior_finding import Calling
-from pacs_bridge.scu import reason_of, secure_context
 from pacs_bridge.sending import send_message
 from pacs_bridge.sinks import DiscardSink, Sink
 from pacs_bridge.status import (
@@ -40,21 +38,18 @@ from pacs_bridge.status import (
     answer_to_error,
     answer_to_receipt,
 )
-from pacs_bridge.stream import Fragment, PduStream, StreamLimits
+from pacs_bridge.stream import Fragment
 from pacs_bridge.syntaxes import EXPLICIT_LE, IMPLICIT_LE, STUDY_ROOT_GET, STUDY_ROOT_MOVE
 from pacs_bridge.whole import Message
 from storage.archive import Intake
 from storage.disk import Buffer
-from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 log = structlog.get_logger()
 
 Begin = Callable[[Command, str], Intake]
 """Begins to take an object in: its C-STORE command, and its transfer syntax."""
 
-_MAX_PDU = 131072
 _SEND_S = 10.0
-_LEAVING_S = 5.0
 _UIDS_AT_ONCE = 100
 _FLOOR = Floor()
 
@@ -79,16 +74,13 @@ class Kept:
     refused: list[str] = field(default_factory=list)  # why objects were not kept
 
 
-class Fetcher:
+class Fetcher(Caller):
     """Our side of an established association with a node that we fetch from."""
 
     def __init__(self, line: Line, node: ApplicationEntity, calling: Calling, begin: Begin) -> None:
-        self._line = line
-        self._node = node
+        super().__init__(line, node)
         self._calling = calling
         self._begin = begin
-        self._stream = PduStream(StreamLimits(_MAX_PDU))
-        self._peer_max = 0
         self._assembler: Assembler | None = None
         self._offered: Mapping[str, Context] = {}
         self._message_id = 0
@@ -113,30 +105,15 @@ class Fetcher:
         ways = {1: STUDY_ROOT_GET, 3: STUDY_ROOT_MOVE} if pairs else {3: STUDY_ROOT_MOVE}
         proposed = [Proposed(n, way, (EXPLICIT_LE, IMPLICIT_LE)) for n, way in ways.items()]
         proposed += [Proposed(2 * n + 5, pair[0], (pair[1],)) for n, pair in enumerate(pairs)]
-        user = UserInformation(
-            maximum_length=_MAX_PDU,
-            implementation_class_uid=IMPLEMENTATION_CLASS_UID,
-            implementation_version=IMPLEMENTATION_VERSION_NAME,
-            roles=tuple(
-                Role(uid, scu=False, scp=True) for uid in dict.fromkeys(pair[0] for pair in pairs)
-            ),
+        roles = tuple(
+            Role(uid, scu=False, scp=True) for uid in dict.fromkeys(pair[0] for pair in pairs)
         )
-        request = pdu.AssociateRequest(self._node.title, self._calling.title, tuple(proposed), user)
-        if not self._line.send(pdu.encode(request)):
-            raise self._gone()
-        answer = self._first_pdu(self._calling.wait.association_s)
-        if isinstance(answer, pdu.AssociateReject):
-            code = f"{answer.result}/{answer.source}/{answer.reason}"
-            raise Refused(f"{self._node.title} rejected us ({code}).", code="rejected")
-        if not isinstance(answer, pdu.AssociateAccept):
-            raise self._gone()
-        self._peer_max = answer.user.maximum_length
-        abstract = {context.id: context.abstract_syntax for context in proposed}
-        contexts = {
-            c.id: Context(c.id, abstract[c.id], ACCEPTED, c.transfer_syntax)
-            for c in answer.contexts
-            if c.result == ACCEPTED and c.id in abstract
-        }
+        contexts = self._ask(
+            proposed,
+            UserInformation(roles=roles),
+            calling=self._calling.title,
+            within_s=self._calling.wait.association_s,
+        )
         self._assembler = Assembler(self, contexts)
         self._offered = {
             c.abstract_syntax: c
@@ -169,18 +146,13 @@ class Fetcher:
 
     def release(self) -> None:
         """End the association in order, waiting a little for the peer to agree."""
-        if self._line.send(pdu.encode(pdu.ReleaseRequest())):
-            with suppress(LysbroError):  # all was answered: how the peer leaves changes nothing
-                self._first_pdu(min(self._calling.wait.association_s, _LEAVING_S))
-        self._line.close()
+        self._leave(self._calling.wait.association_s)
 
     def abort(self) -> None:
         """End the association at once; leave nothing of an object that is not whole."""
         if self._assembler is not None:
             self._assembler.discard()
-        if self._line.has_room():
-            self._line.send(pdu.encode(pdu.Abort(0, 0)))
-        self._line.close()
+        super().abort()
 
     def _retrieve(
         self,
@@ -257,23 +229,6 @@ class Fetcher:
         if isinstance(sink, _Taking) and isinstance(sink.failure, NoRoom | Unavailable):
             raise sink.failure  # ours: whatever more the node sends would fail as well
 
-    def _first_pdu(self, within_s: float) -> pdu.Pdu:
-        deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
-            for event in self._received():
-                if not isinstance(event, Fragment):
-                    return event
-        raise Unavailable(f"{self._node.title} does not answer.", code="no-answer")
-
-    def _received(self) -> list[Fragment | pdu.Pdu]:
-        count = self._line.receive_into(self._stream.space())
-        if count == 0:
-            raise self._gone()
-        return self._stream.received(count) if count else []
-
-    def _gone(self) -> Unavailable:
-        return Unavailable(f"{self._node.title} closed the connection.", code="gone")
-
 
 @contextmanager
 def fetching(
@@ -284,8 +239,7 @@ def fetching(
     A node that is registered as TLS only is called over TLS, never in the clear. Raises Unavailable
     when the node cannot be reached, Refused when it rejects us.
     """
-    context = secure_context(node, calling.tls) if node.tls_only else None
-    connection = _connect(node, context, calling)
+    connection = connected(node, calling.tls, within_s=calling.wait.connect_s)
     line = Line(connection, send_timeout_s=_SEND_S)
     fetcher = Fetcher(line, node, calling, begin)
     try:
@@ -372,26 +326,3 @@ class _Taking:
         intake, self._intake = self._intake, None
         if intake is not None:
             intake.abort()
-
-
-def _connect(
-    node: ApplicationEntity, context: ssl.SSLContext | None, calling: Calling
-) -> socket.socket:
-    where = f"{node.title} at {node.host}:{node.port}"
-    try:
-        plain = socket.create_connection(
-            (node.host, node.port or 0), timeout=calling.wait.connect_s
-        )
-    except OSError as error:
-        reason = error.strerror or "no answer in time"
-        raise Unavailable(f"{where} cannot be reached ({reason}).", code="unreachable") from error
-    if context is None:
-        return plain
-    try:
-        return context.wrap_socket(plain, server_hostname=node.host)
-    except (OSError, ValueError) as error:
-        plain.close()
-        reason = reason_of(error) if isinstance(error, OSError) else str(error)
-        raise Unavailable(
-            f"{where} gives no TLS connection that can be trusted ({reason}).", code="no-tls"
-        ) from error

@@ -6,40 +6,34 @@ context, is decided by the caller.
 
 from __future__ import annotations
 
-import socket
-import ssl
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from casework.errors import LysbroError, Refused, Unavailable
+from casework.errors import Unavailable
 from casework.model import ApplicationEntity
 from pacs_bridge import pdu
+from pacs_bridge.caller import Caller, connected
 from pacs_bridge.dimse import C_STORE_RSP, N_EVENT_REPORT_RQ, Command
 from pacs_bridge.fragments import COMMAND, cut, fragment_bytes
 from pacs_bridge.items import UserInformation
 from pacs_bridge.line import MOMENT_S, Line
 from pacs_bridge.messages import Assembler, Response
-from pacs_bridge.negotiation import ACCEPTED, Context, Proposed
+from pacs_bridge.negotiation import Context, Proposed
 from pacs_bridge.pace import Floor
 from pacs_bridge.payload import Payload
 from pacs_bridge.plan import Pair
-from pacs_bridge.scu import Wait, reason_of, secure_context
+from pacs_bridge.scu import Wait
 from pacs_bridge.sending import send_message
 from pacs_bridge.sinks import DiscardSink, MemorySink, Sink
-from pacs_bridge.stream import Fragment, PduStream, StreamLimits
+from pacs_bridge.stream import Fragment
 from pacs_bridge.tls import TlsFiles
 from pacs_bridge.whole import Message
-from storage.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
-_MAX_PDU = 131072
 _TLS_SEND_S = 10.0
-_LEAVING_S = 5.0
-_TRANSIENT = 2
 _MAX_REPORT_BYTES = 16 << 20
-_ABORT = pdu.encode(pdu.Abort(0, 0))
 
 
 @dataclass(frozen=True)
@@ -53,16 +47,13 @@ class Offer:
     tls: TlsFiles | None = None
 
 
-class Requestor:
+class Requestor(Caller):
     """Our side of an established association."""
 
     def __init__(self, line: Line, node: ApplicationEntity, offer: Offer) -> None:
-        self._line = line
-        self._node = node
+        super().__init__(line, node)
         self._wait = offer.wait
         self._floor = offer.floor
-        self._stream = PduStream(StreamLimits(_MAX_PDU))
-        self._peer_max = 0
         self._assembler: Assembler | None = None
         self._takes_requests = False
         self._requests: deque[Message] = deque()
@@ -74,26 +65,9 @@ class Requestor:
             Proposed(2 * n + 1, sop_class, (syntax,))
             for n, (sop_class, syntax) in enumerate(offer.pairs)
         )
-        user = UserInformation(
-            maximum_length=_MAX_PDU,
-            implementation_class_uid=IMPLEMENTATION_CLASS_UID,
-            implementation_version=IMPLEMENTATION_VERSION_NAME,
+        contexts = self._ask(
+            proposed, UserInformation(), calling=offer.calling, within_s=offer.wait.association_s
         )
-        request = pdu.AssociateRequest(self._node.title, offer.calling, proposed, user)
-        if not self._line.send(pdu.encode(request)):
-            raise self._gone()
-        answer = self._first_pdu(offer.wait.association_s)
-        if isinstance(answer, pdu.AssociateReject):
-            raise _rejection(self._node, answer)
-        if not isinstance(answer, pdu.AssociateAccept):
-            raise self._gone()
-        self._peer_max = answer.user.maximum_length
-        abstract = {context.id: context.abstract_syntax for context in proposed}
-        contexts = {
-            c.id: Context(c.id, abstract[c.id], ACCEPTED, c.transfer_syntax)
-            for c in answer.contexts
-            if c.result == ACCEPTED and c.id in abstract
-        }
         self._assembler = Assembler(_Reports(), contexts)
         self.accepted = {(c.abstract_syntax, c.transfer_syntax): c.id for c in contexts.values()}
 
@@ -143,16 +117,7 @@ class Requestor:
 
     def release(self) -> None:
         """End the association in order, waiting a little for the peer to agree."""
-        if self._line.send(pdu.encode(pdu.ReleaseRequest())):
-            with suppress(LysbroError):  # all was answered: how the peer leaves changes nothing
-                self._first_pdu(min(self._wait.association_s, _LEAVING_S))
-        self._line.close()
-
-    def abort(self) -> None:
-        """End the association at once."""
-        if self._line.has_room():
-            self._line.send(_ABORT)
-        self._line.close()
+        self._leave(self._wait.association_s)
 
     def _exchange(
         self, context_id: int, command: bytes, payload: Payload, message_id: int, answer: int
@@ -196,25 +161,6 @@ class Requestor:
             raise Unavailable(f"{self._node.title} asks instead of answering.", code="bad-answer")
         return whole.command
 
-    def _first_pdu(self, within_s: float) -> pdu.Pdu:
-        """Return the next PDU that is no data."""
-        deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
-            for event in self._received():
-                if not isinstance(event, Fragment):
-                    return event
-        raise Unavailable(f"{self._node.title} does not answer.", code="no-answer")
-
-    def _received(self) -> list[Fragment | pdu.Pdu]:
-        """Return what has come, waiting a moment for it."""
-        count = self._line.receive_into(self._stream.space())
-        if count == 0:
-            raise self._gone()
-        return self._stream.received(count) if count else []
-
-    def _gone(self) -> Unavailable:
-        return Unavailable(f"{self._node.title} closed the connection.", code="gone")
-
 
 @contextmanager
 def requested(node: ApplicationEntity, offer: Offer) -> Iterator[Requestor]:
@@ -223,9 +169,8 @@ def requested(node: ApplicationEntity, offer: Offer) -> Iterator[Requestor]:
     A node that is registered as TLS only is called over TLS, never in the clear. Raises Unavailable
     when the node cannot be reached, Refused when it rejects us.
     """
-    context = secure_context(node, offer.tls) if node.tls_only else None
-    connection = _connect(node, context, offer.wait)
-    line = Line(connection, send_timeout_s=MOMENT_S if context is None else _TLS_SEND_S)
+    connection = connected(node, offer.tls, within_s=offer.wait.connect_s)
+    line = Line(connection, send_timeout_s=_TLS_SEND_S if node.tls_only else MOMENT_S)
     requestor = Requestor(line, node, offer)
     try:
         requestor.negotiate(offer)
@@ -234,46 +179,6 @@ def requested(node: ApplicationEntity, offer: Offer) -> Iterator[Requestor]:
         requestor.abort()
         raise
     requestor.release()
-
-
-def _connect(node: ApplicationEntity, context: ssl.SSLContext | None, wait: Wait) -> socket.socket:
-    where = f"{node.title} at {node.host}:{node.port}"
-    try:
-        plain = socket.create_connection((node.host, node.port or 0), timeout=wait.connect_s)
-    except OSError as error:
-        reason = error.strerror or "no answer in time"
-        raise Unavailable(f"{where} cannot be reached ({reason}).", code="unreachable") from error
-    if context is None:
-        return plain
-    try:
-        return context.wrap_socket(plain, server_hostname=node.host)
-    except (OSError, ValueError) as error:
-        plain.close()
-        reason = reason_of(error) if isinstance(error, OSError) else str(error)
-        raise Unavailable(
-            f"{where} gives no TLS connection that can be trusted ({reason}).", code="no-tls"
-        ) from error
-
-
-_REASONS = {
-    (1, 1, 2): "application context not supported",
-    (1, 1, 3): "calling AE title not recognised",
-    (1, 1, 7): "called AE title not recognised",
-    (2, 3, 1): "temporary congestion",
-    (2, 3, 2): "local limit exceeded",
-}
-"""Result, source and reason of an A-ASSOCIATE-RJ in words (PS3.8 section 9.3.4)."""
-
-
-def _rejection(node: ApplicationEntity, answer: pdu.AssociateReject) -> Refused:
-    """Return why we are not let in; who is only busy now is told from who does not know us."""
-    key = answer.result, answer.source, answer.reason
-    words = f", {_REASONS[key]}" if key in _REASONS else ""
-    code = "/".join(map(str, key))
-    return Refused(
-        f"{node.title} rejected us ({code}{words}).",
-        code="busy" if answer.result == _TRANSIENT else "rejected",
-    )
 
 
 class _Reports:
