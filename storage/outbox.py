@@ -124,21 +124,14 @@ class Outbox(OutboxDesk):
                 ).rowcount
             )
 
-    def note_sent(
-        self, job_id: int, sop_instance_uid: str, *, instance_pk: int | None = None, to: str = ""
-    ) -> None:
-        """Note that an instance has arrived, so that a later attempt goes on after it.
-
-        Its custody says so too, when its row in the index is given.
-        """
-        self.note_arrived(job_id, [Arrived(sop_instance_uid, instance_pk=instance_pk)], to=to)
-
     def note_arrived(
         self, job_id: int, arrived: Sequence[Arrived], *, to: str = "", lease_s: float | None = None
     ) -> bool:
         """Note that instances have arrived, and keep the job for `lease_s` seconds more.
 
-        Tells whether there is such a job: it may have been cancelled, or its study erased.
+        A later attempt goes on after them; the custody of those whose row in the index is given
+        says so, too. Tells whether there is such a job: it may have been cancelled, or its study
+        erased.
         """
         now = self._clock()
         with self._database.begin() as conn:

@@ -40,7 +40,7 @@ from pacs_bridge.syntaxes import (
     TRANSFER_SYNTAXES,
 )
 from storage.mover import Mover
-from storage.outbox import Outbox
+from storage.outbox import Arrived, Outbox
 from tests.flows.waiting import until
 from tests.pacs_bridge.conftest import House, open_house
 from tests.pacs_bridge.making import ORIGIN, ct, part10
@@ -129,7 +129,7 @@ def test_job_goes_on_after_what_has_arrived(filled: House, other: House) -> None
     outbox = Outbox(filled.database, lambda: datetime.now(UTC))
     filled.people.add_ae("LYSBRO", "utsira", "127.0.0.1", other.port)
     number = outbox.enqueue_send("1.2.1", "hammer", "LYSBRO")
-    outbox.note_sent(number, "1.2.3.0")
+    outbox.note_arrived(number, [Arrived("1.2.3.0")])
     job = outbox.lease_send(lease_s=60)
     assert job is not None
 

@@ -11,6 +11,7 @@ import pytest
 from casework.delivery import MAX_ATTEMPTS
 from casework.errors import NotFound
 from storage.destinations import Destinations
+from storage.outbox import Arrived
 from tests.storage.room import EVERYTHING, WORKER, open_room
 
 
@@ -89,7 +90,7 @@ def test_a_send_goes_on_after_what_has_arrived(room):
     job = room.outbox.enqueue_send("1.2.3", "hammer", "PACS")
     assert room.outbox.lease_send(lease_s=60).sent == frozenset()
     for uid in ("1.2.3.1", "1.2.3.2", "1.2.3.2"):
-        room.outbox.note_sent(job, uid)
+        room.outbox.note_arrived(job, [Arrived(uid)])
     room.outbox.send_failed(job, "PACS went away.")
     room.clock.passes(seconds=5)
     again = room.outbox.lease_send(lease_s=60)

@@ -108,7 +108,7 @@ def test_what_is_queued_again_while_it_is_sent_goes_on_at_once(room: Room) -> No
     assert job is not None
     assert job.series_uids == {"1.2.3.1"}
     assert room.outbox.enqueue_send("1.2.3", "hammer", "PACS", series_uids=["1.2.3.2"]) == number
-    room.outbox.note_sent(number, "1.2.3.1.1")
+    room.outbox.note_arrived(number, [Arrived("1.2.3.1.1")])
     assert not room.outbox.send_done(number, asked=job.asked)
     again = room.outbox.lease_send(lease_s=60)
     assert again is not None
@@ -119,7 +119,7 @@ def test_what_is_queued_again_while_it_is_sent_goes_on_at_once(room: Room) -> No
 
 def test_a_study_that_was_sent_goes_anew_when_a_person_sends_it(room: Room) -> None:
     first = room.outbox.enqueue_send("1.2.3", "hammer", "PACS")
-    room.outbox.note_sent(first, "1.2.3.1")
+    room.outbox.note_arrived(first, [Arrived("1.2.3.1")])
     room.outbox.send_done(first)
     second = room.outbox.enqueue_send("1.2.3", "hammer", "PACS")
     job = room.outbox.lease_send(lease_s=60)
@@ -137,7 +137,7 @@ def test_what_cannot_be_helped_is_given_up_soon_and_replayed_by_destination(
             assert room.outbox.lease_send(lease_s=60) is not None
             room.outbox.send_failed(number, "It takes no CT.", is_hopeless=True)
         room.clock.passes(seconds=60)
-    room.outbox.note_sent(numbers[0], "1.2.0.1")
+    room.outbox.note_arrived(numbers[0], [Arrived("1.2.0.1")])
     letters = room.outbox.dead_letters()
     assert [(each.id, each.attempts, each.arrived) for each in letters] == [
         (numbers[0], 3, 1),
@@ -163,7 +163,7 @@ def test_a_node_has_as_many_attempts_as_it_is_set_for(room: Room, to: Destinatio
 def test_a_cancelled_job_is_gone_and_its_worker_is_told(room: Room) -> None:
     number = room.outbox.enqueue_send("1.2.3", "hammer", "PACS")
     room.outbox.lease_send(lease_s=60)
-    room.outbox.note_sent(number, "1.2.3.1")
+    room.outbox.note_arrived(number, [Arrived("1.2.3.1")])
     assert room.outbox.cancel(number) == "1.2.3"
     assert not room.outbox.note_arrived(number, [Arrived("1.2.3.2")])
     assert not room.outbox.extend_lease(number, lease_s=60)

@@ -15,6 +15,7 @@ from casework.errors import Conflict, Invalid, NotFound
 from casework.model import Priority
 from casework.routing import Conditions, Rule, Trigger, Window, Within, read_time
 from storage.casebook_tables import jobs
+from storage.outbox import Arrived
 from storage.routing import Routing
 from storage.tables import instances, studies
 from tests.storage.conftest import MakeRecord
@@ -79,7 +80,7 @@ def send(room: Room, *uids: str) -> None:
     job = room.outbox.lease_send(lease_s=60)
     assert job is not None
     for uid in uids:
-        room.outbox.note_sent(job.id, uid)
+        room.outbox.note_arrived(job.id, [Arrived(uid)])
     assert room.outbox.send_done(job.id, asked=job.asked)
 
 
@@ -113,7 +114,7 @@ def test_what_comes_after_a_study_was_routed_goes_too_once(
     job = room.outbox.lease_send(lease_s=60)
     assert job is not None
     assert job.sent == {"1.2.3.1"}
-    room.outbox.note_sent(job.id, "1.2.3.2")
+    room.outbox.note_arrived(job.id, [Arrived("1.2.3.2")])
     room.outbox.send_done(job.id, asked=job.asked)
     arriving("1.2.3.2")  # the same again
     assert not routing.run_once()
@@ -132,7 +133,7 @@ def test_what_comes_while_a_study_is_sent_is_not_missed(
     arriving("1.2.3.2")
     arriving.become("complete")
     assert routing.run_once()
-    room.outbox.note_sent(job.id, "1.2.3.1")
+    room.outbox.note_arrived(job.id, [Arrived("1.2.3.1")])
     assert not room.outbox.send_done(job.id, asked=job.asked)
     again = room.outbox.lease_send(lease_s=60)
     assert again is not None
@@ -160,7 +161,7 @@ def test_series_go_as_each_of_them_is_packed(
     job = room.outbox.lease_send(lease_s=60)
     assert job is not None
     assert job.series_uids == {"1.2.3.1"}
-    room.outbox.note_sent(job.id, "1.2.3.1.1")
+    room.outbox.note_arrived(job.id, [Arrived("1.2.3.1.1")])
     room.outbox.send_done(job.id, asked=job.asked)
     assert not routing.run_once()
     arriving.packed("1.2.3.2")

@@ -26,6 +26,7 @@ from storage.casebook_tables import jobs, promises
 from storage.erasure_steps import Eraser
 from storage.hl7_inbox import Envelope
 from storage.mover import Mover, packing_folder
+from storage.outbox import Arrived
 from storage.prior_queue import Hours
 from storage.prior_tables import prior_answers, prior_fetches, prior_questions
 from storage.tables import metadata
@@ -150,7 +151,7 @@ class Marked:
         parts.index.presume_complete(parts.clock(), 0)
         assert parts.routing.run_once()
         job = parts.outbox.lease_send(lease_s=60)
-        parts.outbox.note_sent(job.id, f"{STUDY}.1.1")
+        parts.outbox.note_arrived(job.id, [Arrived(f"{STUDY}.1.1")])
         parts.outbox.send_done(job.id, asked=job.asked)
         with parts.database.begin() as conn:
             conn.execute(update(jobs).values(last_error=f"{WORDS} was refused"))
