@@ -9,6 +9,7 @@ from casework.custody import Door, Origin
 from casework.errors import Invalid
 from casework.identifiers import derived_uid
 from casework.model import Actor, Case
+from casework.photo_facts import PhotoFacts
 from derm_capture import acquisition, anatomy, intake, photo, quality
 from derm_capture.context import CaptureContext, Kind, Lesion
 from derm_capture.scale_card import scale_card
@@ -35,24 +36,20 @@ class PhotoIntake:
         actor: Actor,
         case: Case,
         data: bytes,
-        *,
-        kind: str,
-        site_code: str,
-        laterality: str,
-        lesion: str,
-        capture_id: str,
+        facts: PhotoFacts,
     ) -> dict[str, Any]:
         """Store a photograph in its case; the same capture_id again gives the same object."""
         study_uid = derived_uid("study", case.id)
+        capture_id = facts.capture_id
         known = self._parts.casebook.capture(case.id, capture_id) if capture_id else None
         if known is not None:
-            return _taken(known, study_uid, self.assess(data, kind))
+            return _taken(known, study_uid, self.assess(data, facts.kind))
         context = CaptureContext(
             patient=case.patient,
-            kind=_kind(kind),
-            site_code=site_code,
-            laterality=laterality,
-            lesion=self._lesion(case, lesion),
+            kind=_kind(facts.kind),
+            site_code=facts.site_code,
+            laterality=facts.laterality,
+            lesion=self._lesion(case, facts.lesion),
             capture_id=f"{case.id}/{capture_id}" if capture_id else "",
             study_uid=study_uid,
             study_at=case.created_at,

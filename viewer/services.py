@@ -15,6 +15,7 @@ from flask import current_app
 
 from casework.errors import Unavailable
 from casework.model import Actor, Case
+from casework.photo_facts import PhotoFacts
 from storage.archive import Archive
 from storage.casebook import Casebook
 from storage.commitments import Commitments
@@ -76,12 +77,7 @@ class PhotoDoor(Protocol):
         actor: Actor,
         case: Case,
         data: bytes,
-        *,
-        kind: str,
-        site_code: str,
-        laterality: str,
-        lesion: str,
-        capture_id: str,
+        facts: PhotoFacts,
     ) -> dict[str, Any]:
         """Store a photograph in its case: sop_instance_uid, study_instance_uid, advice."""
 

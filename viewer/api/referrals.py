@@ -13,6 +13,7 @@ from flask import Blueprint, Response
 from casework.errors import NotFound
 from casework.identifiers import derived_uid
 from casework.model import Case, Referral
+from casework.photo_facts import PhotoFacts
 from storage.rows import InstanceRow
 from viewer.api.bodies import PhotoForm, ReferralBody, ReferralEdit
 from viewer.api.calls import Body, answer, describe, read_body, read_file, read_form
@@ -103,16 +104,14 @@ def add_photo(case_id: str) -> Response:
     case, actor = _visible(case_id), current_actor()
     services().casebook.require_photographs_wanted(actor, case)
     data, form = _photo(), read_form(PhotoForm)
-    taken = required_photos().take(
-        actor,
-        case,
-        data,
+    facts = PhotoFacts(
         kind=form.kind,
         site_code=form.site_code,
         laterality=_LATERALITY.get(form.laterality, form.laterality),
         lesion=form.lesion,
         capture_id=form.capture_id,
     )
+    taken = required_photos().take(actor, case, data, facts)
     return answer(PhotoTaken.model_validate(taken), 201)
 
 

@@ -1,0 +1,16 @@
+"""What a referrer says of a photograph beside its bytes: values only, for the capture face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoFacts:
+    """What is said of one photograph when it is handed in."""
+
+    kind: str  # overview | closeup | dermoscopic
+    site_code: str  # of CID 4029
+    laterality: str = ""  # L, R, B or empty
+    lesion: str = ""  # the referrer's name for the lesion, of this patient
+    capture_id: str = ""  # names one press of the shutter: the same again is the same object
