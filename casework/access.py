@@ -74,6 +74,7 @@ _READERS = frozenset({Role.RADIOLOGIST, Role.DERMATOLOGIST})
 _ASKERS = frozenset({Role.REFERRER})
 _COORDINATION = frozenset({Role.COORDINATOR})
 _ORDERERS = frozenset({Role.REFERRER, Role.COORDINATOR, Role.ADMIN})
+_CLINICIANS = _READERS | _ASKERS | _COORDINATION
 
 MAY: Mapping[Event, frozenset[Role]] = {
     Event.SUBMIT: _ASKERS,
@@ -157,6 +158,11 @@ def require_may(actor: Actor, event: Event, *, site: str, holder_id: str) -> Non
 def may_administer(actor: Actor) -> bool:
     """Tell whether an actor may manage sites, nodes, people, queues and conflicts."""
     return actor.role is Role.ADMIN
+
+
+def may_note_outcome(actor: Actor) -> bool:
+    """Tell whether an actor may say what a case that they see was in the end."""
+    return actor.role in _CLINICIANS
 
 
 def may_refer(actor: Actor) -> bool:

@@ -8,6 +8,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
+from casework.outcomes import Outcome
+
 
 class SiteKind(StrEnum):
     """What kind of organisation a site is."""
@@ -81,6 +83,7 @@ class Site:
     kind: SiteKind
     issuer: str = ""  # OID of who gives this site's patient numbers; empty: the site itself
     recompress: str = ""  # htj2k | jpeg-ls; empty: what it sends is kept as it came
+    travel_km: float | None = None  # one way from the site to the centre; None: not known
 
 
 @dataclass(frozen=True)
@@ -230,6 +233,7 @@ class CaseDossier:
     messages: tuple[Message, ...] = ()
     reports: tuple[Report, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
+    outcome: Outcome | None = None  # what it was in the end, once somebody has said it
 
 
 @dataclass(frozen=True)

@@ -174,13 +174,18 @@ CONSENTS: tuple[Option, ...] = (
 
 REASON_CODES: tuple[Option, ...] = (
     Option("blurred", "Blurred or insufficient images", "Uskarpe eller utilstrekkelige bilder"),
+    Option("no-overview", "An overview is missing", "Oversiktsbilde mangler"),
     Option("no-closeup", "A close-up is missing", "Nærbilde mangler"),
+    Option("no-dermoscopy", "A dermoscopic picture is missing", "Dermatoskopibilde mangler"),
     Option("need-perpendicular", "Photograph straight from above", "Ta bildet rett ovenfra"),
+    Option("cut-off", "The lesion is cut off", "Lesjonen er ikke helt med"),
     Option("too-dark", "Too dark or wrong colours", "For mørkt eller feil farger"),
     Option("incomplete", "The examination is incomplete", "Undersøkelsen er ikke fullstendig"),
     Option("other", "Something else", "Noe annet"),
 )
-"""Why a reader asks back; the photograph checks use the same words."""
+"""Why a reader asks back. What the checks of a photograph warn of is said in the same codes:
+`photo_checks` has the table.
+"""
 
 OTHER_REASONS: tuple[Option, ...] = (
     Option("cancel-requested", "Asks that the case be dropped", "Ber om at saken avlyses"),

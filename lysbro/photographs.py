@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +13,7 @@ from casework.model import Actor, Case
 from casework.photo_facts import PhotoFacts
 from derm_capture import acquisition, anatomy, intake, photo, quality
 from derm_capture.context import CaptureContext, Kind, Lesion
+from derm_capture.quality import Advice, Verdict
 from derm_capture.scale_card import scale_card
 from lysbro.wiring import Parts
 
@@ -65,7 +67,13 @@ class PhotoIntake:
         )
         taken = intake.take_photo(self._parts.archive, data, context, origin, limits=self._limits)
         self._parts.archive.settle()
-        uid = self._parts.casebook.note_capture(case.id, capture_id, taken.wrapped.sop_instance_uid)
+        uid = self._parts.casebook.note_capture(
+            case.id,
+            capture_id,
+            taken.wrapped.sop_instance_uid,
+            kind=facts.kind,
+            verdicts=_warnings(taken.advice),
+        )
         return _taken(uid, study_uid, [asdict(advice) for advice in taken.advice])
 
     def sites(self) -> list[dict[str, Any]]:
@@ -102,6 +110,10 @@ def _kind(name: str) -> Kind:
         raise Invalid(
             f"There is no kind of photograph '{name}'. Use {kinds}.", code="unknown-kind"
         ) from error
+
+
+def _warnings(advice: Sequence[Advice]) -> dict[str, str]:
+    return {each.check: each.verdict.value for each in advice if each.verdict is not Verdict.GOOD}
 
 
 def _taken(uid: str, study_uid: str, advice: list[dict[str, Any]]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ WHOLE: tuple[Table, ...] = (
     book.commitments,
     book.commitment_items,
     book.captures,
+    book.outcomes,
     book.lesions,
     book.workitems,
     book.workitem_subscribers,

@@ -19,6 +19,7 @@ from casework.model import (
     Specialty,
     StudyOfCase,
 )
+from casework.outcomes import Outcome
 from storage.casebook_tables import cases, sites
 from storage.folding import normal_date, normal_time
 from storage.levels import shown_issuer
@@ -109,6 +110,11 @@ def as_report(row: AnyRow) -> Report:
         signed_at=row.signed_at,
         displayed=content.get("displayed", {}),
     )
+
+
+def as_outcome(row: AnyRow) -> Outcome:
+    """Return the outcome of a row of `outcomes`."""
+    return Outcome(row.basis, row.text, row.code, row.system, row.malignant)
 
 
 def modalities_of(text: str) -> tuple[str, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from storage.histories import Histories
+from storage.outcomes import Outcomes
 from storage.referring import Referring
 from storage.signing import Signing
 from storage.workitem_making import WorkItemMaking
 from storage.workitem_steps import WorkItems
 
 
-class Casebook(Referring, WorkItemMaking, WorkItems, Signing):
+class Casebook(Referring, WorkItemMaking, WorkItems, Signing, Outcomes, Histories):
     """The cases of one exchange: read them, refer, move them along, sign; and all as work items.
 
     Each verb is one transaction: who may is asked of `casework.access`, what follows of

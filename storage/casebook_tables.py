@@ -17,6 +17,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -29,6 +30,7 @@ from sqlalchemy import (
 
 from casework.commitment import Result
 from casework.model import CaseState, Priority, Role, SiteKind, Specialty
+from casework.outcomes import BASES, MALIGNANT
 from storage.tables import BigKey, UtcDateTime, metadata
 
 
@@ -45,6 +47,7 @@ sites = Table(
     Column("kind", String(16), nullable=False),
     Column("issuer", Text, nullable=False, server_default=""),
     Column("recompress", String(8), nullable=False, server_default=""),
+    Column("travel_km", Float),
     _one_of("kind", SiteKind, name="a_site_is_a_hospital_a_gp_or_a_centre"),
 )
 
@@ -480,7 +483,26 @@ captures = Table(
     Column("capture_id", String(64), primary_key=True),
     Column("sop_instance_uid", String(64), nullable=False),
     Column("at", UtcDateTime, nullable=False),
+    Column("kind", String(16), nullable=False, server_default=""),
+    Column("verdicts", JSON(none_as_null=True)),
 )
+"""Photographs that were taken in; `verdicts` are what the checks warned of, as it was then."""
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("case_id", ForeignKey("cases.id"), primary_key=True),
+    Column("basis", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("code", Text, nullable=False, server_default=""),
+    Column("system", Text, nullable=False, server_default=""),
+    Column("malignant", String(8), nullable=False),
+    Column("noted_by", Text, nullable=False),
+    Column("noted_at", UtcDateTime, nullable=False),
+    _one_of("basis", BASES, name="an_outcome_rests_on_histology_or_a_visit"),
+    _one_of("malignant", MALIGNANT, name="an_outcome_is_malignant_or_not_or_not_known"),
+)
+"""What a case was in the end."""
 
 lesions = Table(
     "lesions",

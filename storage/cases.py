@@ -14,11 +14,12 @@ from storage.case_rows import (
     AnyRow,
     as_case,
     as_message,
+    as_outcome,
     as_report,
     as_study,
     case_query,
 )
-from storage.casebook_tables import captures, case_studies, cases, jobs, messages, reports
+from storage.casebook_tables import captures, case_studies, cases, jobs, messages, outcomes, reports
 from storage.database import Database
 from storage.outbox import DELIVERY, as_delivery
 from storage.tables import studies
@@ -35,6 +36,9 @@ class CaseReads(Worklist):
         """Return a case with all that hangs on it; out of sight it does not exist."""
         with self._database.read() as conn:
             found = visible_case(conn, scope, case_id)
+            outcome = conn.execute(
+                select(outcomes).where(outcomes.c.case_id == case_id)
+            ).one_or_none()
             return CaseDossier(
                 case=found,
                 studies=tuple(as_study(row) for row in studies_of_case(conn, case_id)),
@@ -62,6 +66,7 @@ class CaseReads(Worklist):
                         .order_by(jobs.c.id)
                     )
                 ),
+                outcome=None if outcome is None else as_outcome(outcome),
             )
 
     def counts(self, scope: Scope | None = None) -> Mapping[str, int]:

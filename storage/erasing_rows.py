@@ -17,6 +17,7 @@ from storage.casebook_tables import (
     jobs,
     lesions,
     messages,
+    outcomes,
     promises,
     reports,
     sent_instances,
@@ -171,7 +172,7 @@ def remove_cases(conn: Connection, ids: Sequence[str]) -> None:
         questions = asked.scalar_subquery()
         conn.execute(delete(prior_answers).where(prior_answers.c.question_id.in_(questions)))
         for table in (
-            messages, reports, captures, case_studies, workitems, workitem_subscriptions,
+            messages, reports, captures, outcomes, case_studies, workitems, workitem_subscriptions,
             prior_questions,
         ):  # fmt: skip
             conn.execute(delete(table).where(table.c.case_id.in_(some)))

@@ -16,6 +16,8 @@ from storage.certificates import Certificates
 from storage.forms import CODECS
 from storage.sign_in import SignIn, actor_of
 
+_FARTHEST_KM = 20_000.0
+
 
 @dataclass(frozen=True)
 class UserRow:
@@ -51,7 +53,11 @@ class People(SignIn, Certificates):
                 raise Conflict(f"The site {site.slug} is registered already.", code="site-exists")
             conn.execute(
                 insert(sites).values(
-                    slug=site.slug, name=site.name.strip(), kind=site.kind, issuer=site.issuer
+                    slug=site.slug,
+                    name=site.name.strip(),
+                    kind=site.kind,
+                    issuer=site.issuer,
+                    travel_km=site.travel_km,
                 )
             )
         return site
@@ -74,6 +80,20 @@ class People(SignIn, Certificates):
                 raise _no_site(slug)
             conn.execute(update(sites).where(sites.c.slug == slug).values(recompress=codec))
         return replace(found, recompress=codec)
+
+    def set_travel(self, slug: str, travel_km: float | None) -> Site:
+        """Say how far a site is from the centre; None: not known."""
+        if travel_km is not None and not 0 <= travel_km <= _FARTHEST_KM:
+            raise Invalid(
+                f"{travel_km:g} km is no way to the centre. Give 0 to {_FARTHEST_KM:g} km.",
+                code="invalid-distance",
+            )
+        with self._database.begin() as conn:
+            found = _site(conn, slug)
+            if found is None:
+                raise _no_site(slug)
+            conn.execute(update(sites).where(sites.c.slug == slug).values(travel_km=travel_km))
+        return replace(found, travel_km=travel_km)
 
     def sites(self) -> tuple[Site, ...]:
         """Return every site, by name."""
@@ -249,6 +269,7 @@ def _as_site(row: Row[*tuple[Any, ...]]) -> Site:
         kind=SiteKind(row.kind),
         issuer=row.issuer,
         recompress=row.recompress,
+        travel_km=row.travel_km,
     )
 
 

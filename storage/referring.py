@@ -122,13 +122,26 @@ class Referring(Steps):
                 state=case.state.value,
             )
 
-    def note_capture(self, case_id: str, capture_id: str, sop_instance_uid: str) -> str:
-        """Note what a photograph has become, and return the UID that counts: the first one's."""
+    def note_capture(
+        self,
+        case_id: str,
+        capture_id: str,
+        sop_instance_uid: str,
+        *,
+        kind: str = "",
+        verdicts: Mapping[str, str] | None = None,
+    ) -> str:
+        """Note what a photograph has become, and return the UID that counts: the first one's.
+
+        `verdicts` are the checks that warned of it and how much: the photograph was kept anyway.
+        """
         row = {
             "case_id": case_id,
             "capture_id": capture_id or sop_instance_uid,
             "sop_instance_uid": sop_instance_uid,
             "at": self._clock(),
+            "kind": kind,
+            "verdicts": dict(verdicts or {}),
         }
         with self._database.begin() as conn:
             insert_if_absent(conn, captures, [row])

@@ -27,6 +27,7 @@ from viewer import (
     priors,
     replies,
     routing,
+    statistics,
     words,
     worklist,
 )
@@ -51,6 +52,7 @@ def blueprints() -> Sequence[Blueprint]:
         routing.bp,
         priors.bp,
         prior_rules.bp,
+        statistics.bp,
         capture.bp,
         orders.bp,
         health.bp,

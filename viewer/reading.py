@@ -44,6 +44,7 @@ def reading_room(dossier: CaseDossier) -> str:
         may={event.value for event in Event if _may(actor, event, case)},
         is_mine=case.holder_id == actor.id,
         reply=reply,
+        may_note_outcome=access.may_note_outcome(actor),
         next_case=_next_case(case) if reply is not None else None,
         priors=prefetching().priors.of_case(current_scope(), case.id),
         prior_notes=notes_of(prefetching().standings.of_case(case.id)),

@@ -16,6 +16,7 @@ from casework import access
 from casework.errors import Invalid, NotFound, Refused
 from casework.lifecycle import Event, possible
 from casework.model import Actor, Case, CaseDossier, CaseState, Delivery, Report, Role, SiteKind
+from casework.outcomes import Outcome
 from storage.index import InstanceRow
 from viewer import reading, reply_view
 from viewer.custody import passages_of
@@ -90,6 +91,16 @@ def withdraw(case_id: str) -> Response:
     """Take a referral back."""
     services().casebook.withdraw(current_actor(), case_id, reason=_text("reason"))
     return redirect(url_for("replies.case_page", case_id=case_id))
+
+
+@bp.post("/cases/<case_id>/outcome")
+def note_outcome(case_id: str) -> Response:
+    """Keep what a case was in the end."""
+    said = Outcome(
+        basis=_text("basis"), text=_text("text"), malignant=_text("malignant") or "unknown"
+    )
+    services().casebook.note_outcome(current_actor(), case_id, said)
+    return redirect(url_for("replies.case_page", case_id=case_id, _anchor="outcome"))
 
 
 @bp.get("/cases/<case_id>/report.pdf")

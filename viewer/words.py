@@ -58,6 +58,7 @@ def nav_links() -> Sequence[Link]:
             Link("/admin/routing", _("Routing")),
             Link("/admin/people", _("People and sites")),
             Link("/admin/priors", _("Earlier studies")),
+            Link("/admin/statistics", _("Statistics")),
             Link("/admin/audit", _("Audit")),
             Link("/admin/erasure", _("Erasure")),
             Link("/orders", _("Orders")),
@@ -75,6 +76,7 @@ def nav_links() -> Sequence[Link]:
     links.append(Link("/?state=replied", _("Replies")))
     if actor.role is Role.COORDINATOR:
         links.append(Link("/orders", _("Orders")))
+        links.append(Link("/admin/statistics", _("Statistics")))
     return links
 
 

@@ -53,6 +53,24 @@ def site_add(parts: Parts, slug: str, name: str, kind: str, issuer: str, as_json
 site.add_command(site_quota)
 
 
+@site.command("distance")
+@click.argument("slug")
+@click.argument("km", metavar="KM|none")
+@json_option
+@with_parts
+def site_distance(parts: Parts, slug: str, km: str, as_json: bool) -> None:
+    """Say how far the site SLUG is from the centre, one way, for the travel that is avoided."""
+    try:
+        travel_km = None if km == "none" else float(km)
+    except ValueError as error:
+        raise click.BadParameter(f"{km}: give kilometres, as 142, or none.") from error
+    found = parts.people.set_travel(slug, travel_km)
+    parts.note(OPERATOR, "travel-set", slug, site=slug, detail={"km": travel_km})
+    said = "is not known" if travel_km is None else f"is {travel_km:g} km"
+    told = {"slug": slug, "travel_km": found.travel_km}
+    show(told, as_json=as_json, text=f"The way from {slug} to the centre {said}.")
+
+
 @site.command("list")
 @json_option
 @with_parts

@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "commitments": ("commitments", "commitments"),
     "prior-rule": ("priors", "prior_rule"),
     "prior-replay": ("priors", "prior_replay"),
+    "statistics": ("statistics", "statistics_"),
     "verify": ("verifying", "verify"),
     "backup": ("keeping", "backup"),
     "rebuild": ("keeping", "rebuild_"),

@@ -37,7 +37,8 @@ def test_both_specialties_are_asked_something():
 def test_consents_and_reasons_are_those_agreed():
     assert [c.value for c in CONSENTS] == ["care", "teaching", "research"]
     assert [r.value for r in REASON_CODES] == [
-        "blurred", "no-closeup", "need-perpendicular", "too-dark", "incomplete", "other",
+        "blurred", "no-overview", "no-closeup", "no-dermoscopy", "need-perpendicular", "cut-off",
+        "too-dark", "incomplete", "other",
     ]  # fmt: skip
     assert reason_label("no-closeup", language="nb") == "Nærbilde mangler"
     assert reason_label("something else") == "something else"

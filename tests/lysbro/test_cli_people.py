@@ -31,6 +31,25 @@ def test_a_site_is_added_once_and_listed(empty_desk: Desk) -> None:
     assert (entry.actor_id, entry.subject, entry.site) == ("system:operator", "hammer", "hammer")
 
 
+def test_the_way_to_the_centre_is_set_and_cases_are_counted(empty_desk: Desk) -> None:
+    empty_desk.must("site", "add", "vik", "--name", "Vik", "--kind", "gp")
+    assert empty_desk.must("site", "distance", "vik", "142").out == (
+        "The way from vik to the centre is 142 km.\n"
+    )
+    unknown = empty_desk.must("site", "distance", "vik", "none", "--json").json
+    assert unknown == {"slug": "vik", "travel_km": None}
+    assert empty_desk("site", "distance", "vik", "far").status == 2
+    assert "no way to the centre" in empty_desk("site", "distance", "vik", "99999").err
+    head, first, *_ = empty_desk.must("statistics").out.splitlines()
+    assert (head, first) == ("specialty,site,measure,value,unit,of", "all,all,submitted,0,cases,")
+    (group,) = empty_desk.must("statistics", "--since", "2026-01-01", "--json").json["groups"]
+    assert (group["specialty"], group["figures"][0]["value"]) == ("all", 0)
+    wrong = empty_desk("statistics", "--since", "2026-02-01", "--until", "2026-01-01")
+    assert (wrong.status, wrong.err) == (
+        1, "lysbro: The span ends before it begins. Change one of its days.\n",
+    )  # fmt: skip
+
+
 @pytest.mark.peers
 def test_a_certificate_is_bound_listed_and_revoked(desk: Desk) -> None:
     paper = wallet().hammer

@@ -22,6 +22,7 @@ MET_BY_PEOPLE = (
     "storage/destinations.py",
     "storage/erasing_find.py",
     "storage/holds.py",
+    "storage/outcomes.py",
     "storage/outbox_desk.py",
     "storage/people.py",
     "storage/referring.py",

@@ -207,3 +207,13 @@ class ExpectedBody(Body):
     """How much there is of a study."""
 
     instances: Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class OutcomeBody(Body):
+    """What a case was in the end."""
+
+    basis: Literal["histology", "visit"]
+    text: Annotated[str, Field(min_length=1, max_length=500)]
+    code: Short = ""
+    system: Short = ""
+    malignant: Literal["yes", "no", "unknown"] = "unknown"

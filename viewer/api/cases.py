@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,10 +15,12 @@ from flask import Blueprint, Response, request
 
 from casework.errors import Invalid
 from casework.model import Actor, Case, CaseDossier, Report, Specialty
+from casework.outcomes import Outcome
 from viewer.api.bodies import (
     AskBody,
     CasesQuery,
     FindingsBody,
+    OutcomeBody,
     ReasonBody,
     SignBody,
     TextBody,
@@ -28,6 +31,7 @@ from viewer.api.shapes import (
     CaseRow,
     CaseShape,
     CaseStateShape,
+    OutcomeShape,
     ReportShape,
     SignedShape,
     StudyCustody,
@@ -178,6 +182,15 @@ def correct(case_id: str) -> Response:
 def acknowledge(case_id: str) -> Response:
     """Acknowledge a reply; the case is closed."""
     return _step(services().casebook.acknowledge(current_actor(), case_id))
+
+
+@bp.put("/<case_id>/outcome")
+@describe("Say what a case was in the end", body=OutcomeBody, answers={200: OutcomeShape})
+def note_outcome(case_id: str) -> Response:
+    """Keep what histology or a later visit has shown; a later word replaces an earlier one."""
+    body = read_body(OutcomeBody)
+    kept = services().casebook.note_outcome(current_actor(), case_id, Outcome(**body.model_dump()))
+    return answer(OutcomeShape(**asdict(kept)))
 
 
 def _step(case: Case) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
@@ -324,6 +325,16 @@ class StudyCustody(Answer):
     last_at: datetime
 
 
+class OutcomeShape(Answer):
+    """What a case was in the end."""
+
+    basis: str
+    text: str
+    code: str
+    system: str
+    malignant: str
+
+
 class CaseShape(Answer):
     """A case with all that hangs on it."""
 
@@ -361,6 +372,7 @@ class CaseShape(Answer):
     reports: list[ReportShape]
     deliveries: list[DeliveryShape]
     custody: list[StudyCustody]
+    outcome: OutcomeShape | None = Field(description="once somebody has said it")
 
     @classmethod
     def of(cls, dossier: CaseDossier, actor: Actor, custody: list[StudyCustody]) -> CaseShape:
@@ -400,6 +412,7 @@ class CaseShape(Answer):
             reports=[ReportShape.of(report) for report in dossier.reports],
             deliveries=[DeliveryShape.of(delivery) for delivery in dossier.deliveries],
             custody=custody,
+            outcome=None if dossier.outcome is None else OutcomeShape(**asdict(dossier.outcome)),
         )
 
 
