@@ -186,13 +186,14 @@ class Delivery:
     id: int
     case_id: str
     report_version: int
-    channel: str  # inbox | study | ae
-    destination: str  # site slug, study UID or AE title
+    channel: str  # inbox | study | ae, or a way of `reply_channels`
+    destination: str  # site slug, study UID, AE title or name of a channel
     state: str  # queued | done | dead
     attempts: int
     next_attempt_at: datetime | None
     last_error: str
     done_at: datetime | None
+    acknowledgement: str = ""  # what the receiver answered
 
 
 @dataclass(frozen=True)

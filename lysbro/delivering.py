@@ -1,5 +1,5 @@
 """Carries signed replies to where they go: the inbox, the study as an Encapsulated PDF, a site's
-DICOM nodes.
+DICOM nodes, and the further ways of `reply_ways`.
 
 Each delivery is leased from the outbox, tried, and either done or put back with the reason. A
 repeat is harmless: objects have deterministic UIDs and bytes, so the archive takes a second copy
@@ -17,6 +17,8 @@ from casework import access
 from casework.custody import Door, Origin
 from casework.errors import LysbroError, NotFound, Unavailable
 from casework.model import Actor, CaseDossier, Delivery, Report, SiteKind
+from casework.reply_channels import Way
+from lysbro.reply_ways import ReplyWays
 from lysbro.sending import sending_of
 from lysbro.wiring import Parts
 from pacs_bridge import outbound, reply_objects
@@ -59,28 +61,33 @@ class Deliverer:
     def do(self, delivery: Delivery) -> None:
         """Deliver, or put the delivery back with the reason."""
         try:
-            self._deliver(delivery)
+            answered = self._deliver(delivery)
         except LysbroError as error:
             self.parts.outbox.delivery_failed(delivery.id, error.message, attempt=delivery.attempts)
             log.warning(
                 "delivery failed", delivery=delivery.id, channel=delivery.channel, reason=error.code
             )
         else:
-            self.parts.casebook.delivered(delivery.id, actor=WORKER)
+            self.parts.casebook.delivered(delivery.id, actor=WORKER, acknowledgement=answered)
             log.info(
                 "delivered", delivery=delivery.id, case=delivery.case_id, channel=delivery.channel
             )
 
-    def _deliver(self, delivery: Delivery) -> None:
+    def _deliver(self, delivery: Delivery) -> str:
+        """Deliver, and return what the receiver answered."""
         if delivery.channel == "inbox":
-            return  # the reply is in the casebook, where the inbox reads it
+            return ""  # the reply is in the casebook, where the inbox reads it
         dossier = self.parts.casebook.dossier(_EVERYTHING, delivery.case_id)
         report = _report(dossier, delivery.report_version)
+        if delivery.channel in set(Way):
+            channel = self.parts.reply_channels.of(delivery.destination)
+            return ReplyWays(self.parts).go(channel, dossier, report)
         reply = self._reply_object(dossier, report)
         if delivery.channel == "study":
             self._into_study(dossier, reply)
-        else:
-            self._to_node(dossier, reply, delivery.destination)
+            return ""
+        self._to_node(dossier, reply, delivery.destination)
+        return "0000"
 
     def _reply_object(self, dossier: CaseDossier, report: Report) -> reply_objects.ReplyObject:
         settings = self.parts.settings

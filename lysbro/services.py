@@ -55,6 +55,7 @@ def web_services(parts: Parts) -> Services:
         prefetching=Prefetching(
             parts.priors, parts.prior_rules, parts.prior_queue, parts.prior_standings
         ),
+        reply_channels=parts.reply_channels,
         status=lambda: gather(parts),
         checks={"store": parts.store.describe},
     )

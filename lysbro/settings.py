@@ -401,6 +401,26 @@ class Settings(BaseModel):
         description="most bytes of metadata (DICOM JSON) kept on disk, compressed; 0: none",
     )
 
+    web_url: str = Field(
+        "http://127.0.0.1:8080",
+        description="address by which people reach the web application, for notices",
+    )
+    reply_timeout: Seconds = Field(
+        30, description="for the receiver of a reply by HL7, FHIR, webhook or mail, seconds"
+    )
+    reply_ca: Path | None = Field(
+        None,
+        description="PEM file of the authorities of receivers of replies; unset: the public ones",
+    )
+    smtp_host: str = Field("", description="mail server that takes notices; empty: none")
+    smtp_port: Port = Field(587, description="its port")
+    smtp_tls: Literal["starttls", "tls", "no"] = Field(
+        "starttls", description="how the connection to it is secured"
+    )
+    smtp_user: str = Field("", description="who signs in there; empty: nobody")
+    smtp_password: str = Field("", repr=False, description="the password for that")
+    smtp_from: str = Field("", description="mailbox that notices come from")
+
     language: Literal["en", "nb"] = Field("en", description="language of pages for new visitors")
     timezone: str = Field("Europe/Oslo", description="zone in which times are shown")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

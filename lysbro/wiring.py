@@ -41,6 +41,7 @@ from storage.prior_standing import PriorStandings
 from storage.priors import Priors
 from storage.promises import Promises
 from storage.quotas import Quotas
+from storage.reply_channels import ReplyChannels
 from storage.retention import Retention
 from storage.routing import Routing
 from storage.spool import Durability
@@ -77,6 +78,7 @@ class Parts:
     destinations: Destinations
     promises: Promises
     routing: Routing
+    reply_channels: ReplyChannels
     priors: Priors
     prior_rules: PriorRules
     prior_queue: PriorQueue
@@ -165,6 +167,7 @@ def open_parts(
                 destinations=Destinations(database, clock),
                 promises=Promises(database, clock),
                 routing=Routing(database, clock, settings.timezone),
+                reply_channels=ReplyChannels(database, clock),
                 priors=Priors(database),
                 prior_rules=PriorRules(database, clock),
                 prior_queue=PriorQueue(database, clock),

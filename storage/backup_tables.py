@@ -29,6 +29,7 @@ WHOLE: tuple[Table, ...] = (
     book.promises,
     book.destinations,
     book.routes,
+    book.reply_channels,
     book.commitments,
     book.commitment_items,
     book.captures,

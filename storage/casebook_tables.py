@@ -31,6 +31,7 @@ from sqlalchemy import (
 from casework.commitment import Result
 from casework.model import CaseState, Priority, Role, SiteKind, Specialty
 from casework.outcomes import BASES, MALIGNANT
+from casework.reply_channels import Way
 from storage.tables import BigKey, UtcDateTime, metadata
 
 
@@ -295,6 +296,7 @@ jobs = Table(
     Column("series_uids", JSON(none_as_null=True)),
     Column("asked", Integer, nullable=False, server_default="1"),
     Column("rule", Text, nullable=False, server_default=""),
+    Column("acknowledgement", Text, nullable=False, server_default=""),
     UniqueConstraint(
         "case_id",
         "report_version",
@@ -304,7 +306,9 @@ jobs = Table(
     ),
     _one_of("kind", ("delivery", "send"), name="a_job_delivers_a_reply_or_sends_a_study"),
     _one_of(
-        "channel", ("", "inbox", "study", "ae"), name="a_reply_goes_by_a_channel_that_is_known"
+        "channel",
+        ("", "inbox", "study", "ae", *Way),
+        name="a_reply_goes_by_a_channel_that_is_known",
     ),
     _one_of("state", ("queued", "done", "dead"), name="a_job_is_queued_done_or_dead"),
     CheckConstraint("(kind = 'delivery') = (case_id IS NOT NULL)", name="a_delivery_is_of_a_case"),
@@ -487,6 +491,21 @@ captures = Table(
     Column("verdicts", JSON(none_as_null=True)),
 )
 """Photographs that were taken in; `verdicts` are what the checks warned of, as it was then."""
+
+reply_channels = Table(
+    "reply_channels",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("site", ForeignKey("sites.slug"), nullable=False),
+    Column("way", String(16), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("options", JSON, nullable=False),
+    Column("is_on", Boolean(create_constraint=False), nullable=False, server_default=text("true")),
+    Column("added_at", UtcDateTime, nullable=False),
+    _one_of("way", Way, name="a_reply_channel_goes_a_way_that_is_known"),
+)
+"""Further ways by which the replies of sites go; a secret is a file's name here, never itself."""
+Index("ix_reply_channels_site", reply_channels.c.site)
 
 outcomes = Table(
     "outcomes",

@@ -249,12 +249,19 @@ class Outbox(OutboxDesk):
             )
 
 
-def finish(conn: Connection, job_id: int, *, now: datetime) -> bool:
-    """Note that a job is done; tell whether it was not before."""
+def finish(conn: Connection, job_id: int, *, now: datetime, acknowledgement: str = "") -> bool:
+    """Note that a job is done, and what the receiver said; tell whether it was not before."""
     changed = conn.execute(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.state != DONE)
-        .values(state=DONE, done_at=now, next_attempt_at=None, leased_until=None, last_error="")
+        .values(
+            state=DONE,
+            done_at=now,
+            next_attempt_at=None,
+            leased_until=None,
+            last_error="",
+            acknowledgement=acknowledgement,
+        )
     )
     return changed.rowcount == 1
 
@@ -272,6 +279,7 @@ def as_delivery(row: Row[*tuple[Any, ...]]) -> Delivery:
         next_attempt_at=row.next_attempt_at,
         last_error=row.last_error,
         done_at=row.done_at,
+        acknowledgement=row.acknowledgement,
     )
 
 

@@ -15,11 +15,13 @@ from casework.errors import Conflict, Invalid, NotFound, Refused
 from casework.findings import normal_findings
 from casework.lifecycle import Event, after
 from casework.model import Actor, AePermission, Case, CaseState, Report
+from casework.reply_channels import takes
 from casework.reports import KINDS, Signature, next_report
 from storage.case_rows import as_study
 from storage.casebook_tables import aes, jobs, reports
 from storage.cases import studies_of_case
 from storage.outbox import DELIVERY, enqueue_delivery, finish
+from storage.reply_channels import channels_of_site
 from storage.steps import Change, Step, Steps, following
 
 INBOX, STUDY, AE = "inbox", "study", "ae"
@@ -89,7 +91,7 @@ class Signing(Steps):
         """Sign a correction; what was signed stays readable, and the case is unread again."""
         return self._amend(actor, case_id, Event.CORRECT, body)
 
-    def delivered(self, delivery_id: int, *, actor: Actor) -> None:
+    def delivered(self, delivery_id: int, *, actor: Actor, acknowledgement: str = "") -> None:
         """Note that a reply has arrived; once it is in the inbox its case is delivered."""
         if actor.role is not None:
             raise Refused("Only the exchange itself delivers.", code="wrong-role")
@@ -100,7 +102,7 @@ class Signing(Steps):
             ).one_or_none()
             if row is None:
                 raise NotFound(f"There is no delivery {delivery_id}.", code="no-such-delivery")
-            if not finish(conn, delivery_id, now=now):
+            if not finish(conn, delivery_id, now=now, acknowledgement=acknowledgement):
                 return
             case = self._load(conn, row.case_id, to_change=True)
             step = Step(conn, actor, Event.DELIVER, case, now)
@@ -109,6 +111,7 @@ class Signing(Steps):
                 "channel": row.channel,
                 "destination": row.destination,
                 "report_version": row.report_version,
+                **({"acknowledgement": acknowledgement} if acknowledgement else {}),
             }
             if reached and case.state is CaseState.SIGNED:
                 self._apply(step, Change(following(step), detail=detail))
@@ -156,7 +159,7 @@ def _keep(step: Step, report: Report) -> Change:
     columns = {f.name: getattr(report, f.name) for f in fields(report)}
     kept = {name: value for name, value in columns.items() if name not in _NOT_COLUMNS}
     step.conn.execute(insert(reports).values(case_id=step.case.id, **kept))
-    for channel, destination in _destinations(step):
+    for channel, destination in _destinations(step, report):
         enqueue_delivery(
             step.conn,
             case_id=step.case.id,
@@ -179,8 +182,10 @@ def _keep(step: Step, report: Report) -> Change:
     return Change(CaseState.SIGNED, values, detail)
 
 
-def _destinations(step: Step) -> list[tuple[str, str]]:
-    """Return where a reply goes: the site's inbox, the case's study, the site's reply nodes."""
+def _destinations(step: Step, report: Report) -> list[tuple[str, str]]:
+    """Return where a reply goes: the site's inbox, the case's study, the site's reply nodes, and
+    the further ways of the site.
+    """
     found = [(INBOX, step.case.site)]
     found += [(STUDY, row.study_uid) for row in studies_of_case(step.conn, step.case.id)[:1]]
     nodes = step.conn.execute(
@@ -189,4 +194,6 @@ def _destinations(step: Step) -> list[tuple[str, str]]:
         .order_by(aes.c.title)
     )
     reply = AePermission.REPLY.value
-    return found + [(AE, row.title) for row in nodes if reply in row.permissions]
+    found += [(AE, row.title) for row in nodes if reply in row.permissions]
+    ways = channels_of_site(step.conn, step.case.site)
+    return found + [(each.way.value, each.name) for each in ways if takes(each, report.content)]

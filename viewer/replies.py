@@ -210,7 +210,8 @@ def _message_turn(kind: str, author: str) -> str:
 def _delivery_turn(delivery: Delivery) -> str:
     if delivery.channel == "study":
         return _("Answer filed with the images")
-    return _("Delivered to {destination}", destination=delivery.destination)
+    told = _("Delivered to {destination}", destination=delivery.destination)
+    return f"{told} ({delivery.acknowledgement})" if delivery.acknowledgement else told
 
 
 def _report_turn(report: Report) -> str:

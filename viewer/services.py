@@ -32,6 +32,7 @@ from storage.prior_queue import PriorQueue
 from storage.prior_rules import PriorRules
 from storage.prior_standing import PriorStandings
 from storage.priors import Priors
+from storage.reply_channels import ReplyChannels
 from storage.retention import Retention
 from storage.routing import Routing
 from storage.subscriptions import Subscriptions
@@ -136,6 +137,7 @@ class Services:
     replay_hl7: Callable[[int], str] | None = None  # returns why it is refused again, or nothing
     outgoing: Outgoing | None = None
     prefetching: Prefetching | None = None
+    reply_channels: ReplyChannels | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""

@@ -56,6 +56,7 @@ def nav_links() -> Sequence[Link]:
             Link("/admin", _("Exchange")),
             Link("/admin/outgoing", _("Outgoing")),
             Link("/admin/routing", _("Routing")),
+            Link("/admin/channels", _("Replies")),
             Link("/admin/people", _("People and sites")),
             Link("/admin/priors", _("Earlier studies")),
             Link("/admin/statistics", _("Statistics")),

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "node": ("nodes", "node"),
     "send": ("objects", "send"),
     "route": ("routes", "route"),
+    "channel": ("channels", "channel"),
     "outbox": ("outbox", "outbox"),
     "commitments": ("commitments", "commitments"),
     "prior-rule": ("priors", "prior_rule"),

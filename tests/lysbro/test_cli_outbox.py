@@ -114,3 +114,19 @@ def test_the_queue_is_listed_paused_cancelled_and_replayed(ready: Desk) -> None:
     assert ready("outbox", "cancel", job).status == 1
     assert ready.must("outbox", "list").out.strip() == "none"
     assert len(ready.audit("send-cancelled")) == 1
+
+
+def test_channels_are_added_listed_turned_and_removed(desk: Desk) -> None:
+    words = ("channel", "add", "epj", "hl7", "epj.example:2575", "--site", "hammer")
+    told = desk.must(*words, "--set", "application=EPJ", "--json").json
+    assert told == {
+        "name": "epj", "site": "hammer", "way": "hl7", "address": "epj.example:2575", "on": True,
+        "options": {"application": "EPJ"},
+    }  # fmt: skip
+    assert "already" in desk(*words).err
+    assert desk("channel", "add", "x", "hl7", "y", "--site", "hammer", "--set", "z").status == 2
+    assert "application=EPJ" in desk.must("channel", "list").out
+    assert desk.must("channel", "turn", "epj", "off", "--json").json["on"] is False
+    assert desk.must("channel", "remove", "epj").out == "epj is removed.\n"
+    assert desk.must("channel", "list", "--json").json == []
+    assert "no channel epj" in desk("channel", "remove", "epj").err

@@ -237,6 +237,7 @@ class DeliveryShape(Answer):
     id: int
     report_version: int
     channel: str
+    acknowledgement: str = Field(description="what the receiver answered")
     destination: str
     state: str
     attempts: int
@@ -251,6 +252,7 @@ class DeliveryShape(Answer):
             id=delivery.id,
             report_version=delivery.report_version,
             channel=delivery.channel,
+            acknowledgement=delivery.acknowledgement,
             destination=delivery.destination,
             state=delivery.state,
             attempts=delivery.attempts,
