@@ -8,8 +8,10 @@ for the first.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 import structlog
 
@@ -21,9 +23,9 @@ from casework.reply_channels import Way
 from lysbro.reply_ways import ReplyWays
 from lysbro.sending import sending_of
 from lysbro.wiring import Parts
-from pacs_bridge import outbound, reply_objects
+from pacs_bridge import outbound, reply_objects, reply_text
 from storage.rows import InstanceRow
-from viewer import report_pdf
+from viewer import reply_view, report_pdf
 
 log = structlog.get_logger()
 
@@ -82,21 +84,24 @@ class Deliverer:
         if delivery.channel in set(Way):
             channel = self.parts.reply_channels.of(delivery.destination)
             return ReplyWays(self.parts).go(channel, dossier, report)
-        reply = self._reply_object(dossier, report)
+        replies = self._reply_objects(dossier, report)
         if delivery.channel == "study":
-            self._into_study(dossier, reply)
+            for reply in replies:
+                self._into_study(dossier, reply)
             return ""
-        self._to_node(dossier, reply, delivery.destination)
-        return "0000"
+        return self._to_node(replies, delivery.destination)
 
-    def _reply_object(self, dossier: CaseDossier, report: Report) -> reply_objects.ReplyObject:
+    def _reply_objects(
+        self, dossier: CaseDossier, report: Report
+    ) -> list[reply_objects.ReplyObject]:
+        """Return the objects of a reply: the PDF, the text, what was measured, the key images."""
         settings = self.parts.settings
         pdf = report_pdf.render_report(
             dossier, report, language=settings.language, timezone=settings.timezone
         )
         images = self._images(dossier)
         named = _named_in(report)
-        return reply_objects.encapsulated_pdf(
+        document = reply_objects.encapsulated_pdf(
             dossier,
             report,
             pdf,
@@ -109,6 +114,21 @@ class Deliverer:
             study=images[0].attributes if images else None,
             timezone=settings.timezone,
         )
+        evidence = [_evidence(row, is_named=row.sop_instance_uid in named) for row in images]
+        told: dict[str, Any] = {
+            "study": images[0].attributes if images else None,
+            "timezone": settings.timezone,
+        }
+        reply = reply_view.reply_as_of(dossier, report)
+        standing = [report] if reply is None else [reply.answer, *reply.addenda]
+        made = [document, reply_text.text_sr(dossier, standing, report, evidence, **told)]
+        if named:
+            measured = import_module("pacs_bridge.reply_measured")
+            for make in (measured.measured_sr, measured.key_objects):
+                found = make(dossier, report, evidence, **told)
+                if found is not None:
+                    made.append(found)
+        return made
 
     def _images(self, dossier: CaseDossier) -> list[InstanceRow]:
         return [
@@ -134,14 +154,31 @@ class Deliverer:
         )
         self.parts.archive.settle()
 
-    def _to_node(self, dossier: CaseDossier, reply: reply_objects.ReplyObject, title: str) -> None:
+    def _to_node(self, replies: Sequence[reply_objects.ReplyObject], title: str) -> str:
+        """Send the objects of a reply to a node; one that takes no SR has the PDF nevertheless."""
         node = self.parts.people.ae(title)
         if node is None or not node.host:
             raise NotFound(
                 f"{title} has no address. Add it with 'lysbro ae add {title} --host … --port …'."
             )
-        settings = self.parts.settings
-        outbound.send_object(reply, node, sending_of(settings))
+        sending = sending_of(self.parts.settings)
+        outbound.send_object(replies[0], node, sending)
+        not_taken = outbound.send_further(replies[1:], node, sending)
+        return f"0000, without {not_taken} that it does not take" if not_taken else "0000"
+
+
+def _evidence(row: InstanceRow, *, is_named: bool) -> reply_objects.Evidence:
+    return reply_objects.Evidence(
+        study_uid=row.study_uid,
+        series_uid=row.series_uid,
+        sop_class_uid=row.sop_class_uid,
+        sop_instance_uid=row.sop_instance_uid,
+        modality=str(row.attributes.get("Modality") or ""),
+        rows=row.rows or 0,
+        columns=row.columns or 0,
+        frames=row.frames or 1,
+        is_named=is_named,
+    )
 
 
 def _named_in(report: Report) -> frozenset[str]:

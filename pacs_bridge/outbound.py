@@ -42,6 +42,7 @@ _EVERYTHING = Scope(sites=None, specialties=None, own_site="")
 _NOTED_EVERY_S = 0.25  # what arrived within it goes again after a power cut, without harm
 _NOTED_EVERY = 200
 _HIGH, _MEDIUM = 1, 0  # DIMSE priorities (PS3.7 section 9.1.1.1.4)
+_CLASS_NOT_SUPPORTED = 0x0122
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,28 @@ class Went:
 
 def send_object(item: ReplyObject, node: ApplicationEntity, sending: Sending) -> None:
     """Send one object that was just made; raise Unavailable when it did not arrive."""
+    if failed := _sent(item, node, sending):
+        raise _not_arrived(failed, node, sending)
+
+
+def send_further(items: Sequence[ReplyObject], node: ApplicationEntity, sending: Sending) -> int:
+    """Send objects of classes that a node may lack; return how many it does not take.
+
+    Raises Unavailable when one did not arrive for another reason.
+    """
+    missing = 0
+    for item in items:
+        failed = _sent(item, node, sending)
+        if failed is None:
+            continue
+        if failed.code != "not-proposed" and failed.status != _CLASS_NOT_SUPPORTED:
+            raise _not_arrived(failed, node, sending)
+        missing += 1
+    return missing
+
+
+def _sent(item: ReplyObject, node: ApplicationEntity, sending: Sending) -> NotTaken | None:
+    """Send one object; return why it has not arrived, or None."""
     carry = to_a_node(
         load_made,
         node,
@@ -73,17 +96,17 @@ def send_object(item: ReplyObject, node: ApplicationEntity, sending: Sending) ->
         tls=sending.tls,
         way=Way(_MEDIUM),
     )
+    failed = None
     for outcome in carry([item]):
         if outcome is not None and not outcome.has_arrived:
-            raise _unavailable(
-                failure_of(
-                    [_not_taken(outcome)],
-                    node=node.title,
-                    calling=sending.calling,
-                    arrived=0,
-                    total=1,
-                )
-            )
+            failed = _not_taken(outcome)
+    return failed
+
+
+def _not_arrived(failed: NotTaken, node: ApplicationEntity, sending: Sending) -> Unavailable:
+    return _unavailable(
+        failure_of([failed], node=node.title, calling=sending.calling, arrived=0, total=1)
+    )
 
 
 def send_rows(

@@ -21,7 +21,7 @@ from storage.levels import shown_issuer
 ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 SERIES_NUMBER = 9900  # far behind a study's own series
 
-_TITLES: Mapping[Specialty, tuple[str, str]] = {
+TITLES: Mapping[Specialty, tuple[str, str]] = {
     Specialty.DERMATOLOGY: ("34758-3", "Dermatology Consult note"),
     Specialty.RADIOLOGY: ("18748-4", "Diagnostic imaging study"),
 }
@@ -32,6 +32,21 @@ _OF_STUDY = (
     "StudyDate", "StudyTime", "AccessionNumber", "StudyID", "StudyDescription",
     "ReferringPhysicianName",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An image that a reply rests on."""
+
+    study_uid: str
+    series_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    modality: str = ""
+    rows: int = 0
+    columns: int = 0
+    frames: int = 1
+    is_named: bool = False  # the reply points to it
 
 
 @dataclass(frozen=True)
@@ -96,6 +111,47 @@ def encapsulated_pdf(
     )
 
 
+def series_of(dossier: CaseDossier, kind: str) -> tuple[str, str]:
+    """Return the study that a reply belongs to, and its series of a kind of object."""
+    case = dossier.case
+    study_uid = dossier.studies[0].study_uid if dossier.studies else derived_uid("study", case.id)
+    return study_uid, derived_uid("reply-series", study_uid, case.id, kind)
+
+
+def described(dossier: CaseDossier, study: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an object of a reply says of patient and study, as their images do."""
+    patient = dossier.case.patient
+    return {
+        "SpecificCharacterSet": "ISO_IR 192",
+        **_patient(patient, patient.issuer),
+        **_study(dossier, study),
+        "Manufacturer": "Lysbro",
+    }
+
+
+def evidence_sequence(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
+    """Return images as a hierarchy of studies and series (PS3.3 table 10-4b)."""
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for each in evidence:
+        series = found.setdefault(each.study_uid, {}).setdefault(each.series_uid, [])
+        series.append(
+            {
+                "ReferencedSOPClassUID": each.sop_class_uid,
+                "ReferencedSOPInstanceUID": each.sop_instance_uid,
+            }
+        )
+    return [
+        {
+            "StudyInstanceUID": study_uid,
+            "ReferencedSeriesSequence": [
+                {"SeriesInstanceUID": series_uid, "ReferencedSOPSequence": objects}
+                for series_uid, objects in by_series.items()
+            ],
+        }
+        for study_uid, by_series in found.items()
+    ]
+
+
 def _patient(patient: Patient, issuer: str) -> dict[str, Any]:
     values = {
         "PatientName": patient.name,
@@ -121,7 +177,7 @@ def _study(dossier: CaseDossier, attributes: Mapping[str, Any]) -> dict[str, Any
 
 
 def _document(case: Case, report: Report, pdf: bytes, signed_at: datetime) -> dict[str, Any]:
-    code, meaning = _TITLES[case.specialty]
+    code, meaning = TITLES[case.specialty]
     return {
         "Modality": "DOC",
         "SeriesDescription": "Signed reply",

@@ -337,6 +337,6 @@ def contents_of(specialty: Specialty, *, modalities: Sequence[str], count: int) 
     """Return how much a case holds: `312 images`, `4 photos`."""
     if not count:
         return _("no images yet")
-    if specialty is Specialty.DERMATOLOGY and not set(modalities) - {"XC", "DMS", "DOC"}:
+    if specialty is Specialty.DERMATOLOGY and not set(modalities) - {"XC", "DMS", "DOC", "SR", "KO"}:
         return _n("{n} photo", "{n} photos", count)
     return _n("{n} image", "{n} images", count)
