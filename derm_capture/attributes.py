@@ -28,11 +28,13 @@ _LOCALIZER = Code("121311", "DCM", "Localizer")
 _DERMOSCOPY = Code("446078004", "SCT", "Dermoscopic photography")
 _PHOTOGRAPHY = Code("197157006", "SCT", "Photography of patient")
 _VL_PHOTOGRAPHIC = "1.2.840.10008.5.1.4.1.1.77.1.4"
-_NUMBERS = {Kind.OVERVIEW: 1, Kind.CLOSEUP: 2, Kind.DERMOSCOPIC: 3}
+_NUMBERS = {Kind.OVERVIEW: 1, Kind.CLOSEUP: 2, Kind.DERMOSCOPIC: 3, Kind.CLIP: 1, Kind.OTHER: 1}
 _WORDS = {
     Kind.OVERVIEW: "Overview photograph",
     Kind.CLOSEUP: "Close-up photograph",
     Kind.DERMOSCOPIC: "Dermoscopic photograph",
+    Kind.CLIP: "Film",
+    Kind.OTHER: "Other picture",
 }
 _OID_ISSUER_TYPE = "ISO"
 
@@ -99,8 +101,13 @@ def put_study(ds: Dataset, context: CaptureContext, times: Times) -> None:
         ds.RequestAttributesSequence = Sequence([request])
 
 
-def put_anatomy(ds: Dataset, context: CaptureContext, site: BodySite) -> None:
-    """Fill where on the body the picture was taken, and of which lesion."""
+def put_anatomy(ds: Dataset, context: CaptureContext, site: BodySite | None) -> None:
+    """Fill where on the body the picture was taken, and of which lesion; without a site, which only
+    a picture of no kind lacks, nothing is said of the body (type 1C: it may be of none).
+    """
+    if site is None:
+        ds.SeriesDescription = long_text(context.title or _WORDS[context.kind])
+        return
     region = _item(Code(site.code, site.scheme, site.meaning))
     side = anatomy.LATERALITIES.get(context.laterality)
     if side is not None:
@@ -118,7 +125,7 @@ def put_anatomy(ds: Dataset, context: CaptureContext, site: BodySite) -> None:
         ds.TrackingID = long_text(context.lesion.label)
         ds.TrackingUID = context.lesion.uid
         words.append(f"lesion {context.lesion.label}")
-    ds.SeriesDescription = long_text(", ".join(words))
+    ds.SeriesDescription = long_text(context.title or ", ".join(words))
 
 
 def put_equipment(ds: Dataset, context: CaptureContext, camera: Camera, kept: Stored) -> None:

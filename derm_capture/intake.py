@@ -1,4 +1,4 @@
-"""Takes one photograph into the archive: opens, judges, wraps, checks, stores.
+"""Takes one photograph or film into the archive: opens, judges, wraps, checks, stores.
 
 Every repeat is harmless.
 """
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import structlog
 
 from casework.custody import Origin, Receipt
-from derm_capture import quality, validate
+from derm_capture import clip, quality, validate
+from derm_capture.clip import ClipLimits
+from derm_capture.clip_object import wrap_clip
 from derm_capture.context import CaptureContext
 from derm_capture.dicomize import Wrapped, wrap
 from derm_capture.photo import PhotoLimits, open_photo
@@ -43,11 +45,37 @@ def take_photo(
     photo = open_photo(data, limits=limits)
     advice = quality.assess(photo, kind=context.kind)
     wrapped = wrap(photo, context, scale=photo.scale)
+    return _keep(archive, wrapped, origin, advice, context, photo.format.value, len(data))
+
+
+def take_clip(
+    archive: Archive,
+    data: bytes,
+    context: CaptureContext,
+    origin: Origin,
+    *,
+    limits: ClipLimits | None = None,
+) -> Taken:
+    """Store a film as a DICOM object; the same bytes in the same context are the same object
+    again.
+    """
+    opened = clip.open_clip(data, limits=limits)
+    advice, wrapped = clip.assess(opened), wrap_clip(opened, context)
+    return _keep(archive, wrapped, origin, advice, context, "h264", len(data))
+
+
+def _keep(
+    archive: Archive,
+    wrapped: Wrapped,
+    origin: Origin,
+    advice: tuple[Advice, ...],
+    context: CaptureContext,
+    form: str,
+    size_bytes: int,
+) -> Taken:
     problems = validate.check(wrapped.part10)
     if problems:
-        raise RuntimeError(
-            f"a photograph of format {photo.format.value} was wrapped wrongly: {problems}"
-        )
+        raise RuntimeError(f"a photograph of format {form} was wrapped wrongly: {problems}")
     receipt = archive.receive(
         wrapped.dataset,
         origin,
@@ -60,8 +88,8 @@ def take_photo(
         sop=wrapped.sop_instance_uid,
         site=origin.site,
         kind=context.kind.value,
-        format=photo.format.value,
-        bytes=len(data),
+        format=form,
+        bytes=size_bytes,
         verdict=quality.worst(advice).value,
     )
     return Taken(receipt, advice, wrapped)

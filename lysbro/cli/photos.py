@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from casework.errors import Invalid, Unavailable
-from derm_capture import meta, photo, quality
+from derm_capture import clip, meta, photo, quality
+from derm_capture.clip_object import wrap_clip
+from derm_capture.context import Kind
 from derm_capture.dicomize import wrap as wrap_photo
 from derm_capture.scale_card import scale_card as draw_scale_card
 from lysbro.cli.context import json_option
@@ -30,13 +32,17 @@ from lysbro.cli.output import show
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path))
 @json_option
 def wrap(source: Path, meta_path: Path, output: Path, as_json: bool) -> None:
-    """Make a DICOM object of a photograph, offline."""
+    """Make a DICOM object of a photograph or a short film, offline."""
     try:
         described = json.loads(meta_path.read_text("utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise Invalid(f"{meta_path} is not JSON: {error}") from error
-    opened = photo.open_photo(source.read_bytes(), limits=photo.PhotoLimits())
-    wrapped = wrap_photo(opened, meta.read_meta(described), scale=opened.scale)
+    context = meta.read_meta(described)
+    if context.kind is Kind.CLIP:
+        wrapped = wrap_clip(clip.open_clip(source.read_bytes()), context)
+    else:
+        opened = photo.open_photo(source.read_bytes(), limits=photo.PhotoLimits())
+        wrapped = wrap_photo(opened, context, scale=opened.scale)
     try:
         wrapped.write(output)
     except OSError as error:
