@@ -21,7 +21,6 @@ from derm_capture.times import times_of
 
 VIDEO_PHOTOGRAPHIC = "1.2.840.10008.5.1.4.1.1.77.1.4.1"
 METHOD = "ISO_14496_10"
-_SERIES_NUMBER = 4
 _RAW_BYTES = 3  # of a pixel, which the ratio is counted from
 
 
@@ -46,8 +45,6 @@ def wrap_clip(clip: Clip, context: CaptureContext) -> Wrapped:
     ds = Dataset()
     ds.SpecificCharacterSet = "ISO_IR 192"
     attributes.put_identity(ds, context, names, times)
-    if context.series_number is None:
-        ds.SeriesNumber = _SERIES_NUMBER
     attributes.put_study(ds, context, times)
     attributes.put_anatomy(ds, context, site)
     attributes.put_equipment(ds, context, clip.camera, kept)

@@ -103,6 +103,8 @@ def _names(photo: Photo, context: CaptureContext) -> Names:
     is_dermoscopic = context.kind is Kind.DERMOSCOPIC
     modality = "DMS" if is_dermoscopic else "XC"
     series_uid = derived_uid("photo-series", study_uid, lesion, modality)
+    if context.kind is Kind.OTHER:  # each is titled by its own series
+        series_uid = derived_uid("attachment-series", study_uid, capture)
     return Names(
         sop_class_uid=DERMOSCOPIC_PHOTOGRAPHY if is_dermoscopic else VL_PHOTOGRAPHIC,
         sop_instance_uid=derived_uid("photo", study_uid, capture, context.kind.value),

@@ -1,4 +1,4 @@
-"""Takes one photograph or film into the archive: opens, judges, wraps, checks, stores.
+"""Takes one photograph, film or document into the archive: opens, judges, wraps, checks, stores.
 
 Every repeat is harmless.
 """
@@ -15,6 +15,8 @@ from derm_capture.clip import ClipLimits
 from derm_capture.clip_object import wrap_clip
 from derm_capture.context import CaptureContext
 from derm_capture.dicomize import Wrapped, wrap
+from derm_capture.document_object import wrap_pdf
+from derm_capture.pdf import DocumentLimits, open_pdf
 from derm_capture.photo import PhotoLimits, open_photo
 from derm_capture.quality import Advice
 from storage.archive import Archive
@@ -64,6 +66,31 @@ def take_clip(
     return _keep(archive, wrapped, origin, advice, context, "h264", len(data))
 
 
+def take_document(
+    archive: Archive,
+    data: bytes,
+    context: CaptureContext,
+    origin: Origin,
+    *,
+    limits: DocumentLimits | None = None,
+) -> Taken:
+    """Store a document as a DICOM object; the same context gives the same object again."""
+    wrapped = wrap_pdf(open_pdf(data, limits=limits), context)
+    receipt = _receive(archive, wrapped, origin)
+    log.info("documented", sop=wrapped.sop_instance_uid, site=origin.site, bytes=len(data))
+    return Taken(receipt, (), wrapped)
+
+
+def _receive(archive: Archive, wrapped: Wrapped, origin: Origin) -> Receipt:
+    return archive.receive(
+        wrapped.dataset,
+        origin,
+        sop_class_uid=wrapped.sop_class_uid,
+        sop_instance_uid=wrapped.sop_instance_uid,
+        transfer_syntax_uid=wrapped.transfer_syntax_uid,
+    )
+
+
 def _keep(
     archive: Archive,
     wrapped: Wrapped,
@@ -76,13 +103,7 @@ def _keep(
     problems = validate.check(wrapped.part10)
     if problems:
         raise RuntimeError(f"a photograph of format {form} was wrapped wrongly: {problems}")
-    receipt = archive.receive(
-        wrapped.dataset,
-        origin,
-        sop_class_uid=wrapped.sop_class_uid,
-        sop_instance_uid=wrapped.sop_instance_uid,
-        transfer_syntax_uid=wrapped.transfer_syntax_uid,
-    )
+    receipt = _receive(archive, wrapped, origin)
     log.info(
         "photographed",
         sop=wrapped.sop_instance_uid,

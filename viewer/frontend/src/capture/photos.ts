@@ -53,7 +53,7 @@ export class Slot {
   /** Shows a picture that the server has already. */
   showKept(instanceUid: string): void {
     this.count += 1;
-    this.show(`/api/instances/${instanceUid}/frames/1/preview`);
+    this.show(`/api/instances/${instanceUid}/${this.kind === "clip" ? "video" : "frames/1/preview"}`);
     this.markKept();
   }
 
@@ -142,9 +142,9 @@ export class Slot {
   }
 
   private show(address: string): void {
-    const image = need<HTMLImageElement>(".slot-image", this.element);
+    const image = need<HTMLImageElement | HTMLVideoElement>(".slot-image", this.element);
     image.src = address;
-    image.alt = t("The picture that you took");
+    if (image instanceof HTMLImageElement) image.alt = t("The picture that you took");
     need(".slot-picture", this.element).hidden = false;
   }
 
