@@ -30,6 +30,7 @@ from derm_capture.raster import Pixels
 
 JUDGED = 3  # pictures of a film whose focus and light are looked at
 _STARTS = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"})
+_PICTURES = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif", b"hevc", b"msf1"})
 _EPOCH = datetime(1904, 1, 1, tzinfo=UTC)  # of the times in a file (ISO 14496-12 8.2.2)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _DECODED_PIXELS = (
@@ -85,7 +86,7 @@ def open_clip(data: bytes, *, limits: ClipLimits | None = None) -> Clip:
     limits = limits or ClipLimits()
     if len(data) > limits.max_bytes:
         raise TooLarge(
-            f"The clip has {len(data) / 1e6:.0f} MB; {limits.max_bytes / 1e6:.0f} MB is the most."
+            f"The film has {len(data) / 1e6:.0f} MB; {limits.max_bytes / 1e6:.0f} MB is the most."
             " Record a shorter one, at 1080p and 30 frames a second.",
             code="clip-large",
         )
@@ -95,7 +96,7 @@ def open_clip(data: bytes, *, limits: ClipLimits | None = None) -> Clip:
     seconds = sum(each.duration for each in samples) / track.timescale
     if seconds > limits.max_seconds:
         raise TooLarge(
-            f"The clip is {seconds:.0f} seconds long; {limits.max_seconds:g} seconds is the most."
+            f"The film is {seconds:.0f} seconds long; {limits.max_seconds:g} seconds is the most."
             " Record a shorter one.",
             code="clip-long",
         )
@@ -144,13 +145,18 @@ def assess(clip: Clip) -> tuple[Advice, ...]:
     return tuple(found)
 
 
+def is_film(data: bytes) -> bool:
+    """Tell whether a file claims to be a film in MP4 or QuickTime."""
+    return data[4:8] in _STARTS and data[8:12] not in _PICTURES
+
+
 def _require_film(data: bytes) -> None:
     if data.startswith(b"\x1a\x45\xdf\xa3"):
         raise Invalid(
-            "The clip is WebM; MP4 with H.264 is taken. Film with the phone's own camera.",
+            "The film is WebM; MP4 with H.264 is taken. Film with the phone's own camera.",
             code="clip-coding",
         )
-    if data[4:8] not in _STARTS or data[8:12] in (b"heic", b"heix", b"mif1", b"avif"):
+    if not is_film(data):
         raise Invalid(
             "The file is no film that can be used. Film with the phone's camera (MP4 or MOV).",
             code="not-a-clip",

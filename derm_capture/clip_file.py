@@ -51,7 +51,7 @@ def write_file(data: Bytes, track: Track, samples: Sequence[Sample]) -> CleanFil
     free = box(b"free", b"\0" * ((len(head) + length + total) % 2))
     begins = len(head) + length + len(free) + 8
     if begins + total > _MOST_TICKS:
-        raise damaged("it is larger than a clip can be")
+        raise damaged("it is larger than a film can be")
     pieces: tuple[Bytes, ...] = (
         head
         + _movie(track, samples, sizes, begins)

@@ -21,6 +21,7 @@ from derm_capture.times import times_of
 
 VIDEO_PHOTOGRAPHIC = "1.2.840.10008.5.1.4.1.1.77.1.4.1"
 METHOD = "ISO_14496_10"
+_MOST_TIMES = 5000  # told one by one: a DS of explicit VR has 64 kB (PS3.5 7.1.2)
 _RAW_BYTES = 3  # of a pixel, which the ratio is counted from
 
 
@@ -68,7 +69,7 @@ def _put_movement(ds: Dataset, clip: Clip) -> None:
     """
     mean = sum(clip.frame_times_ms) / clip.frames
     ds.NumberOfFrames = clip.frames
-    if clip.is_even:
+    if clip.is_even or clip.frames > _MOST_TIMES:
         ds.FrameIncrementPointer = Tag("FrameTime")
         ds.FrameTime = f"{mean:.8g}"
     else:

@@ -67,7 +67,7 @@ def read_track(data: Bytes) -> Track:
     for kind, track in boxes(movie):
         if kind == b"trak" and bytes(need(track, b"mdia", b"hdlr")[8:12]) == b"vide":
             return _of_track(data, movie, track)
-    raise Invalid("The file holds no video. Choose a clip that was filmed.", code="no-video")
+    raise Invalid("The file holds no video. Choose a film that was filmed.", code="no-video")
 
 
 def _of_track(data: Bytes, movie: memoryview, track: memoryview) -> Track:
@@ -79,9 +79,9 @@ def _of_track(data: Bytes, movie: memoryview, track: memoryview) -> Track:
         raise damaged("it has no clock")
     samples = tuple(_table(table)) + tuple(_fragments(data, movie, _number(track)))
     if not samples:
-        raise Invalid("The clip has no pictures. Record it again.", code="no-video")
+        raise Invalid("The film has no pictures. Record it again.", code="no-video")
     if len(samples) > MOST_SAMPLES:
-        raise TooLarge("The clip has too many pictures. Record a shorter one.", code="clip-long")
+        raise TooLarge("The film has too many pictures. Record a shorter one.", code="clip-long")
     for each in samples:
         if each.size <= 0 or each.offset < 0:
             raise damaged("a picture lies nowhere")
@@ -108,13 +108,13 @@ def _entry(descriptions: memoryview) -> memoryview:
     if kind in (b"avc1", b"avc3"):
         if count != 1:
             raise Invalid(
-                "The clip is put together from several. Record it again in one go.",
+                "The film is put together from several. Record it again in one go.",
                 code="changing-clip",
             )
         return entry
     name = _CODINGS.get(kind, f"'{kind.decode('latin-1')}'")
     raise Invalid(
-        f"The clip is coded as {name}; H.264 is taken. On an iPhone choose Settings, Camera,"
+        f"The film is coded as {name}; H.264 is taken. On an iPhone choose Settings, Camera,"
         " Formats, Most Compatible; on other phones turn off HEVC or 'efficient video'.",
         code="clip-coding",
     )
@@ -131,7 +131,7 @@ def _turn(header: memoryview) -> int:
     if quarter in _TURNS and not any(each % _ONE for each in (a, b, c, d)):
         return _TURNS[quarter]
     raise Invalid(
-        "The clip is mirrored or tilted, which changes left and right. Film with the rear camera.",
+        "The film is mirrored or tilted, which changes left and right. Film with the rear camera.",
         code="clip-mirrored",
     )
 
@@ -152,7 +152,7 @@ def _edit(movie: memoryview, track: memoryview, timescale: int) -> Edit | None:
         return None
     if len(shown) > 1 or shown[0][2] != _ONE or shown[0][1] < 0 or not movie_scale:
         raise Invalid(
-            "The clip was cut or slowed down on the phone. Send it as it was filmed.",
+            "The film was cut or slowed down on the phone. Send it as it was filmed.",
             code="clip-edited",
         )
     duration, start, _rate = shown[0]
@@ -167,7 +167,7 @@ def _table(table: memoryview) -> Iterator[Sample]:
         raise damaged("it does not say how large its pictures are")
     size, count = unpack("II", sizes_box, 4)
     if count > MOST_SAMPLES:
-        raise TooLarge("The clip has too many pictures. Record a shorter one.", code="clip-long")
+        raise TooLarge("The film has too many pictures. Record a shorter one.", code="clip-long")
     if not count:
         return
     sizes = (size,) * count if size else unpack(f"{count}I", sizes_box, 12)
@@ -263,7 +263,7 @@ def _fragments(data: Bytes, movie: memoryview, number: int) -> Iterator[Sample]:
                 clock += sample.duration
                 if len(found) > MOST_SAMPLES:
                     raise TooLarge(
-                        "The clip has too many pictures. Record a shorter one.", code="clip-long"
+                        "The film has too many pictures. Record a shorter one.", code="clip-long"
                     )
     yield from found
 
@@ -301,7 +301,7 @@ def _run(run: memoryview, base: int, place: int, usual: _Usual) -> Iterator[Samp
     head, count = unpack("II", run)
     flags, at = head & 0xFFFFFF, 8
     if count > MOST_SAMPLES:
-        raise TooLarge("The clip has too many pictures. Record a shorter one.", code="clip-long")
+        raise TooLarge("The film has too many pictures. Record a shorter one.", code="clip-long")
     if flags & 1:
         place, at = base + unpack("i", run, at)[0], at + 4
     first_flags = None
@@ -339,12 +339,12 @@ def shown_samples(track: Track) -> tuple[Sample, ...]:
     hidden = [
         i
         for i in range(first, last)
-        if times[i] + samples[i].duration <= start or (end is not None and times[i] >= end)
+        if times[i] + max(samples[i].duration, 1) <= start or (end is not None and times[i] >= end)
     ]
     if hidden or first == last:
         raise Invalid(
-            f"The clip was shortened on the phone and still holds {max(len(hidden), 1)} pictures"
-            " that were cut away. Send the whole clip, or record a new one.",
+            f"The film was shortened on the phone and still holds {max(len(hidden), 1)} pictures"
+            " that were cut away. Send the whole film, or record a new one.",
             code="clip-edited",
         )
     return samples[first:last]

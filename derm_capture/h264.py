@@ -71,7 +71,7 @@ def read_configuration(record: Bytes) -> Configuration:
 def changing() -> Invalid:
     """Return the error of a stream that is not of one size."""
     return Invalid(
-        "The clip changes its size or coding in the middle. Record it again in one go.",
+        "The film changes its size or coding in the middle. Record it again in one go.",
         code="changing-clip",
     )
 
@@ -80,7 +80,7 @@ def _sets(data: bytes, at: int, mask: int, kind: int) -> tuple[list[bytes], int]
     (count,) = unpack("B", data, at)
     found, at = [], at + 1
     if count & mask > _MOST_PARAMETER_SETS:
-        raise damaged("it has more parameter sets than any clip needs")
+        raise damaged("it has more parameter sets than any film needs")
     for _ in range(count & mask):
         (length,) = unpack("H", data, at)
         unit = data[at + 2 : at + 2 + length]
@@ -102,19 +102,19 @@ def syntax_of(coding: Coding) -> str:
     )
     if not fits or not coding.is_420 or coding.bits != 8:
         raise Invalid(
-            f"The clip is H.264 of a profile ({coding.profile}) that DICOM has no place for. Set"
+            f"The film is H.264 of a profile ({coding.profile}) that DICOM has no place for. Set"
             " the camera to its ordinary quality: not HDR, not 10 bit, not ProRes.",
             code="clip-profile",
         )
     if coding.level > 42:
         raise Invalid(
-            f"The clip is too large or too fast (H.264 level {coding.level / 10:g}; 4.2 is the"
+            f"The film is too large or too fast (H.264 level {coding.level / 10:g}; 4.2 is the"
             " most). Set the camera to 1080p at 30 frames a second.",
             code="clip-level",
         )
     if not coding.is_progressive:
         raise Invalid(
-            "The clip is interlaced. Set the camera to a progressive mode, such as 1080p.",
+            "The film is interlaced. Set the camera to a progressive mode, such as 1080p.",
             code="clip-interlaced",
         )
     if not (16 <= coding.columns <= _LARGEST_SIDE and 16 <= coding.rows <= _LARGEST_SIDE):

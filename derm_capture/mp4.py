@@ -19,7 +19,7 @@ _MOST_BOXES = 200_000
 def damaged(what: str) -> Invalid:
     """Return the error of a file that contradicts itself."""
     return Invalid(
-        f"The clip is damaged: {what}. Record it again, or send it again from the phone.",
+        f"The film is damaged: {what}. Record it again, or send it again from the phone.",
         code="damaged-clip",
     )
 
@@ -27,7 +27,7 @@ def damaged(what: str) -> Invalid:
 def truncated() -> Invalid:
     """Return the error of a file that ends too early."""
     return Invalid(
-        "The clip is not whole: its end is missing. Send it again from the phone.",
+        "The film is not whole: its end is missing. Send it again from the phone.",
         code="truncated-clip",
     )
 
@@ -57,7 +57,7 @@ def places(data: Bytes) -> Iterator[tuple[bytes, int, int, int]]:
             raise truncated()
         yield kind, at, at + head, at + size
         at += size
-    raise damaged("it has more boxes than any clip needs")
+    raise damaged("it has more boxes than any film needs")
 
 
 def boxes(data: Bytes) -> Iterator[tuple[bytes, memoryview]]:

@@ -81,9 +81,9 @@ def open_pdf(data: bytes, *, limits: DocumentLimits | None = None) -> bytes:
         found |= set(_names(inner))
     active = sorted({_ACTIVE[name] for name in found if name in _ACTIVE})
     if active:
+        held = " and ".join(active)
         raise Invalid(
-            f"The document holds {' and '.join(active)}, which is not taken. Print it to a new"
-            " PDF, and send that.",
+            f"The document holds {held}, which is not taken. Print it to a new PDF, and send that.",
             code="document-active",
         )
     return document

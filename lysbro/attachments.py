@@ -16,7 +16,7 @@ from derm_capture import intake, pdf
 from derm_capture.context import CaptureContext, Kind
 from derm_capture.photo import PhotoLimits
 from lysbro.wiring import Parts
-from storage.referring import ATTACHMENT
+from storage.casebook_tables import ATTACHMENT
 
 
 def attach(

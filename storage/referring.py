@@ -28,8 +28,6 @@ _PHOTOGRAPHABLE = frozenset(
 )
 ATTACHABLE = frozenset({CaseState.DRAFT, CaseState.WAITING})
 """The states of a case in which documents and other pictures can be added."""
-ATTACHMENT = "attachment/"
-"""What the names of captures that are attachments begin with; no photograph's name may hold a /."""
 
 
 class Referring(Steps):

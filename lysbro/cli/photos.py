@@ -76,14 +76,11 @@ def scale_card(output: Path) -> None:
 )
 @json_option
 def assess(photos: tuple[Path, ...], as_json: bool) -> None:
-    """Give the quality advice for photographs."""
+    """Give the quality advice for photographs and short films."""
     results: list[dict[str, Any]] = []
     for path in photos:
         try:
-            opened = photo.open_photo(path.read_bytes(), limits=photo.PhotoLimits())
-            results.append(
-                {"photo": str(path), "advice": [asdict(a) for a in quality.assess(opened)]}
-            )
+            results.append({"photo": str(path), "advice": [asdict(a) for a in _judged(path)]})
         except Invalid as error:
             results.append(
                 {"photo": str(path), "error": {"code": error.code, "message": error.message}}
@@ -91,6 +88,13 @@ def assess(photos: tuple[Path, ...], as_json: bool) -> None:
     show(results, as_json=as_json, text="\n".join(_advice_lines(results)))
     if any("error" in result for result in results):
         raise click.exceptions.Exit(1)
+
+
+def _judged(path: Path) -> tuple[quality.Advice, ...]:
+    data = path.read_bytes()
+    if clip.is_film(data):
+        return clip.assess(clip.open_clip(data))
+    return quality.assess(photo.open_photo(data, limits=photo.PhotoLimits()))
 
 
 def _advice_lines(results: list[dict[str, Any]]) -> list[str]:

@@ -118,6 +118,15 @@ def test_answer_with_a_file_that_is_refused_stays_unsent(world: Any) -> None:
     assert asker.get(f"/api/cases/{case_id}").get_json()["state"] == "waiting"
 
 
+def test_case_with_papers_alone_is_not_sent(world: Any) -> None:
+    case_id, asker = world.derm_case(), world.client("referrer@fjord")
+    for name, data in (("a1", pages()), ("a2", PICTURE)):
+        assert attached(world, case_id, data, attachment_id=name).status_code == 201
+    assert asker.post(f"/api/cases/{case_id}/submit", json={}).status_code >= 400
+    add_photo(world, case_id)
+    assert asker.post(f"/api/cases/{case_id}/submit", json={}).status_code == 200
+
+
 def test_number_of_attachments_is_limited(world: Any) -> None:
     case_id = world.derm_case()
     most = world.parts.settings.max_attachments

@@ -14,7 +14,7 @@ from werkzeug.datastructures import FileStorage
 
 from casework.errors import TooLarge
 from casework.model import Case
-from storage.referring import ATTACHMENT
+from storage.casebook_tables import ATTACHMENT
 from storage.rows import InstanceRow
 from viewer.api.bodies import plain
 from viewer.api.calls import Answer, Body, answer, describe, read_file, read_form

@@ -128,7 +128,7 @@ export class Slot {
     if (error instanceof Problem) {
       this.file = null;
       this.advise([{ check: "file", verdict: "poor", message: error.message }]);
-      this.mark(t("Not a picture that can be used"));
+      this.mark(this.kind === "clip" ? t("Not a film that can be used") : t("Not a picture that can be used"));
       return;
     }
     this.keepButton().hidden = false;
@@ -154,7 +154,7 @@ export class Slot {
     const list = need(".advice", this.element);
     list.replaceChildren(
       ...said.map((each) => {
-        const item = make("li", "", each === GOOD ? t("A good picture.") : text(each));
+        const item = make("li", "", each === GOOD ? (this.kind === "clip" ? t("A good film.") : t("A good picture.")) : text(each));
         item.dataset["verdict"] = each.verdict;
         return item;
       }),

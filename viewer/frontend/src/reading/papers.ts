@@ -15,10 +15,14 @@ interface Report {
 /** Shows a series of papers in place of the images. */
 export async function showPapers(manifest: Manifest, series: Series, shown: ShownRecord): Promise<void> {
   const panel = need("#papers");
-  panel.replaceChildren(make("h2", "", `${paperWord(series)}: ${titleOf(series)}`));
+  panel.replaceChildren(make("h2", "", heading(series)));
   for (const instance of series.instances) {
     panel.append(series.kind === "video" ? film(manifest, series, instance, shown) : await paper(manifest, series, instance));
   }
+}
+
+function heading(series: Series): string {
+  return series.kind === "video" ? series.description || t("Film") : `${paperWord(series)}: ${titleOf(series)}`;
 }
 
 async function paper(manifest: Manifest, series: Series, instance: Instance): Promise<HTMLElement> {
