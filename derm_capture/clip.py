@@ -19,7 +19,8 @@ import numpy as np
 from casework.errors import Invalid, TooLarge
 from derm_capture import quality
 from derm_capture.clip_file import CleanFile, write_file
-from derm_capture.clip_track import Sample, Track, read_track, shown_samples
+from derm_capture.clip_samples import Sample
+from derm_capture.clip_track import Track, read_track, shown_samples
 from derm_capture.context import Kind
 from derm_capture.exif import Camera
 from derm_capture.h264 import Coding, syntax_of

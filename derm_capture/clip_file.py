@@ -9,7 +9,8 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from derm_capture.clip_track import Sample, Track
+from derm_capture.clip_samples import Sample
+from derm_capture.clip_track import Track
 from derm_capture.h264 import pictures_of
 from derm_capture.mp4 import Bytes, box, damaged, full_box
 

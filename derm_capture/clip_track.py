@@ -7,14 +7,15 @@ Everything else in the file is left unread.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from casework.errors import Invalid, TooLarge
+from casework.errors import Invalid
+from derm_capture.clip_fragments import fragment_samples
+from derm_capture.clip_samples import MOST_SAMPLES, Sample, table_samples, too_many
 from derm_capture.h264 import Configuration, read_configuration
-from derm_capture.mp4 import Bytes, boxes, damaged, find, need, places, truncated, unpack
+from derm_capture.mp4 import Bytes, boxes, damaged, find, need, truncated, unpack
 
-MOST_SAMPLES = 20_000
 _ENTRY_BYTES = 78  # of a visual sample entry, before its own boxes (12.1.3)
 _TURNS = {(1, 0, 0, 1): 0, (0, 1, -1, 0): 90, (-1, 0, 0, -1): 180, (0, -1, 1, 0): 270}
 _ONE = 1 << 16
@@ -23,17 +24,6 @@ _CODINGS = {
     b"vp09": "VP9", b"av01": "AV1", b"apch": "ProRes", b"apcn": "ProRes", b"ap4h": "ProRes",
     b"mp4v": "MPEG-4 part 2", b"s263": "H.263", b"jpeg": "Motion JPEG",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One coded picture: where it lies in the file, and its times in the units of the track."""
-
-    offset: int
-    size: int
-    duration: int
-    shift: int = 0  # from its time of decoding to that of being shown
-    is_sync: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,11 +67,14 @@ def _of_track(data: Bytes, movie: memoryview, track: memoryview) -> Track:
     (timescale,) = unpack("I", header, 20 if header[0] else 12)
     if not timescale:
         raise damaged("it has no clock")
-    samples = tuple(_table(table)) + tuple(_fragments(data, movie, _number(track)))
+    samples = (
+        *table_samples(table),
+        *fragment_samples(data, movie, _number(track)),
+    )
     if not samples:
         raise Invalid("The film has no pictures. Record it again.", code="no-video")
     if len(samples) > MOST_SAMPLES:
-        raise TooLarge("The film has too many pictures. Record a shorter one.", code="clip-long")
+        raise too_many()
     for each in samples:
         if each.size <= 0 or each.offset < 0:
             raise damaged("a picture lies nowhere")
@@ -158,165 +151,6 @@ def _edit(movie: memoryview, track: memoryview, timescale: int) -> Edit | None:
     duration, start, _rate = shown[0]
     length = -(-duration * timescale // movie_scale)
     return Edit(start, start + length if duration else None)
-
-
-def _table(table: memoryview) -> Iterator[Sample]:
-    """Yield the samples that the tables of the movie box name (8.6, 8.7)."""
-    sizes_box = find(table, b"stsz")
-    if sizes_box is None:
-        raise damaged("it does not say how large its pictures are")
-    size, count = unpack("II", sizes_box, 4)
-    if count > MOST_SAMPLES:
-        raise TooLarge("The film has too many pictures. Record a shorter one.", code="clip-long")
-    if not count:
-        return
-    sizes = (size,) * count if size else unpack(f"{count}I", sizes_box, 12)
-    durations = _runs(need(table, b"stts"), count, "II")
-    shifts_box = find(table, b"ctts")
-    shifts: Sequence[int] = (0,) * count
-    if shifts_box is not None:
-        shifts = _runs(shifts_box, count, "Ii")
-    sync_box, syncs = find(table, b"stss"), set(range(1, count + 1))
-    if sync_box is not None:
-        (many,) = unpack("I", sync_box, 4)
-        syncs = set(unpack(f"{min(many, MOST_SAMPLES)}I", sync_box, 8))
-    offsets = _offsets(table, sizes)
-    for i in range(count):
-        yield Sample(offsets[i], sizes[i], durations[i], shifts[i], i + 1 in syncs)
-
-
-def _runs(content: memoryview, count: int, form: str) -> list[int]:
-    """Return a value for each sample from runs of equal ones."""
-    (many,) = unpack("I", content, 4)
-    values: list[int] = []
-    for i in range(min(many, MOST_SAMPLES)):
-        run, value = unpack(form, content, 8 + 8 * i)
-        values += [value] * min(run, count - len(values))
-        if len(values) == count:
-            return values
-    raise damaged("its pictures have no times")
-
-
-def _offsets(table: memoryview, sizes: Sequence[int]) -> list[int]:
-    places_box, form, width = find(table, b"stco"), "I", 4
-    if places_box is None:
-        places_box, form, width = need(table, b"co64"), "Q", 8
-    (chunks,) = unpack("I", places_box, 4)
-    runs_box = need(table, b"stsc")
-    (many,) = unpack("I", runs_box, 4)
-    runs = [unpack("III", runs_box, 8 + 12 * i) for i in range(min(many, MOST_SAMPLES))]
-    offsets: list[int] = []
-    for i, (first, per_chunk, _description) in enumerate(runs):
-        last = runs[i + 1][0] - 1 if i + 1 < len(runs) else chunks
-        if not 0 < first <= last + 1 or per_chunk <= 0:
-            raise damaged("its pictures are in no order")
-        for chunk in range(first, min(last, chunks) + 1):
-            (at,) = unpack(form, places_box, 8 + width * (chunk - 1))
-            for _ in range(per_chunk):
-                if len(offsets) == len(sizes):
-                    return offsets
-                offsets.append(at)
-                at += sizes[len(offsets) - 1]
-    if len(offsets) < len(sizes):
-        raise damaged("its pictures lie nowhere")
-    return offsets
-
-
-@dataclass(frozen=True)
-class _Usual:
-    """What holds for the samples of a fragment that do not say otherwise."""
-
-    duration: int
-    size: int
-    flags: int
-
-
-def _fragments(data: Bytes, movie: memoryview, number: int) -> Iterator[Sample]:
-    """Yield the samples of movie fragments (8.8), as browsers and streams write them."""
-    extends = find(movie, b"mvex")
-    if extends is None:
-        return
-    usual = next(
-        (
-            _Usual(*unpack("III", box, 12))
-            for kind, box in boxes(extends)
-            if kind == b"trex" and unpack("I", box, 4)[0] == number
-        ),
-        _Usual(0, 0, 0),
-    )
-    view, found = memoryview(data), list[Sample]()
-    clock = 0
-    for kind, start, content, end in places(view):
-        if kind != b"moof":
-            continue
-        for part, fragment in boxes(view[content:end]):
-            if part != b"traf" or unpack("I", need(fragment, b"tfhd"), 4)[0] != number:
-                continue
-            begins = _begins(fragment)
-            if begins is not None and found:
-                found[-1] = replace(found[-1], duration=_stretched(found[-1], begins - clock))
-                clock = max(clock, begins)
-            elif begins is not None:
-                clock = begins
-            for sample in _runs_of_fragment(fragment, start, usual):
-                found.append(sample)
-                clock += sample.duration
-                if len(found) > MOST_SAMPLES:
-                    raise TooLarge(
-                        "The film has too many pictures. Record a shorter one.", code="clip-long"
-                    )
-    yield from found
-
-
-def _stretched(last: Sample, gap: int) -> int:
-    """Return how long the last picture before a gap is shown."""
-    return last.duration + max(gap, 0)
-
-
-def _begins(fragment: memoryview) -> int | None:
-    time = find(fragment, b"tfdt")
-    return None if time is None else unpack("Q" if time[0] else "I", time, 4)[0]
-
-
-def _runs_of_fragment(fragment: memoryview, start: int, usual: _Usual) -> Iterator[Sample]:
-    header = need(fragment, b"tfhd")
-    flags, at = unpack("I", header)[0] & 0xFFFFFF, 8
-    base = start
-    if flags & 1:
-        (base,), at = unpack("Q", header, at), at + 8
-    at += 4 if flags & 2 else 0
-    given = [usual.duration, usual.size, usual.flags]
-    for i, flag in enumerate((8, 0x10, 0x20)):
-        if flags & flag:
-            (given[i],), at = unpack("I", header, at), at + 4
-    usual, place = _Usual(*given), base
-    for kind, run in boxes(fragment):
-        if kind == b"trun":
-            for sample in _run(run, base, place, usual):
-                yield sample
-                place = sample.offset + sample.size
-
-
-def _run(run: memoryview, base: int, place: int, usual: _Usual) -> Iterator[Sample]:
-    head, count = unpack("II", run)
-    flags, at = head & 0xFFFFFF, 8
-    if count > MOST_SAMPLES:
-        raise TooLarge("The film has too many pictures. Record a shorter one.", code="clip-long")
-    if flags & 1:
-        place, at = base + unpack("i", run, at)[0], at + 4
-    first_flags = None
-    if flags & 4:
-        (first_flags,), at = unpack("I", run, at), at + 4
-    for i in range(count):
-        values = [usual.duration, usual.size, usual.flags, 0]
-        for j, (flag, form) in enumerate(((0x100, "I"), (0x200, "I"), (0x400, "I"), (0x800, "i"))):
-            if flags & flag:
-                (values[j],), at = unpack(form, run, at), at + 4
-        if i == 0 and first_flags is not None:
-            values[2] = first_flags
-        duration, size, told, shift = values
-        yield Sample(place, size, duration, shift, not told & 0x10000)
-        place += size
 
 
 def shown_samples(track: Track) -> tuple[Sample, ...]:

@@ -171,6 +171,14 @@ def test_what_is_no_usable_film_is_refused_with_its_code(data: bytes, code: str)
     assert code_of(data) == code
 
 
+def test_film_that_names_one_stretch_many_times_is_refused() -> None:
+    source = bytearray(phone_film())
+    at = source.index(b"stsz") + 12
+    count = 45
+    source[at : at + 4 * count] = struct.pack(">I", 40_000) * count
+    assert code_of(bytes(source)) in ("damaged-clip", "truncated-clip")
+
+
 def test_long_or_large_film_is_refused_by_the_limits() -> None:
     assert code_of(BROWSER, ClipLimits(max_seconds=2)) == "clip-long"
     assert code_of(BROWSER, ClipLimits(max_bytes=1000)) == "clip-large"

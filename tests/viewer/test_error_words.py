@@ -17,6 +17,7 @@ MET_BY_PEOPLE = (
     "casework/reports.py",
     "casework/routing.py",
     "derm_capture/clip.py",
+    "derm_capture/clip_samples.py",
     "derm_capture/clip_track.py",
     "derm_capture/h264.py",
     "derm_capture/jpeg.py",
