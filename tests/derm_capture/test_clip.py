@@ -17,7 +17,8 @@ from casework.errors import Invalid, TooLarge
 from derm_capture import clip, validate
 from derm_capture.clip import ClipLimits, open_clip
 from derm_capture.clip_object import VIDEO_PHOTOGRAPHIC, wrap_clip
-from derm_capture.clip_track import read_track
+from derm_capture.clip_samples import Sample
+from derm_capture.clip_track import Edit, Track, read_track, shown_samples
 from derm_capture.context import Kind, Lesion
 from derm_capture.h264 import Coding, pictures_of, syntax_of
 from derm_capture.mp4 import box
@@ -192,6 +193,29 @@ def test_end_that_was_cut_away_on_the_phone_is_left_out() -> None:
     assert opened.seconds == pytest.approx(1, abs=0.1)
     assert "cut away" in opened.changes[0]
     assert read(wrap_clip(opened, context(kind=Kind.CLIP))).ImageType[0] == "DERIVED"
+
+
+@pytest.mark.parametrize(
+    ("edit", "kept"),
+    [
+        (None, range(30)),
+        (Edit(0, None), range(30)),
+        (Edit(100, 200), range(10, 20)),  # begins with a picture that stands alone
+        (Edit(0, 295), range(30)),  # rounding takes no picture away
+        (Edit(0, 201), range(21)),
+        (Edit(150, 200), None),  # five pictures before it would be hidden
+        (Edit(400, 500), None),
+    ],
+)
+def test_what_an_edit_hides_is_left_out_or_refused(edit: Edit | None, kept: range | None) -> None:
+    samples = tuple(Sample(10 * i, 10, 10, is_sync=i % 10 == 0) for i in range(30))
+    track = Track(1000, samples, read_track(BROWSER).configuration, edit=edit)
+    if kept is not None:
+        assert shown_samples(track) == tuple(samples[i] for i in kept)
+        return
+    with pytest.raises(Invalid) as caught:
+        shown_samples(track)
+    assert caught.value.code == "clip-edited"
 
 
 @pytest.mark.parametrize(

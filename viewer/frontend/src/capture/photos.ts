@@ -127,6 +127,7 @@ export class Slot {
   private refused(error: unknown): void {
     if (error instanceof Problem) {
       this.file = null;
+      if (this.kind === "clip") need(".slot-picture", this.element).hidden = true;
       this.advise([{ check: "file", verdict: "poor", message: error.message }]);
       this.mark(this.kind === "clip" ? t("Not a film that can be used") : t("Not a picture that can be used"));
       return;
