@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class PhotoFacts:
     """What is said of one photograph when it is handed in."""
 
-    kind: str  # overview | closeup | dermoscopic
+    kind: str  # overview | closeup | dermoscopic | clip
     site_code: str  # of CID 4029
     laterality: str = ""  # L, R, B or empty
     lesion: str = ""  # the referrer's name for the lesion, of this patient

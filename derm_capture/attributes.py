@@ -28,11 +28,14 @@ _LOCALIZER = Code("121311", "DCM", "Localizer")
 _DERMOSCOPY = Code("446078004", "SCT", "Dermoscopic photography")
 _PHOTOGRAPHY = Code("197157006", "SCT", "Photography of patient")
 _VL_PHOTOGRAPHIC = "1.2.840.10008.5.1.4.1.1.77.1.4"
-_NUMBERS = {Kind.OVERVIEW: 1, Kind.CLOSEUP: 2, Kind.DERMOSCOPIC: 3}
+_NUMBERS = {Kind.OVERVIEW: 1, Kind.CLOSEUP: 2, Kind.DERMOSCOPIC: 3, Kind.CLIP: 1, Kind.OTHER: 1}
+_SERIES = {Kind.DERMOSCOPIC: 2, Kind.CLIP: 4, Kind.OTHER: 90}
 _WORDS = {
     Kind.OVERVIEW: "Overview photograph",
     Kind.CLOSEUP: "Close-up photograph",
     Kind.DERMOSCOPIC: "Dermoscopic photograph",
+    Kind.CLIP: "Film",
+    Kind.OTHER: "Other picture",
 }
 _OID_ISSUER_TYPE = "ISO"
 
@@ -72,7 +75,7 @@ def put_identity(ds: Dataset, context: CaptureContext, names: Names, times: Time
             qualifier.UniversalEntityIDType = _OID_ISSUER_TYPE
             ds.IssuerOfPatientIDQualifiersSequence = Sequence([qualifier])
     ds.TimezoneOffsetFromUTC = times.offset
-    default = 2 if context.kind is Kind.DERMOSCOPIC else 1
+    default = _SERIES.get(context.kind, 1)
     ds.SeriesNumber = default if context.series_number is None else context.series_number
     number = context.instance_number
     ds.InstanceNumber = _NUMBERS[context.kind] if number is None else number
@@ -99,8 +102,14 @@ def put_study(ds: Dataset, context: CaptureContext, times: Times) -> None:
         ds.RequestAttributesSequence = Sequence([request])
 
 
-def put_anatomy(ds: Dataset, context: CaptureContext, site: BodySite) -> None:
-    """Fill where on the body the picture was taken, and of which lesion."""
+def put_anatomy(ds: Dataset, context: CaptureContext, site: BodySite | None) -> None:
+    """Fill where on the body the picture was taken, and of which lesion; without a site, which only
+    a picture of no kind lacks, no region is named (type 1C: it may be of none), and no side.
+    """
+    if site is None:
+        ds.ImageLaterality = "U"
+        ds.SeriesDescription = long_text(context.title or _WORDS[context.kind])
+        return
     region = _item(Code(site.code, site.scheme, site.meaning))
     side = anatomy.LATERALITIES.get(context.laterality)
     if side is not None:
@@ -118,7 +127,7 @@ def put_anatomy(ds: Dataset, context: CaptureContext, site: BodySite) -> None:
         ds.TrackingID = long_text(context.lesion.label)
         ds.TrackingUID = context.lesion.uid
         words.append(f"lesion {context.lesion.label}")
-    ds.SeriesDescription = long_text(", ".join(words))
+    ds.SeriesDescription = long_text(context.title or ", ".join(words))
 
 
 def put_equipment(ds: Dataset, context: CaptureContext, camera: Camera, kept: Stored) -> None:

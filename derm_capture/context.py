@@ -13,11 +13,13 @@ from derm_capture.anatomy import Code
 
 
 class Kind(StrEnum):
-    """The three pictures of a lesion."""
+    """The three pictures of a lesion, a film of it, and any other picture of a case."""
 
     OVERVIEW = "overview"
     CLOSEUP = "closeup"
     DERMOSCOPIC = "dermoscopic"
+    CLIP = "clip"
+    OTHER = "other"  # a wound chart, an old photograph: its site may be unknown
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class CaptureContext:
     referrer: str = ""
     institution: str = ""
     question: str = ""
+    title: str = ""  # what the referrer calls a picture of no kind
     timezone: str = "Europe/Oslo"
     series_number: int | None = None
     instance_number: int | None = None

@@ -67,7 +67,7 @@ def wrap(photo: Photo, context: CaptureContext, *, scale: Scale | None = None) -
     """Return the object that always belongs to this photograph in this context; with a scale, the
     object says how large a pixel is.
     """
-    site = anatomy.site_of(context.site_code)
+    site = anatomy.site_of(context.site_code) if context.site_code else None
     names = _names(photo, context)
     times = times_of(photo.camera, context)
     kept = stored.store(photo)
@@ -84,8 +84,8 @@ def wrap(photo: Photo, context: CaptureContext, *, scale: Scale | None = None) -
     if context.kind is Kind.DERMOSCOPIC:
         attributes.put_dermoscopy(ds, context, names)
     return Wrapped(
-        file_meta=_file_meta(names, kept.transfer_syntax_uid),
-        pieces=(_bytes_of(ds), *_encapsulated(kept.pieces)),
+        file_meta=file_meta(names, kept.transfer_syntax_uid),
+        pieces=(bytes_of(ds), *encapsulated(kept.pieces)),
         sop_class_uid=names.sop_class_uid,
         sop_instance_uid=names.sop_instance_uid,
         study_uid=names.study_uid,
@@ -103,6 +103,8 @@ def _names(photo: Photo, context: CaptureContext) -> Names:
     is_dermoscopic = context.kind is Kind.DERMOSCOPIC
     modality = "DMS" if is_dermoscopic else "XC"
     series_uid = derived_uid("photo-series", study_uid, lesion, modality)
+    if context.kind is Kind.OTHER:  # each is titled by its own series
+        series_uid = derived_uid("attachment-series", study_uid, capture)
     return Names(
         sop_class_uid=DERMOSCOPIC_PHOTOGRAPHY if is_dermoscopic else VL_PHOTOGRAPHIC,
         sop_instance_uid=derived_uid("photo", study_uid, capture, context.kind.value),
@@ -113,14 +115,15 @@ def _names(photo: Photo, context: CaptureContext) -> Names:
     )
 
 
-def _bytes_of(ds: Dataset) -> bytes:
+def bytes_of(ds: Dataset) -> bytes:
+    """Return a data set as it is stored, without its pixel data."""
     buffer = DicomBytesIO()
     buffer.is_little_endian, buffer.is_implicit_VR = True, False
     write_dataset(buffer, ds)
     return bytes(buffer.getvalue())
 
 
-def _encapsulated(frame: Sequence[bytes | memoryview]) -> tuple[bytes | memoryview, ...]:
+def encapsulated(frame: Sequence[bytes | memoryview]) -> tuple[bytes | memoryview, ...]:
     """Return the pixel data element of one frame in one fragment, the offset table empty (A.4)."""
     size_bytes = sum(map(len, frame))
     padding = b"\0" * (size_bytes % 2)
@@ -128,7 +131,8 @@ def _encapsulated(frame: Sequence[bytes | memoryview]) -> tuple[bytes | memoryvi
     return _PIXEL_DATA + _NO_OFFSETS + item, *frame, padding + _END_OF_ITEMS
 
 
-def _file_meta(names: Names, transfer_syntax_uid: str) -> bytes:
+def file_meta(names: Names, transfer_syntax_uid: str) -> bytes:
+    """Return what stands before the data set in a file."""
     return build_file_meta(
         sop_class_uid=names.sop_class_uid,
         sop_instance_uid=names.sop_instance_uid,

@@ -1,4 +1,4 @@
-"""Takes one photograph into the archive: opens, judges, wraps, checks, stores.
+"""Takes one photograph, film or document into the archive: opens, judges, wraps, checks, stores.
 
 Every repeat is harmless.
 """
@@ -10,9 +10,13 @@ from dataclasses import dataclass
 import structlog
 
 from casework.custody import Origin, Receipt
-from derm_capture import quality, validate
+from derm_capture import clip, quality, validate
+from derm_capture.clip import ClipLimits
+from derm_capture.clip_object import wrap_clip
 from derm_capture.context import CaptureContext
 from derm_capture.dicomize import Wrapped, wrap
+from derm_capture.document_object import wrap_pdf
+from derm_capture.pdf import DocumentLimits, open_pdf
 from derm_capture.photo import PhotoLimits, open_photo
 from derm_capture.quality import Advice
 from storage.archive import Archive
@@ -43,25 +47,70 @@ def take_photo(
     photo = open_photo(data, limits=limits)
     advice = quality.assess(photo, kind=context.kind)
     wrapped = wrap(photo, context, scale=photo.scale)
-    problems = validate.check(wrapped.part10)
-    if problems:
-        raise RuntimeError(
-            f"a photograph of format {photo.format.value} was wrapped wrongly: {problems}"
-        )
-    receipt = archive.receive(
+    return _keep(archive, wrapped, origin, advice, context, photo.format.value, len(data))
+
+
+def take_clip(
+    archive: Archive,
+    data: bytes,
+    context: CaptureContext,
+    origin: Origin,
+    *,
+    limits: ClipLimits | None = None,
+) -> Taken:
+    """Store a film as a DICOM object; the same bytes in the same context are the same object
+    again.
+    """
+    opened = clip.open_clip(data, limits=limits)
+    advice, wrapped = clip.assess(opened), wrap_clip(opened, context)
+    return _keep(archive, wrapped, origin, advice, context, "h264", len(data))
+
+
+def take_document(
+    archive: Archive,
+    data: bytes,
+    context: CaptureContext,
+    origin: Origin,
+    *,
+    limits: DocumentLimits | None = None,
+) -> Taken:
+    """Store a document as a DICOM object; the same context gives the same object again."""
+    wrapped = wrap_pdf(open_pdf(data, limits=limits), context)
+    receipt = _receive(archive, wrapped, origin)
+    log.info("documented", sop=wrapped.sop_instance_uid, site=origin.site, bytes=len(data))
+    return Taken(receipt, (), wrapped)
+
+
+def _receive(archive: Archive, wrapped: Wrapped, origin: Origin) -> Receipt:
+    return archive.receive(
         wrapped.dataset,
         origin,
         sop_class_uid=wrapped.sop_class_uid,
         sop_instance_uid=wrapped.sop_instance_uid,
         transfer_syntax_uid=wrapped.transfer_syntax_uid,
     )
+
+
+def _keep(
+    archive: Archive,
+    wrapped: Wrapped,
+    origin: Origin,
+    advice: tuple[Advice, ...],
+    context: CaptureContext,
+    form: str,
+    size_bytes: int,
+) -> Taken:
+    problems = validate.check(wrapped.part10)
+    if problems:
+        raise RuntimeError(f"a photograph of format {form} was wrapped wrongly: {problems}")
+    receipt = _receive(archive, wrapped, origin)
     log.info(
         "photographed",
         sop=wrapped.sop_instance_uid,
         site=origin.site,
         kind=context.kind.value,
-        format=photo.format.value,
-        bytes=len(data),
+        format=form,
+        bytes=size_bytes,
         verdict=quality.worst(advice).value,
     )
     return Taken(receipt, advice, wrapped)

@@ -49,7 +49,7 @@ def read_meta(described: Any) -> CaptureContext:
     fields = _Fields(described, "", _FIELDS, faults)
     patient = _patient(fields.object("patient", _PATIENT, required=True))
     kind = fields.one_of("kind", tuple(Kind), required=True)
-    site_code = fields.text("site_code", required=True)
+    site_code = fields.text("site_code", required=kind != Kind.OTHER)
     if site_code:
         fields.attempt("site_code", lambda: anatomy.site_of(site_code))
     side = fields.text("laterality")

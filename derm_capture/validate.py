@@ -1,5 +1,5 @@
-"""Checks a wrapped photograph against its own pixel data: general checkers do not read the stream
-inside.
+"""Checks a wrapped photograph or film against its own pixel data: general checkers do not read the
+stream inside.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydicom.encaps import generate_fragments
 from pydicom.errors import InvalidDicomError
 
 from casework.errors import Invalid
-from derm_capture import jpeg
+from derm_capture import jpeg, validate_clip
 from derm_capture.stored import JPEG_BASELINE, JPEG_LS_LOSSLESS
 
 _GPS = range(0x00160070, 0x0016008F)
@@ -32,8 +32,11 @@ def check(part10: bytes) -> tuple[str, ...]:
     if len(fragments) != 1:
         return (f"{len(fragments)} fragments where one frame is one fragment",)
     stream = fragments[0]
-    problems = [*_odd_lengths(stream), *_private_matters(ds), *_colour(ds)]
+    problems = [*_odd_lengths(stream), *_private_matters(ds)]
     syntax = str(ds.file_meta.TransferSyntaxUID)
+    if syntax in validate_clip.SYNTAXES:
+        return (*problems, *validate_clip.problems(ds, stream))
+    problems += _colour(ds)
     if syntax == JPEG_BASELINE:
         problems += _jpeg_problems(ds, stream)
     elif syntax == JPEG_LS_LOSSLESS:

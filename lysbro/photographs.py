@@ -11,10 +11,11 @@ from casework.errors import Invalid
 from casework.identifiers import derived_uid
 from casework.model import Actor, Case
 from casework.photo_facts import PhotoFacts
-from derm_capture import acquisition, anatomy, intake, photo, quality
+from derm_capture import acquisition, anatomy, clip, intake, photo, quality
 from derm_capture.context import CaptureContext, Kind, Lesion
 from derm_capture.quality import Advice, Verdict
 from derm_capture.scale_card import scale_card
+from lysbro import attachments
 from lysbro.wiring import Parts
 
 _REGION_NAMES = {region.key: {"en": region.en, "nb": region.nb} for region in anatomy.REGIONS}
@@ -27,9 +28,12 @@ class PhotoIntake:
         self._parts = parts
         settings = parts.settings
         self._limits = photo.PhotoLimits(settings.max_photo_bytes, settings.max_photo_pixels)
+        self._clips = clip.ClipLimits(settings.max_clip_bytes, settings.max_clip_seconds)
 
     def assess(self, data: bytes, kind: str = "") -> list[dict[str, Any]]:
-        """Return the advice on a photograph; raise Invalid when it is none."""
+        """Return the advice on a photograph or film; raise Invalid when it is none."""
+        if kind == Kind.CLIP:
+            return [asdict(a) for a in clip.assess(clip.open_clip(data, limits=self._clips))]
         opened = photo.open_photo(data, limits=self._limits)
         return [asdict(advice) for advice in quality.assess(opened, kind=_kind(kind or "closeup"))]
 
@@ -65,7 +69,11 @@ class PhotoIntake:
         origin = Origin(
             site=case.site, door=Door.CAPTURE, actor=actor.id, association=f"capture-{case.id}"
         )
-        taken = intake.take_photo(self._parts.archive, data, context, origin, limits=self._limits)
+        archive = self._parts.archive
+        if context.kind is Kind.CLIP:
+            taken = intake.take_clip(archive, data, context, origin, limits=self._clips)
+        else:
+            taken = intake.take_photo(archive, data, context, origin, limits=self._limits)
         self._parts.archive.settle()
         uid = self._parts.casebook.note_capture(
             case.id,
@@ -75,6 +83,23 @@ class PhotoIntake:
             verdicts=_warnings(taken.advice),
         )
         return _taken(uid, study_uid, [asdict(advice) for advice in taken.advice])
+
+    def attach(
+        self, actor: Actor, case: Case, data: bytes, *, title: str, attachment_id: str
+    ) -> dict[str, Any]:
+        """Store a document or another picture in its case."""
+        origin = Origin(
+            site=case.site, door=Door.CAPTURE, actor=actor.id, association=f"capture-{case.id}"
+        )
+        return attachments.attach(
+            self._parts,
+            case,
+            data,
+            origin=origin,
+            title=title,
+            attachment_id=attachment_id,
+            limits=self._limits,
+        )
 
     def sites(self) -> list[dict[str, Any]]:
         """Return the sites on the body in the order of the pick list."""

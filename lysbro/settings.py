@@ -325,6 +325,12 @@ class Settings(BaseModel):
     max_upload_bytes: Bytes = Field(100 << 20, description="largest request body, bytes")
     max_photo_bytes: Bytes = Field(64 << 20, description="largest photograph, bytes")
     max_photo_pixels: int = Field(80_000_000, gt=0, description="most pixels of a photograph")
+    max_clip_bytes: Bytes = Field(96 << 20, description="largest film, bytes")
+    max_clip_seconds: float = Field(30.0, gt=0, description="longest film, seconds")
+    max_document_bytes: Bytes = Field(20 << 20, description="largest document (PDF), bytes")
+    max_attachments: int = Field(
+        20, gt=0, description="most documents and other pictures of one case"
+    )
     metrics_public: bool = Field(
         False, description="/metrics answers other machines without a token"
     )

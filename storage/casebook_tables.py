@@ -480,6 +480,9 @@ Index(
     postgresql_where=text("result = 'packing'"),
 )
 
+ATTACHMENT = "attachment/"
+"""What the names of captures that are attachments begin with; no photograph's name may hold a /."""
+
 captures = Table(
     "captures",
     metadata,

@@ -26,6 +26,8 @@ from storage.steps import Change, Step, Steps
 _PHOTOGRAPHABLE = frozenset(
     {CaseState.DRAFT, CaseState.SUBMITTED, CaseState.CLAIMED, CaseState.WAITING, CaseState.REPORTED}
 )
+ATTACHABLE = frozenset({CaseState.DRAFT, CaseState.WAITING})
+"""The states of a case in which documents and other pictures can be added."""
 
 
 class Referring(Steps):
@@ -106,6 +108,26 @@ class Referring(Steps):
 
     def require_photographs_wanted(self, actor: Actor, case: Case) -> None:
         """Raise unless the actor may add photographs to a case as it is now."""
+        self._require_may_add(actor, case)
+        if case.state not in _PHOTOGRAPHABLE:
+            raise Conflict(
+                f"A case that is {case.state.value} takes no more photographs. Start a new one.",
+                code="wrong-state",
+                state=case.state.value,
+            )
+
+    def require_attachments_wanted(self, actor: Actor, case: Case) -> None:
+        """Raise unless the actor may add documents and other pictures to a case as it is now."""
+        self._require_may_add(actor, case)
+        if case.state not in ATTACHABLE:
+            raise Conflict(
+                f"A case that is {case.state.value} takes no attachments: only a draft, or one in"
+                " which the specialist has asked for something.",
+                code="wrong-state",
+                state=case.state.value,
+            )
+
+    def _require_may_add(self, actor: Actor, case: Case) -> None:
         with self._noting_refusals(actor, "photograph", case.id):
             require_visible(
                 scope_of(actor),
@@ -115,12 +137,6 @@ class Referring(Steps):
                 state=case.state,
             )
             require_may(actor, Event.SUBMIT, site=case.site, holder_id=case.holder_id)
-        if case.state not in _PHOTOGRAPHABLE:
-            raise Conflict(
-                f"A case that is {case.state.value} takes no more photographs. Start a new one.",
-                code="wrong-state",
-                state=case.state.value,
-            )
 
     def note_capture(
         self,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from casework import clocks
 from casework.errors import Invalid
 from casework.lifecycle import HELD, Event
 from casework.model import Actor, Case, CaseState, Specialty
-from storage.casebook_tables import captures, cases
+from storage.casebook_tables import ATTACHMENT, captures, cases
 from storage.cases import studies_of_case
 from storage.prior_asking import ask_for_priors
 from storage.steps import Change, Step, Steps, following, say
@@ -163,8 +163,13 @@ def _draft_by(step: Step) -> str:
 
 
 def _has_images(step: Step) -> bool:
-    """Tell whether a case has a photograph taken here, or any image that came by another door."""
-    taken = select(func.count()).where(captures.c.case_id == step.case.id)
-    if step.conn.execute(taken).scalar_one():
+    """Tell whether a case has a photograph taken here, or any image that came by another door;
+    a document, or a picture of something else, is none.
+    """
+    taken = select(captures.c.capture_id).where(captures.c.case_id == step.case.id)
+    names = step.conn.execute(taken).scalars().all()
+    beside = sum(name.startswith(ATTACHMENT) for name in names)
+    if len(names) > beside:
         return True
-    return any(row.instance_count for row in studies_of_case(step.conn, step.case.id))
+    found = sum(row.instance_count or 0 for row in studies_of_case(step.conn, step.case.id))
+    return bool(found > beside)

@@ -32,7 +32,17 @@ from viewer import (
     words,
     worklist,
 )
-from viewer.api import cases, frames, instances, openapi, referrals, studies, vocabulary
+from viewer.api import (
+    attachments,
+    cases,
+    films,
+    frames,
+    instances,
+    openapi,
+    referrals,
+    studies,
+    vocabulary,
+)
 from viewer.api import orders as api_orders
 from viewer.api import priors as api_priors
 
@@ -62,11 +72,13 @@ def blueprints() -> Sequence[Blueprint]:
         openapi.bp,
         cases.bp,
         referrals.bp,
+        attachments.bp,
         studies.bp,
         api_orders.bp,
         api_priors.bp,
         instances.bp,
         frames.bp,
+        films.bp,
         vocabulary.bp,
         dicomweb.bp,
         fhir.bp,

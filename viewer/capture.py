@@ -15,14 +15,18 @@ from casework import access, clinical, clocks
 from casework.errors import Refused
 from casework.model import Case, CaseState, Priority, Specialty
 from storage.rows import InstanceRow
+from viewer import headers
+from viewer.api import attachments
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
 from viewer.languages import language
+from viewer.manifest import kind_of
 from viewer.services import required_photos, services
 
 bp = Blueprint("capture", __name__)
 
 _SLOTS = ("overview", "closeup", "dermoscopic")
+_KINDS = (*_SLOTS, "clip", "other")
 _OPEN = frozenset({CaseState.DRAFT, CaseState.WAITING})
 
 
@@ -66,6 +70,7 @@ def _require_may_refer() -> None:
 
 
 def _page(case: Case | None, rows: Sequence[InstanceRow]) -> str:
+    headers.widen_csp("media-src", "'self'", "blob:")  # the film that was just taken
     return render_template(
         "capture.html",
         case=case,
@@ -76,6 +81,7 @@ def _page(case: Case | None, rows: Sequence[InstanceRow]) -> str:
         units=clinical.DURATION_UNITS,
         categories=clinical.SKIN,
         slots=_SLOTS,
+        clip_seconds=f"{services().settings.max_clip_seconds:g}",
         said=_said,
         priorities=_priorities(),
         only_pictures=case is not None and case.state is CaseState.WAITING,
@@ -128,10 +134,18 @@ def _draft(case: Case | None, rows: Sequence[InstanceRow]) -> Mapping[str, Any] 
             for row in rows
             if row.rows
         ],
+        "attachments": [
+            {
+                "sop_instance_uid": row.sop_instance_uid,
+                "title": attachments.title_of(row),
+                "kind": kind_of(row),
+            }
+            for row in attachments.attachments_of(case, rows)
+        ],
     }
 
 
 def _kind(row: InstanceRow) -> str:
-    """Return which of the three pictures an object is: value 4 of Image Type says so."""
+    """Return which picture an object is: value 4 of Image Type says so."""
     described = str(row.attributes.get("ImageType", "")).lower()
-    return next((slot for slot in _SLOTS if slot in described), "overview")
+    return next((kind for kind in _KINDS if kind in described), "overview")

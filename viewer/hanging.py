@@ -34,7 +34,7 @@ class Hung:
     """What hanging needs to know of a series."""
 
     key: str
-    kind: str  # stack | photo | document | text | other
+    kind: str  # stack | photo | video | document | text | other
     modality: str
     frames: int
     text: str = ""  # description and body part, for the words in it

@@ -21,6 +21,8 @@ _DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
 _STRUCTURED = "1.2.840.10008.5.1.4.1.1.88."
 _PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 _VIDEO = tuple(f"1.2.840.10008.1.2.4.{n}" for n in range(100, 109))
+_PLAYED = tuple(f"1.2.840.10008.1.2.4.{n}" for n in range(102, 109))  # MP4, which browsers play
+_POSTER = 16  # the picture that stands for a film: the first ones are often not sharp yet
 _OWN = ("uid", "number", "position", "sha", "bytes")  # what differs from instance to instance
 
 
@@ -47,20 +49,28 @@ def build_manifest(dossier: CaseDossier, instances: Iterable[InstanceRow]) -> di
             "preview": "/api/instances/{uid}/frames/{frame}/preview?site={site}",
             "photo": "/api/instances/{uid}/photo?site={site}",
             "document": "/api/instances/{uid}/document?site={site}",
+            "video": "/api/instances/{uid}/video?site={site}",
             "text": "/api/instances/{uid}/text?site={site}",
         },
     }
 
 
 def kind_of(ref: InstanceRow) -> str:
-    """Return how an object is looked at: stack, photo, document, text or other."""
+    """Return how an object is looked at: stack, photo, video, document, text or other."""
     if is_photograph(ref) and can_be_shown(ref):
         return "photo"
     if can_be_shown(ref):
         return "stack"
+    if ref.pixel is not None and ref.rows and ref.transfer_syntax_uid.startswith(_PLAYED):
+        return "video"
     if ref.sop_class_uid.startswith(_DOCUMENTS):
         return "document"
     return "text" if ref.sop_class_uid.startswith(_STRUCTURED) else "other"
+
+
+def poster_of(ref: InstanceRow) -> int:
+    """Return which picture stands for a film."""
+    return max(min((ref.frames or 1) // 2, _POSTER), 1)
 
 
 def in_reading_order(rows: Sequence[InstanceRow]) -> list[InstanceRow]:
@@ -141,6 +151,9 @@ def _instance(ref: InstanceRow, kind: str) -> dict[str, Any]:
         "sha": ref.sha256[:16],
         "what": _what(ref, kind),
     }
+    if kind == "video":  # it counts as one image, which is shown when it has been played
+        size = {"rows": ref.rows, "columns": ref.columns}
+        return found | {"frames": 1, "poster": poster_of(ref)} | size
     if kind not in {"stack", "photo"}:
         return found
     display = display_of(attributes)

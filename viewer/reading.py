@@ -59,7 +59,11 @@ def reading_room(dossier: CaseDossier) -> str:
 
 
 def let_photographs_be_shown(manifest: Mapping[str, Any]) -> None:
-    """Let this page use the one style that the photograph viewer needs, when it has photographs."""
+    """Let this page use the one style that the photograph viewer needs, when it has photographs,
+    and play films, when it has some.
+    """
+    if any(series["kind"] == "video" for series in manifest["series"]):
+        headers.widen_csp("media-src", "'self'")
     if any(series["kind"] == "photo" for series in manifest["series"]):
         headers.widen_csp("style-src", "'unsafe-hashes'", _STYLE_OF_OPENSEADRAGON)
 

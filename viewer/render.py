@@ -49,15 +49,20 @@ class Renderer:
         self._source = source
         self._cache = cache
 
-    def preview(self, ref: InstanceRow, frame: int) -> bytes:
-        """Return a frame as a JPEG of at most 1,024 pixels a side."""
+    def preview(self, ref: InstanceRow, frame: int, *, stills: Stills | None = None) -> bytes:
+        """Return a frame as a JPEG of at most 1,024 pixels a side; `stills` as in `picture`."""
         key = f"{ref.sha256}-{frame}-{_VERSION}"
         kept = self._cache.get(key)
         if kept is not None:
             return kept
-        made = (
-            self._photo(ref) if is_photograph(ref) else preview_of(self._source.shown(ref, frame))
-        )
+        if stills is not None:
+            made = bytes(
+                imagecodecs.jpeg8_encode(_fitted(stills(frame), 1.0, LONGEST), level=QUALITY)
+            )
+        elif is_photograph(ref):
+            made = self._photo(ref)
+        else:
+            made = preview_of(self._source.shown(ref, frame))
         self._cache.put(key, made)
         return made
 

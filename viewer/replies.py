@@ -18,15 +18,18 @@ from casework.lifecycle import Event, possible
 from casework.model import Actor, Case, CaseDossier, CaseState, Delivery, Report, Role, SiteKind
 from casework.outcomes import Outcome
 from storage.index import InstanceRow
-from viewer import reading, reply_view
+from storage.referring import ATTACHABLE
+from viewer import headers, reading, reply_view
+from viewer.api import attachments
 from viewer.custody import passages_of
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
 from viewer.languages import language
+from viewer.manifest import kind_of, poster_of
 from viewer.prior_words import notes_of
 from viewer.render import is_photograph
 from viewer.report_pdf import render_report
-from viewer.services import prefetching, services
+from viewer.services import prefetching, required_photos, services
 
 bp = Blueprint("replies", __name__)
 
@@ -41,6 +44,16 @@ class Picture:
     small: str
     large: str
     is_photograph: bool
+    film: str = ""  # where it is played, when it is one
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A document or another picture of the page."""
+
+    title: str
+    address: str
+    preview: str  # empty for a document
 
 
 @dataclass(frozen=True)
@@ -74,8 +87,10 @@ def acknowledge(case_id: str) -> Response:
 
 @bp.post("/cases/<case_id>/answer")
 def answer(case_id: str) -> Response:
-    """Send the referrer's answer to what the specialist asked."""
-    services().casebook.answer(current_actor(), case_id, text=_text("text"))
+    """Send the referrer's answer to what the specialist asked, with the files that go with it."""
+    text, actor = _text("text"), current_actor()
+    _attach(actor, case_id)
+    services().casebook.answer(actor, case_id, text=text)
     return redirect(url_for("replies.case_page", case_id=case_id, _anchor="conversation"))
 
 
@@ -122,13 +137,16 @@ def report_pdf(case_id: str) -> Response:
 def _reply_page(actor: Actor, dossier: CaseDossier) -> str:
     case = dossier.case
     reply = reply_view.reply_of(dossier.reports)
+    pictures, attached = _pictures(dossier, reply), _attached(dossier)
+    if any(picture.film for picture in pictures):
+        headers.widen_csp("media-src", "'self'")
     return render_template(
         "case.html",
         dossier=dossier,
         case=case,
         reply=reply,
         diagnoses=reply_view.diagnoses_of(reply.content) if reply else (),
-        pictures=_pictures(dossier, reply),
+        pictures=pictures,
         names_images=bool(reply and _named(reply)),
         history=_history(dossier),
         passages=passages_of(dossier),
@@ -136,6 +154,8 @@ def _reply_page(actor: Actor, dossier: CaseDossier) -> str:
         prior_notes=notes_of(prefetching().standings.of_case(case.id)),
         has_missing=any(study.missing_instances for study in dossier.studies),
         may={event.value for event in Event if _may(actor, event, case)},
+        attachments=attached,
+        may_attach=case.state in ATTACHABLE,
         may_photograph=actor.site_kind is SiteKind.GP,
         strings=("case",),
     )
@@ -147,18 +167,42 @@ def _named(reply: reply_view.Reply) -> Sequence[reply_view.Image]:
 
 def _pictures(dossier: CaseDossier, reply: reply_view.Reply | None) -> Sequence[Picture]:
     """Return the frames that the reply points to; without any, the case's own photographs."""
-    scope, index, site = current_scope(), services().index, dossier.case.site
+    site = dossier.case.site
     named = _named(reply)[:_MOST_PICTURES] if reply else ()
     if named:
         found = [(row, each.frame) for each in named if (row := _row(each.instance_uid, site))]
     else:
-        rows = [
-            row
-            for study in dossier.studies
-            for row in index.instances_of(scope, study.study_uid, site=study.site)
+        rows = _rows(dossier)
+        beside = {row.pk for row in attachments.attachments_of(dossier.case, rows)}
+        found = [
+            (row, 1)
+            for row in rows
+            if row.attributes.get("Modality") in _PHOTOGRAPHED and row.pk not in beside
         ]
-        found = [(row, 1) for row in rows if row.attributes.get("Modality") in _PHOTOGRAPHED]
     return [_picture(row, frame) for row, frame in found[:_MOST_PICTURES] if row.rows]
+
+
+def _rows(dossier: CaseDossier) -> Sequence[InstanceRow]:
+    return [
+        row
+        for study in dossier.studies
+        for row in services().index.instances_of(current_scope(), study.study_uid, site=study.site)
+    ]
+
+
+def _attached(dossier: CaseDossier) -> Sequence[Attachment]:
+    """Return the documents and other pictures, in the order they were added."""
+    found = []
+    for row in attachments.attachments_of(dossier.case, _rows(dossier)):
+        uid, site = row.sop_instance_uid, row.site
+        is_document = kind_of(row) == "document"
+        way = "api_frames.document" if is_document else "api_frames.photo"
+        preview = "" if is_document else url_for("api_frames.preview", uid=uid, frame=1, site=site)
+        address = url_for(way, uid=uid, site=site)
+        if not is_document and kind_of(row) != "photo":
+            address = preview  # a grey picture has no colours of its own
+        found.append(Attachment(attachments.title_of(row), address, preview))
+    return found
 
 
 def _row(sop_instance_uid: str, site: str) -> InstanceRow | None:
@@ -170,6 +214,10 @@ def _row(sop_instance_uid: str, site: str) -> InstanceRow | None:
 
 def _picture(row: InstanceRow, frame: int) -> Picture:
     uid, site = row.sop_instance_uid, row.site
+    if kind_of(row) == "video":
+        poster = url_for("api_frames.preview", uid=uid, frame=poster_of(row), site=site)
+        film = url_for("api_films.film", uid=uid, site=site)
+        return Picture(poster, film, is_photograph=True, film=film)
     small = url_for("api_frames.preview", uid=uid, frame=frame, site=site)
     whole = url_for("api_frames.photo", uid=uid, site=site)
     own_jpeg = is_photograph(row)
@@ -243,6 +291,19 @@ def _text(name: str) -> str:
     if not text:
         raise Invalid("Write a text first. Go back, and what you had is still there.", code="empty")
     return text
+
+
+def _attach(actor: Actor, case_id: str) -> None:
+    """Keep the documents and pictures that were chosen with an answer."""
+    files = [file for file in request.files.getlist("file") if file.filename]
+    if not files:
+        return
+    case = services().casebook.dossier(current_scope(), case_id).case
+    services().casebook.require_attachments_wanted(actor, case)
+    for file in files:
+        data = attachments.read_attachment(file)
+        title = request.form.get("title", "").strip()[:64]
+        required_photos().attach(actor, case, data, title=title, attachment_id="")
 
 
 def _note(actor: Actor, action: str, case: Case) -> None:

@@ -52,6 +52,9 @@ class WebSettings:
     max_form_bytes: int = 500_000  # of the text fields of one form
     max_form_parts: int = 50
     max_photo_bytes: int = 64 << 20
+    max_clip_bytes: int = 96 << 20
+    max_clip_seconds: float = 30.0
+    max_document_bytes: int = 20 << 20
     metrics_public: bool = False
     ae_title: str = "LYSBRO"
     events_port: int = 0  # of the event channel of UPS-RS; 0: there is none
@@ -81,6 +84,11 @@ class PhotoDoor(Protocol):
         facts: PhotoFacts,
     ) -> dict[str, Any]:
         """Store a photograph in its case: sop_instance_uid, study_instance_uid, advice."""
+
+    def attach(
+        self, actor: Actor, case: Case, data: bytes, *, title: str, attachment_id: str
+    ) -> dict[str, Any]:
+        """Store a document or other picture: sop_instance_uid, study_instance_uid, title, kind."""
 
     def sites(self) -> list[dict[str, Any]]:
         """Return the sites on the body that a photograph may be of."""

@@ -33,6 +33,7 @@ from viewer.texts import mark
 
 bp = Blueprint("words", __name__)
 
+_PHOTOGRAPHS_AND_PAPERS = frozenset({"XC", "DMS", "DOC", "SR", "KO"})
 _WHERE = ("site", "laterality", "lesion")
 
 
@@ -337,6 +338,6 @@ def contents_of(specialty: Specialty, *, modalities: Sequence[str], count: int) 
     """Return how much a case holds: `312 images`, `4 photos`."""
     if not count:
         return _("no images yet")
-    if specialty is Specialty.DERMATOLOGY and not set(modalities) - {"XC", "DMS", "DOC", "SR", "KO"}:
+    if specialty is Specialty.DERMATOLOGY and not set(modalities) - _PHOTOGRAPHS_AND_PAPERS:
         return _n("{n} photo", "{n} photos", count)
     return _n("{n} image", "{n} images", count)

@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from casework.errors import Invalid, Unavailable
-from derm_capture import meta, photo, quality
+from derm_capture import clip, meta, photo, quality
+from derm_capture.clip_object import wrap_clip
+from derm_capture.context import Kind
 from derm_capture.dicomize import wrap as wrap_photo
 from derm_capture.scale_card import scale_card as draw_scale_card
 from lysbro.cli.context import json_option
@@ -30,13 +32,17 @@ from lysbro.cli.output import show
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path))
 @json_option
 def wrap(source: Path, meta_path: Path, output: Path, as_json: bool) -> None:
-    """Make a DICOM object of a photograph, offline."""
+    """Make a DICOM object of a photograph or a short film, offline."""
     try:
         described = json.loads(meta_path.read_text("utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise Invalid(f"{meta_path} is not JSON: {error}") from error
-    opened = photo.open_photo(source.read_bytes(), limits=photo.PhotoLimits())
-    wrapped = wrap_photo(opened, meta.read_meta(described), scale=opened.scale)
+    context = meta.read_meta(described)
+    if context.kind is Kind.CLIP:
+        wrapped = wrap_clip(clip.open_clip(source.read_bytes()), context)
+    else:
+        opened = photo.open_photo(source.read_bytes(), limits=photo.PhotoLimits())
+        wrapped = wrap_photo(opened, context, scale=opened.scale)
     try:
         wrapped.write(output)
     except OSError as error:
@@ -70,14 +76,11 @@ def scale_card(output: Path) -> None:
 )
 @json_option
 def assess(photos: tuple[Path, ...], as_json: bool) -> None:
-    """Give the quality advice for photographs."""
+    """Give the quality advice for photographs and short films."""
     results: list[dict[str, Any]] = []
     for path in photos:
         try:
-            opened = photo.open_photo(path.read_bytes(), limits=photo.PhotoLimits())
-            results.append(
-                {"photo": str(path), "advice": [asdict(a) for a in quality.assess(opened)]}
-            )
+            results.append({"photo": str(path), "advice": [asdict(a) for a in _judged(path)]})
         except Invalid as error:
             results.append(
                 {"photo": str(path), "error": {"code": error.code, "message": error.message}}
@@ -85,6 +88,13 @@ def assess(photos: tuple[Path, ...], as_json: bool) -> None:
     show(results, as_json=as_json, text="\n".join(_advice_lines(results)))
     if any("error" in result for result in results):
         raise click.exceptions.Exit(1)
+
+
+def _judged(path: Path) -> tuple[quality.Advice, ...]:
+    data = path.read_bytes()
+    if clip.is_film(data):
+        return clip.assess(clip.open_clip(data))
+    return quality.assess(photo.open_photo(data, limits=photo.PhotoLimits()))
 
 
 def _advice_lines(results: list[dict[str, Any]]) -> list[str]:

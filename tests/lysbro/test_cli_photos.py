@@ -11,6 +11,7 @@ from typing import Any
 import pydicom
 import pytest
 
+from tests.derm_capture.films import SECRETS, phone_film
 from tests.lysbro.calling import Desk
 
 PHOTOS = Path(__file__).parents[2] / "lysbro" / "samples" / "photos"
@@ -52,6 +53,17 @@ def test_a_photograph_becomes_an_object_offline(
     assert (ds.PatientName, ds.PatientID, ds.PatientSex) == ("Lunde^Maren", "fjord-3311", "F")
     assert (ds.PatientBirthDate, ds.Rows > 100) == ("19710618", True)
     assert not empty_desk.data.exists()
+
+
+def test_a_film_becomes_an_object_offline_and_is_judged(empty_desk: Desk, tmp_path: Path) -> None:
+    film, target = tmp_path / "film.mov", tmp_path / "out.dcm"
+    film.write_bytes(phone_film())
+    empty_desk.must("wrap", film, "--meta", described(tmp_path, kind="clip"), "-o", target)
+    ds = pydicom.dcmread(target)
+    assert (ds.SOPClassUID.name, ds.NumberOfFrames) == ("Video Photographic Image Storage", 45)
+    assert not [secret for secret in SECRETS if secret in target.read_bytes()]
+    (judged,) = empty_desk.must("assess", film, "--json").json
+    assert {each["check"] for each in judged["advice"]} == {"focus", "motion", "exposure"}
 
 
 @pytest.mark.peers

@@ -81,7 +81,8 @@ def test_frames_of_one_object_are_counted() -> None:
         ({"sop_class_uid": "1.2.840.10008.5.1.4.1.1.104.1", "pixel": None}, "document"),
         ({"sop_class_uid": "1.2.840.10008.5.1.4.1.1.88.22", "pixel": None}, "text"),
         ({"sop_class_uid": "1.2.840.10008.5.1.4.1.1.11.1", "pixel": None}, "other"),
-        ({"transfer_syntax_uid": "1.2.840.10008.1.2.4.102"}, "other"),
+        ({"transfer_syntax_uid": "1.2.840.10008.1.2.4.102"}, "video"),
+        ({"transfer_syntax_uid": "1.2.840.10008.1.2.4.100"}, "other"),
     ],
 )  # fmt: skip
 def test_an_object_is_of_the_kind_that_can_be_looked_at(changes: dict[str, Any], kind: str) -> None:
@@ -92,7 +93,7 @@ def test_an_object_is_of_the_kind_that_can_be_looked_at(changes: dict[str, Any],
 
 
 def test_what_has_no_pixels_is_listed_with_what_it_is() -> None:
-    video = row(transfer_syntax_uid="1.2.840.10008.1.2.4.102")
+    video = row(transfer_syntax_uid="1.2.840.10008.1.2.4.100")
     (series,) = build_manifest(dossier(), [video])["series"]
     assert whole(series)[0]["what"] == "video"
 

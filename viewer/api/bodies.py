@@ -26,14 +26,15 @@ _SEX = {
 _NAME_GROUP_LENGTH = 64  # PS3.5 section 6.2, VR PN: characters in a component group
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Return a text that fits in a line, or raise."""
     if _CONTROL.search(text) or "\\" in text:
         raise ValueError("must not contain control characters or a backslash")
     return text
 
 
 def _person_name(text: str) -> str:
-    groups = _plain(text).split("=")
+    groups = plain(text).split("=")
     if len(groups) > 3 or any(len(g) > _NAME_GROUP_LENGTH or g.count("^") > 4 for g in groups):
         raise ValueError("must have the form FAMILY^GIVEN with at most 64 characters (PS3.5 6.2)")
     return text
@@ -61,7 +62,7 @@ def _not_future(value: date | None) -> date | None:
     return value
 
 
-Short = Annotated[str, Field(max_length=64), AfterValidator(_plain)]
+Short = Annotated[str, Field(max_length=64), AfterValidator(plain)]
 LongText = Annotated[str, Field(max_length=20_000)]
 Uid = Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]
 
@@ -69,14 +70,14 @@ Uid = Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]
 class NameParts(Body):
     """A name in its parts."""
 
-    family: Annotated[str, Field(max_length=64), AfterValidator(_plain)] = ""
-    given: Annotated[str, Field(max_length=64), AfterValidator(_plain)] = ""
+    family: Annotated[str, Field(max_length=64), AfterValidator(plain)] = ""
+    given: Annotated[str, Field(max_length=64), AfterValidator(plain)] = ""
 
 
 class PatientBody(Body):
     """Who the images are of. The name in DICOM form (FAMILY^GIVEN) or in its parts."""
 
-    id: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_plain)]
+    id: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(plain)]
     issuer: Short = ""
     name: Annotated[str, AfterValidator(_person_name)] | NameParts = ""
     birth_date: Annotated[date | None, BeforeValidator(_iso_date), AfterValidator(_not_future)] = (
@@ -116,7 +117,7 @@ class ReferralEdit(Body):
 class PhotoForm(Body):
     """What is said of a photograph, beside the field `photo` itself."""
 
-    kind: Literal["overview", "closeup", "dermoscopic"]
+    kind: Literal["overview", "closeup", "dermoscopic", "clip"]
     site_code: Annotated[str, Field(pattern=r"^[0-9A-Za-z.-]{1,32}$")]
     laterality: Literal["", "left", "right", "bilateral", "L", "R", "B"] = ""
     lesion: Short = ""

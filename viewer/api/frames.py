@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import quote
 
 import numpy as np
@@ -16,6 +17,7 @@ from pydantic import Field
 from casework.errors import Invalid, NotFound
 from storage.index import InstanceRow
 from viewer.api.calls import Answer, answer, describe
+from viewer.dicomweb import video
 from viewer.frame_source import Shown
 from viewer.guard import current_scope
 from viewer.imaging import imaging
@@ -27,6 +29,7 @@ from viewer.problems import NotAcceptable
 from viewer.reading import manifest_of
 from viewer.services import services
 from viewer.structured import lines_of, title_of
+from viewer.syntaxes import is_video
 
 bp = Blueprint("api_frames", __name__, url_prefix="/api")
 
@@ -106,9 +109,9 @@ def frame(uid: str, frame: int) -> Response:
 def preview(uid: str, frame: int) -> Response:
     """Give a frame in its default window."""
     ref = _instance(uid)
-    return _bytes(
-        imaging().renderer.preview(ref, frame), "image/jpeg", tag=_tag(ref, frame, "preview")
-    )
+    stills = partial(video.still, ref) if is_video(ref.transfer_syntax_uid) else None
+    made = imaging().renderer.preview(ref, frame, stills=stills)
+    return _bytes(made, "image/jpeg", tag=_tag(ref, frame, "preview"))
 
 
 @bp.get("/instances/<uid>/photo")

@@ -27,6 +27,7 @@ from viewer.api.shapes import (
     ReferralMade,
 )
 from viewer.guard import current_actor, current_scope
+from viewer.manifest import kind_of
 from viewer.services import required_photos, services
 
 bp = Blueprint("api_referrals", __name__, url_prefix="/api")
@@ -35,9 +36,9 @@ _LATERALITY = {"left": "L", "right": "R", "bilateral": "B"}
 
 
 class AssessForm(Body):
-    """Which kind of photograph is judged, when it is known."""
+    """Which kind of photograph or film is judged, when it is known."""
 
-    kind: Literal["overview", "closeup", "dermoscopic", ""] = ""
+    kind: Literal["overview", "closeup", "dermoscopic", "clip", ""] = ""
 
 
 @bp.post("/referrals")
@@ -92,18 +93,25 @@ def edit_referral(case_id: str) -> Response:
 )
 def assess_photo() -> Response:
     """Return the advice on a photograph."""
-    data, form = _photo(), read_form(AssessForm)
+    form = read_form(AssessForm)
+    data = _photo(form.kind)
     advice = required_photos().assess(data, form.kind)
     return answer(AdviceList(advice=[AdviceShape.of(a) for a in advice]))
 
 
 @bp.post("/cases/<case_id>/photos")
-@describe("Add a photograph to a case", form=PhotoForm, files=("photo",), answers={201: PhotoTaken})
+@describe(
+    "Add a photograph or film to a case",
+    form=PhotoForm,
+    files=("photo",),
+    answers={201: PhotoTaken},
+)
 def add_photo(case_id: str) -> Response:
     """Make a photograph an object of its case; the same capture_id again gives the same object."""
     case, actor = _visible(case_id), current_actor()
     services().casebook.require_photographs_wanted(actor, case)
-    data, form = _photo(), read_form(PhotoForm)
+    form = read_form(PhotoForm)
+    data = _photo(form.kind)
     facts = PhotoFacts(
         kind=form.kind,
         site_code=form.site_code,
@@ -131,8 +139,10 @@ def _visible(case_id: str) -> Case:
     return services().casebook.dossier(current_scope(), case_id).case
 
 
-def _photo() -> bytes:
-    return read_file("photo", limit_bytes=services().settings.max_photo_bytes)
+def _photo(kind: str) -> bytes:
+    settings = services().settings
+    limit = settings.max_clip_bytes if kind == "clip" else settings.max_photo_bytes
+    return read_file("photo", limit_bytes=limit)
 
 
 def _shape(row: InstanceRow) -> PhotoShape:
@@ -141,9 +151,19 @@ def _shape(row: InstanceRow) -> PhotoShape:
         study_instance_uid=row.study_uid,
         series_instance_uid=row.series_uid,
         sop_class_uid=row.sop_class_uid,
+        kind=_kind(row),
         number=row.number,
         rows=row.rows,
         columns=row.columns,
         description=str(row.attributes.get("SeriesDescription") or ""),
         received_at=row.received_at,
     )
+
+
+def _kind(row: InstanceRow) -> str:
+    """Return which picture of a case an object is: value 4 of Image Type says so."""
+    image_type = row.attributes.get("ImageType") or ()
+    told = (
+        str(image_type[3]).lower() if isinstance(image_type, list) and len(image_type) > 3 else ""
+    )
+    return told or ("document" if kind_of(row) == "document" else "")

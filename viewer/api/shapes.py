@@ -463,6 +463,7 @@ class PhotoShape(Answer):
     study_instance_uid: str
     series_instance_uid: str
     sop_class_uid: str
+    kind: str = Field(description="overview, closeup, dermoscopic, clip, other, document or empty")
     number: int | None
     rows: int | None
     columns: int | None

@@ -11,6 +11,7 @@ export interface SavedDraft {
   readonly priority: string;
   readonly clinical: Readonly<Record<string, unknown>>;
   readonly consent: Readonly<Record<string, boolean>>;
+  readonly attachments?: readonly { readonly title: string; readonly kind: string; readonly sop_instance_uid: string }[];
   readonly photos: readonly { readonly sop_instance_uid: string; readonly kind: string }[];
 }
 

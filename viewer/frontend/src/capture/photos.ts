@@ -53,7 +53,7 @@ export class Slot {
   /** Shows a picture that the server has already. */
   showKept(instanceUid: string): void {
     this.count += 1;
-    this.show(`/api/instances/${instanceUid}/frames/1/preview`);
+    this.show(`/api/instances/${instanceUid}/${this.kind === "clip" ? "video" : "frames/1/preview"}`);
     this.markKept();
   }
 
@@ -127,8 +127,9 @@ export class Slot {
   private refused(error: unknown): void {
     if (error instanceof Problem) {
       this.file = null;
+      if (this.kind === "clip") need(".slot-picture", this.element).hidden = true;
       this.advise([{ check: "file", verdict: "poor", message: error.message }]);
-      this.mark(t("Not a picture that can be used"));
+      this.mark(this.kind === "clip" ? t("Not a film that can be used") : t("Not a picture that can be used"));
       return;
     }
     this.keepButton().hidden = false;
@@ -142,9 +143,9 @@ export class Slot {
   }
 
   private show(address: string): void {
-    const image = need<HTMLImageElement>(".slot-image", this.element);
+    const image = need<HTMLImageElement | HTMLVideoElement>(".slot-image", this.element);
     image.src = address;
-    image.alt = t("The picture that you took");
+    if (image instanceof HTMLImageElement) image.alt = t("The picture that you took");
     need(".slot-picture", this.element).hidden = false;
   }
 
@@ -154,7 +155,7 @@ export class Slot {
     const list = need(".advice", this.element);
     list.replaceChildren(
       ...said.map((each) => {
-        const item = make("li", "", each === GOOD ? t("A good picture.") : text(each));
+        const item = make("li", "", each === GOOD ? (this.kind === "clip" ? t("A good film.") : t("A good picture.")) : text(each));
         item.dataset["verdict"] = each.verdict;
         return item;
       }),

@@ -6,6 +6,7 @@ import { language, t } from "../shared/strings.ts";
 import { tieBodyMap } from "../capture/bodymap.ts";
 import { Draft, type SavedDraft } from "../capture/draft.ts";
 import { chosenLabel, restore, value } from "../capture/form.ts";
+import { Attachments } from "../capture/attachments.ts";
 import { readIdentity } from "../capture/identity.ts";
 import { Slot } from "../capture/photos.ts";
 
@@ -20,6 +21,7 @@ const draft = new Draft(form, saved?.case_id ?? "", onlyPictures);
 const slots = [...form.querySelectorAll<HTMLElement>("[data-slot]")].map(
   (element) => new Slot(element, form, draft, () => undefined),
 );
+const attachments = new Attachments(need("#attachments"), draft);
 const site = need<HTMLSelectElement>("#site");
 let reached = 0;
 
@@ -63,7 +65,7 @@ function lacking(step: Step): readonly [string, HTMLElement] | null {
   if (step === "pictures") {
     if (slots.some((slot) => slot.isSending)) return [t("A picture is on its way. Wait a moment."), need("#next-pictures")];
     if (slots.some((slot) => slot.waits)) return [t("A picture is not kept yet. Keep it, or take it again."), need("[data-keep]:not([hidden])")];
-    if (!slots.some((slot) => slot.kept)) return [t("Take at least one picture."), need<HTMLElement>("[data-take]")];
+    if (!slots.some((slot) => slot.kept && slot.kind !== "clip")) return [t("Take at least one picture."), need<HTMLElement>("[data-take]")];
   }
   if (step === "question" && value(form, "question") === "") return [t("Write what you want to know."), field("text")];
   if (step === "send" && !need<HTMLInputElement>('[name="consent.care"]').checked) {
@@ -206,6 +208,7 @@ need("#copy").addEventListener("click", () => {
 if (saved !== null) {
   restore(form, saved);
   for (const photo of saved.photos) slots.find((slot) => slot.kind === photo.kind)?.showKept(photo.sop_instance_uid);
+  for (const each of saved.attachments ?? []) attachments.showKept(each);
   if (!onlyPictures) need("#saved").textContent = t("Your draft is here again");
 }
 const followsOn = takeOverPatient();

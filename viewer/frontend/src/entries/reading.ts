@@ -102,7 +102,7 @@ function open(series: Series): void {
     pane.open(series);
     slider.hidden = series.frames.length < 2;
     pane.resize();
-  } else if (!isPhoto) void showPapers(manifest, series);
+  } else if (!isPhoto) void showPapers(manifest, series, shown);
 }
 
 function present(): Frame | null {

@@ -7,7 +7,7 @@ export type Region = readonly [number, number, number, number, number, number];
 /** Millimetres between rows, between columns, and who says so. */
 export type Spacing = readonly [row: number, column: number, source: SpacingSource];
 export type SpacingSource = "patient" | "calibrated" | "detector" | "unstated" | "none";
-export type Kind = "stack" | "photo" | "document" | "text" | "other";
+export type Kind = "stack" | "photo" | "video" | "document" | "text" | "other";
 
 export interface Instance {
   readonly uid: string;
@@ -34,6 +34,7 @@ export interface Instance {
   readonly is_lossy: boolean;
   readonly laterality: string;
   readonly view: string;
+  readonly poster?: number; // of a film: the picture that stands for it
 }
 
 interface SentSeries {
@@ -75,7 +76,7 @@ export interface Manifest {
   readonly address: (kind: Address, uid: string, site: string, frame?: number) => string;
 }
 
-export type Address = "pixels" | "preview" | "photo" | "document" | "text";
+export type Address = "pixels" | "preview" | "photo" | "document" | "video" | "text";
 
 interface SentManifest extends Omit<Manifest, "series" | "address"> {
   readonly series: readonly SentSeries[];

@@ -1,8 +1,10 @@
-// Series that are no pictures: documents, structured reports as text, and what cannot be shown, said so.
+// Series that are no pictures: documents, films, structured reports as text, and what cannot be shown, said so.
 import { call, Problem } from "../shared/api.ts";
 import { make, need } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
 import { titleOf, type Instance, type Manifest, type Series } from "./manifest.ts";
+import { film } from "./film.ts";
+import type { ShownRecord } from "./shown.ts";
 import { paperWord } from "./strip.ts";
 
 interface Report {
@@ -11,10 +13,16 @@ interface Report {
 }
 
 /** Shows a series of papers in place of the images. */
-export async function showPapers(manifest: Manifest, series: Series): Promise<void> {
+export async function showPapers(manifest: Manifest, series: Series, shown: ShownRecord): Promise<void> {
   const panel = need("#papers");
-  panel.replaceChildren(make("h2", "", `${paperWord(series)}: ${titleOf(series)}`));
-  for (const instance of series.instances) panel.append(await paper(manifest, series, instance));
+  panel.replaceChildren(make("h2", "", heading(series)));
+  for (const instance of series.instances) {
+    panel.append(series.kind === "video" ? film(manifest, series, instance, shown) : await paper(manifest, series, instance));
+  }
+}
+
+function heading(series: Series): string {
+  return series.kind === "video" ? series.description || t("Film") : `${paperWord(series)}: ${titleOf(series)}`;
 }
 
 async function paper(manifest: Manifest, series: Series, instance: Instance): Promise<HTMLElement> {

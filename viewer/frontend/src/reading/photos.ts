@@ -67,7 +67,8 @@ function hangOne(
   const canvas = make("div", "photo-canvas");
   const mark = make("span", "photo-mark", t("preview, not diagnostic"));
   const profile = make("span", "photo-profile");
-  const name = [viewName(frame.instance.view), frame.series.body_part.toLowerCase()].filter((part) => part !== "");
+  const named = frame.instance.view === "OTHER" ? frame.series.description : viewName(frame.instance.view);
+  const name = [named, frame.series.body_part.toLowerCase()].filter((part) => part !== "");
   const caption = make("figcaption", "", make("b", "", name.join(" · ") || t("Photograph")), mark, profile);
   const figure = make("figure", "photo", first, canvas, caption);
   figure.tabIndex = 0;

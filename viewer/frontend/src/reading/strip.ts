@@ -53,20 +53,20 @@ export class Strip {
 
   private picture(series: Series): HTMLElement {
     const middle = series.frames[Math.floor((series.frames.length - 1) / 2)];
-    if (middle === undefined || (series.kind !== "stack" && series.kind !== "photo")) {
+    if (middle === undefined || !isPicture(series)) {
       return make("span", "strip-paper", paperWord(series));
     }
     const image = make("img");
     image.loading = "lazy";
     image.alt = "";
-    image.src = this.manifest.address("preview", middle.instance.uid, series.site, middle.frame);
+    image.src = this.manifest.address("preview", middle.instance.uid, series.site, middle.instance.poster ?? middle.frame);
     return image;
   }
 
   private counted(series: Series): string {
-    if (series.kind !== "stack" && series.kind !== "photo") return "";
+    if (!isPicture(series)) return "";
     const { images, lossless, preview_only } = this.shown.of(series);
-    const count = tn("{n} image", "{n} images", images);
+    const count = series.kind === "video" ? tn("{n} film", "{n} films", images) : tn("{n} image", "{n} images", images);
     return lossless + preview_only === 0 ? count : t("{seen} of {images} seen", { seen: lossless + preview_only, images });
   }
 
@@ -76,6 +76,11 @@ export class Strip {
       if (count) count.textContent = this.counted(series);
     }
   }
+}
+
+/** Tells whether a series has something to look at, of which is counted what was shown. */
+export function isPicture(series: Series): boolean {
+  return series.kind === "stack" || series.kind === "photo" || series.kind === "video";
 }
 
 /** What a series without pictures is, in a word. */
