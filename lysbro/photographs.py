@@ -10,6 +10,7 @@ from casework.errors import Invalid
 from casework.identifiers import derived_uid
 from casework.model import Actor, Case
 from casework.photo_facts import PhotoFacts
+from casework.photo_notes import judged
 from derm_capture import acquisition, anatomy, intake, photo, quality
 from derm_capture.context import CaptureContext, Kind, Lesion
 from derm_capture.scale_card import scale_card
@@ -65,8 +66,14 @@ class PhotoIntake:
         )
         taken = intake.take_photo(self._parts.archive, data, context, origin, limits=self._limits)
         self._parts.archive.settle()
-        uid = self._parts.casebook.note_capture(case.id, capture_id, taken.wrapped.sop_instance_uid)
-        return _taken(uid, study_uid, [asdict(advice) for advice in taken.advice])
+        advice = [asdict(each) for each in taken.advice]
+        uid = self._parts.casebook.note_capture(
+            case.id,
+            capture_id,
+            taken.wrapped.sop_instance_uid,
+            judged(facts.kind, advice, kept_anyway=facts.kept_anyway),
+        )
+        return _taken(uid, study_uid, advice)
 
     def sites(self) -> list[dict[str, Any]]:
         """Return the sites on the body in the order of the pick list."""

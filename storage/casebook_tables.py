@@ -480,7 +480,12 @@ captures = Table(
     Column("capture_id", String(64), primary_key=True),
     Column("sop_instance_uid", String(64), nullable=False),
     Column("at", UtcDateTime, nullable=False),
+    Column("judged", JSON(none_as_null=True)),
+    Column("set_aside_at", UtcDateTime),
+    Column("set_aside_by", Text, nullable=False, server_default=""),
 )
+"""What each press of a shutter has become, what the check said of it, and whether it was taken out
+of its draft again."""
 
 lesions = Table(
     "lesions",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, insert, select
 from casework.access import may_refer, require_may, require_visible, scope_of
 from casework.audit import Deed
 from casework.clinical import normal_clinical, normal_consent
+from casework.consents import recorded
 from casework.errors import Conflict, Invalid, Refused
 from casework.identifiers import derived_uid, new_case_id
 from casework.lifecycle import Event
@@ -58,7 +60,7 @@ class Referring(Steps):
                     created_by=actor.id,
                     created_at=now,
                     **_patient_values(conn, actor.site, patient),
-                    **_referral_values(referral, actor),
+                    **_referral_values(referral, actor, now),
                 )
             )
             conn.execute(
@@ -98,7 +100,7 @@ class Referring(Steps):
             values = {
                 "priority": priority,
                 **whose,
-                **_referral_values(referral, actor),
+                **_referral_values(referral, actor, step.now, was=step.case.referral.consent),
             }
             return Change(step.case.state, values, silent=True)
 
@@ -122,13 +124,23 @@ class Referring(Steps):
                 state=case.state.value,
             )
 
-    def note_capture(self, case_id: str, capture_id: str, sop_instance_uid: str) -> str:
-        """Note what a photograph has become, and return the UID that counts: the first one's."""
+    def note_capture(
+        self,
+        case_id: str,
+        capture_id: str,
+        sop_instance_uid: str,
+        judged: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Note what a photograph has become, and return the UID that counts: the first one's.
+
+        `judged` is what its check found wrong, as `photo_notes.judged` makes it.
+        """
         row = {
             "case_id": case_id,
             "capture_id": capture_id or sop_instance_uid,
             "sop_instance_uid": sop_instance_uid,
             "at": self._clock(),
+            "judged": dict(judged) if judged else None,
         }
         with self._database.begin() as conn:
             insert_if_absent(conn, captures, [row])
@@ -191,10 +203,13 @@ def _patient_values(conn: Connection, site: str, patient: Patient) -> dict[str, 
     }
 
 
-def _referral_values(referral: Referral, actor: Actor) -> dict[str, Any]:
+def _referral_values(
+    referral: Referral, actor: Actor, now: datetime, *, was: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    given = normal_consent(referral.consent)
     return {
         "question": referral.question.strip(),
         "clinical": normal_clinical(referral.clinical),
-        "consent": normal_consent(referral.consent),
+        "consent": recorded(given, was=was or {}, by=actor.name, at=now),
         "referrer": referral.referrer or actor.name,
     }

@@ -164,7 +164,9 @@ def _draft_by(step: Step) -> str:
 
 def _has_images(step: Step) -> bool:
     """Tell whether a case has a photograph taken here, or any image that came by another door."""
-    taken = select(func.count()).where(captures.c.case_id == step.case.id)
+    taken = select(func.count()).where(
+        captures.c.case_id == step.case.id, captures.c.set_aside_at.is_(None)
+    )
     if step.conn.execute(taken).scalar_one():
         return True
     return any(row.instance_count for row in studies_of_case(step.conn, step.case.id))

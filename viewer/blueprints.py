@@ -14,6 +14,7 @@ from viewer import (
     assets,
     auth,
     capture,
+    consents,
     custody,
     dicomweb,
     erasure,
@@ -25,12 +26,13 @@ from viewer import (
     outgoing,
     prior_rules,
     priors,
+    referral_words,
     replies,
     routing,
     words,
     worklist,
 )
-from viewer.api import cases, frames, instances, openapi, referrals, studies, vocabulary
+from viewer.api import cases, drafts, frames, instances, openapi, referrals, studies, vocabulary
 from viewer.api import orders as api_orders
 from viewer.api import priors as api_priors
 
@@ -41,6 +43,7 @@ def blueprints() -> Sequence[Blueprint]:
         assets.bp,
         i18n.bp,
         words.bp,
+        referral_words.bp,
         auth.bp,
         worklist.bp,
         replies.bp,
@@ -52,12 +55,14 @@ def blueprints() -> Sequence[Blueprint]:
         priors.bp,
         prior_rules.bp,
         capture.bp,
+        consents.bp,
         orders.bp,
         health.bp,
         metrics.bp,
         openapi.bp,
         cases.bp,
         referrals.bp,
+        drafts.bp,
         studies.bp,
         api_orders.bp,
         api_priors.bp,
