@@ -78,9 +78,9 @@ def kind_of_photo(kind: str) -> str:
 
 
 def lesion_name(case: Case) -> str:
-    """Return what tells a case from the others of its visit: where it is, and its name."""
+    """Return what tells a case from the others of its visit: where it is, and the lesion's name."""
     said = [text for _label, text in place_facts(case.referral)]
-    return " · ".join(said) or case.id
+    return " · ".join(said) or _("place not given yet")
 
 
 def label_of(options: Sequence[Option], value: str) -> str:

@@ -79,7 +79,8 @@ export class Camera {
     }
     this.video.srcObject = this.track.stream;
     await this.video.play().catch(() => undefined);
-    this.shutter.disabled = false;
+    this.shutter.disabled = this.isBusy;
+    this.shutter.focus();
     this.looking = window.setInterval(() => this.look(), LOOK_MS);
     await this.showTools(this.track);
     return true;

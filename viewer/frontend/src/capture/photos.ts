@@ -210,6 +210,7 @@ export class Slot {
 
   /** Puts the picture that is kept now among the small ones; the large one is let go. */
   private moveToKept(captureId: string): void {
+    const reasons = [...this.element.querySelectorAll('.advice li:not([data-verdict="good"])')].map((each) => each.textContent);
     const image = need<HTMLImageElement>(".slot-image", this.element);
     const small = make("canvas");
     small.setAttribute("role", "img");
@@ -217,15 +218,17 @@ export class Slot {
     shrink(image, small);
     need(".slot-picture", this.element).hidden = true;
     URL.revokeObjectURL(this.address);
-    this.line(small, captureId);
+    this.line(small, captureId, reasons.join(" "));
+    if (reasons.length > 0) this.advise([]);
   }
 
   /** Adds a kept picture with the button that takes it out again. */
-  private line(picture: HTMLElement, ref: string): void {
+  private line(picture: HTMLElement, ref: string, reason = ""): void {
     const out = make("button", "button button-plain", t("Take it out"));
     out.type = "button";
     out.setAttribute("aria-label", t("Take this {kind} picture out", { kind: this.title.toLowerCase() }));
     const item = make("li", "", picture, out);
+    if (reason !== "") picture.after(make("p", "quiet small", t("Kept anyway: {reason}", { reason })));
     out.addEventListener("click", () => void this.takeOut(item, out, ref));
     need(".slot-kept", this.element).append(item);
   }

@@ -44,6 +44,8 @@ function shown(step: Step): void {
     nextPicture();
   }
   if (step === "send") summarise();
+  const drafts = document.querySelector<HTMLElement>("#drafts");
+  if (drafts !== null) drafts.hidden = step !== "who";
 }
 
 async function next(from: Step): Promise<void> {
@@ -95,6 +97,7 @@ function tieCamera(): void {
     const [second, name] = inPage ? ["[data-take-text]", t("The phone's camera")] : ["[data-camera-text]", t("Camera with guide")];
     need(second, slot.element).textContent = name;
     need(second, slot.element).dataset["fixed"] = "yes";
+    need("#for-mouse").hidden = isTouch;
     slot.element.dataset["best"] = inPage ? "camera" : isTouch ? "take" : "choose";
   }
 }
@@ -243,4 +246,3 @@ nextPicture();
 const open = saved === null ? "who" : (STEPS.find((step) => lacking(step) !== null) ?? "send");
 const start: Step = onlyPictures ? (site.value === "" ? "where" : "pictures") : followsOn ? "where" : open;
 steps.begin(start, saved !== null);
-if (followsOn) draft.touch(); // kept at once, so that a reload still knows the patient
