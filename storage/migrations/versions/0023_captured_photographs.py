@@ -18,7 +18,7 @@ depends_on = None
 def upgrade() -> None:
     """Make the columns."""
     op.add_column("captures", sa.Column("judged", sa.JSON(), nullable=True))
-    op.add_column("captures", sa.Column("set_aside_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("captures", sa.Column("set_aside_at", sa.String(length=27), nullable=True))
     op.add_column(
         "captures", sa.Column("set_aside_by", sa.Text(), server_default="", nullable=False)
     )
