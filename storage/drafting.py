@@ -117,7 +117,7 @@ class Drafting(Steps):
                     cases.c.state != CaseState.WITHDRAWN,
                     or_(cases.c.id == number, cases.c.clinical[VISIT].as_string() == number),
                 )
-                .order_by(cases.c.created_at, cases.c.id)
+                .order_by(cases.c.id != number, cases.c.created_at, cases.c.id)
             ).all()
             return _with_pictures(conn, [as_case(row) for row in found])
 
