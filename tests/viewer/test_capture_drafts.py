@@ -87,6 +87,7 @@ def test_what_the_check_found_and_that_it_was_kept_anyway_reaches_the_reader(wor
     assert photo["faults"]
     page = world.client(READER).get(f"/cases/{case_id}").text
     assert "Picture quality" in page
+    assert "1 picture with a warning" in page
     assert "The referrer was told and kept it." in page
 
 
