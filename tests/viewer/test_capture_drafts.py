@@ -149,6 +149,15 @@ def test_a_consent_to_teaching_is_taken_back_after_sending_and_that_is_audited(w
     assert "Taken back" in gp.get(f"/cases/{case_id}").text
 
 
+def test_a_consent_is_taken_back_by_a_form_of_the_case_page(world):
+    case_id = world.derm_case(consent={"care": True, "research": True})
+    gp = world.client(GP)
+    assert 'value="research"' in gp.get(f"/cases/{case_id}").text
+    answer = gp.post(f"/cases/{case_id}/consent", data={"purpose": "research"})
+    assert answer.status_code == 302
+    assert 'value="research"' not in gp.get(f"/cases/{case_id}").text
+
+
 def test_the_last_category_is_offered_again(world):
     assert 'value="mole" checked' in world.client(GP).get("/capture").text
     world.derm_case(**referral_body(clinical={"category": "rash"}))
