@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from casework.consents import RECORD
 from casework.errors import Invalid
 from casework.questions import (
     CONSENTS,
@@ -63,6 +64,8 @@ def normal_consent(body: Mapping[str, Any]) -> dict[str, Any]:
     kinds = {consent.value for consent in CONSENTS}
     found: dict[str, Any] = {}
     for key, value in _plain_object(body, "consent").items():
+        if key == RECORD:  # is written here, not sent in
+            continue
         if key not in kinds:
             found[key] = _value(value, f"consent.{key}")
             continue

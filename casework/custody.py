@@ -35,6 +35,7 @@ class CustodyEvent(StrEnum):
     COMMITTED_BY = "committed-by"  # by the node that it was sent to
     OPENED = "opened"
     EXPORTED = "exported"
+    SET_ASIDE = "set-aside"  # taken out of a draft by the one who took it: kept, shown nowhere
 
 
 @dataclass(frozen=True)

@@ -13,4 +13,5 @@ class PhotoFacts:
     site_code: str  # of CID 4029
     laterality: str = ""  # L, R, B or empty
     lesion: str = ""  # the referrer's name for the lesion, of this patient
+    kept_anyway: bool = False  # although the check had told the one who took it what is wrong
     capture_id: str = ""  # names one press of the shutter: the same again is the same object

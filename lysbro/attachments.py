@@ -63,5 +63,7 @@ def attach(
     else:
         taken = intake.take_photo(parts.archive, data, context, origin, limits=limits)
     parts.archive.settle()
-    uid = parts.casebook.note_capture(case.id, capture_id, taken.wrapped.sop_instance_uid)
+    uid = parts.casebook.note_capture(
+        case.id, capture_id, taken.wrapped.sop_instance_uid, kind=kind
+    )
     return {**told, "sop_instance_uid": uid}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,9 +10,9 @@ from casework.errors import Invalid
 from casework.identifiers import derived_uid
 from casework.model import Actor, Case
 from casework.photo_facts import PhotoFacts
+from casework.photo_notes import judged
 from derm_capture import acquisition, anatomy, clip, intake, photo, quality
 from derm_capture.context import CaptureContext, Kind, Lesion
-from derm_capture.quality import Advice, Verdict
 from derm_capture.scale_card import scale_card
 from lysbro import attachments
 from lysbro.wiring import Parts
@@ -75,14 +74,15 @@ class PhotoIntake:
         else:
             taken = intake.take_photo(archive, data, context, origin, limits=self._limits)
         self._parts.archive.settle()
+        advice = [asdict(each) for each in taken.advice]
         uid = self._parts.casebook.note_capture(
             case.id,
             capture_id,
             taken.wrapped.sop_instance_uid,
             kind=facts.kind,
-            verdicts=_warnings(taken.advice),
+            judged=judged(facts.kind, advice, kept_anyway=facts.kept_anyway),
         )
-        return _taken(uid, study_uid, [asdict(advice) for advice in taken.advice])
+        return _taken(uid, study_uid, advice)
 
     def attach(
         self, actor: Actor, case: Case, data: bytes, *, title: str, attachment_id: str
@@ -135,10 +135,6 @@ def _kind(name: str) -> Kind:
         raise Invalid(
             f"There is no kind of photograph '{name}'. Use {kinds}.", code="unknown-kind"
         ) from error
-
-
-def _warnings(advice: Sequence[Advice]) -> dict[str, str]:
-    return {each.check: each.verdict.value for each in advice if each.verdict is not Verdict.GOOD}
 
 
 def _taken(uid: str, study_uid: str, advice: list[dict[str, Any]]) -> dict[str, Any]:

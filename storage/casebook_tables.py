@@ -491,9 +491,12 @@ captures = Table(
     Column("sop_instance_uid", String(64), nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Column("kind", String(16), nullable=False, server_default=""),
-    Column("verdicts", JSON(none_as_null=True)),
+    Column("judged", JSON(none_as_null=True)),
+    Column("set_aside_at", UtcDateTime),
+    Column("set_aside_by", Text, nullable=False, server_default=""),
 )
-"""Photographs that were taken in; `verdicts` are what the checks warned of, as it was then."""
+"""What each press of a shutter has become, what the check said of it, and whether it was taken out
+of its draft again."""
 
 reply_channels = Table(
     "reply_channels",

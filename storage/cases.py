@@ -83,7 +83,7 @@ class CaseReads(Worklist):
         return self.captures(case_id).get(capture_id)
 
     def captures(self, case_id: str) -> Mapping[str, str]:
-        """Return the photographs of a case: capture id to SOP Instance UID, in their order."""
+        """Return the photographs taken for a case, in order: capture id to SOP Instance UID."""
         asked = (
             select(captures.c.capture_id, captures.c.sop_instance_uid)
             .where(captures.c.case_id == case_id)

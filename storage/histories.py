@@ -14,8 +14,9 @@ from casework.histories import Answer, History, Turn, waits_of
 from casework.lifecycle import Event
 from casework.model import CaseState, Priority, Specialty
 from casework.photo_checks import lacking, reasons_of
+from casework.photo_notes import warned_of
 from storage.case_rows import AnyRow, as_outcome
-from storage.casebook_tables import audit, captures, cases, outcomes, reports, sites
+from storage.casebook_tables import ATTACHMENT, audit, captures, cases, outcomes, reports, sites
 from storage.database import Database, chunks
 from storage.visibility import case_clause
 
@@ -67,8 +68,9 @@ class _Told:
             reports.c.content,
         ).where(reports.c.case_id.in_(ids))  # fmt: skip
         self._reports = _by_case(conn, versions.order_by(reports.c.version))
-        photographs = select(captures.c.case_id, captures.c.kind, captures.c.verdicts)
-        self._captures = _by_case(conn, photographs.where(captures.c.case_id.in_(ids)))
+        photographs = select(captures.c.case_id, captures.c.kind, captures.c.judged)
+        kept = (captures.c.set_aside_at.is_(None), ~captures.c.capture_id.startswith(ATTACHMENT))
+        self._captures = _by_case(conn, photographs.where(captures.c.case_id.in_(ids), *kept))
         self._outcomes = _by_case(conn, select(outcomes).where(outcomes.c.case_id.in_(ids)))
 
     def history(self, row: AnyRow) -> History:
@@ -93,7 +95,7 @@ class _Told:
             answer=_answer(versions),
             photographs=len(photographs),
             warned=frozenset(
-                reasons_of(check for each in photographs for check in each.verdicts or ())
+                reasons_of(check for each in photographs for check in warned_of(each.judged))
                 | lacking(each.kind for each in photographs)
             ),
             would_refer=str(row.clinical.get("would_refer", "")),

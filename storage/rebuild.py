@@ -27,6 +27,7 @@ from storage.backup_file import BackupReader
 from storage.belonging import require_known_format
 from storage.mover import packing_folder, packing_lock
 from storage.packs import sha256_of_key
+from storage.photo_aside import hide_again
 from storage.rebuild_graves import Graves
 from storage.rebuild_index import register_found, settle_headless
 from storage.rebuild_reading import PacksInStore, StudyInPacks
@@ -130,6 +131,7 @@ class _Rebuild:
             self._register_all(self._knowledge(run, backup))
             with self._database.begin() as conn:
                 settle_headless(conn, now=self._archive.clock())
+                hide_again(conn, now=self._archive.clock())
             if backup is not None:
                 rebuild_marks.custody_lines(self._database, backup)
                 rebuild_marks.study_marks(self._database, backup)

@@ -24,7 +24,7 @@ from storage.database import chunks, insert_if_absent
 from storage.hierarchy import Arrival, Place, place, recount
 from storage.levels import integer_of
 from storage.rebuild_states import FoundInstance, Known, Mark, ObjectKey, Uid, decide
-from storage.tables import CURRENT, IN_PACK, QUARANTINED, instances, packs, studies
+from storage.tables import CURRENT, IN_PACK, QUARANTINED, SET_ASIDE, instances, packs, studies
 
 SETTLER = "system:rebuild"
 
@@ -83,7 +83,7 @@ def settle_headless(conn: Connection, *, now: datetime) -> int:
     )
     found = conn.execute(
         select(instances)
-        .where(instances.c.state == QUARANTINED, ~has_current)
+        .where(instances.c.state == QUARANTINED, instances.c.conflict != SET_ASIDE, ~has_current)
         .order_by(instances.c.settled_at.is_not(None), instances.c.received_at.desc())
     ).all()
     seen: set[tuple[str, str]] = set()

@@ -14,7 +14,7 @@ from storage.forms import Received
 from storage.header import Header
 from storage.register import conflict_between
 from storage.rows import Location
-from storage.tables import CURRENT, QUARANTINED
+from storage.tables import CURRENT, QUARANTINED, SET_ASIDE
 
 ObjectKey = tuple[str, str, str]
 """Site, SOP Instance UID, hash."""
@@ -125,6 +125,8 @@ def _mark_of(found: FoundInstance) -> Mark:
     """Return how an object stood, as far as its own ledger tells."""
     conflict, settled_at, settled_by = "", None, ""
     for line in found.ledger:
+        if line.event == CustodyEvent.SET_ASIDE.value:
+            return Mark(QUARANTINED, SET_ASIDE, line.at, str(line.detail.get("actor", "")))
         if line.event != CustodyEvent.CONFLICTED.value:
             continue
         conflict = str(line.detail.get("conflict", conflict))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, insert, select
 from casework.access import may_refer, require_may, require_visible, scope_of
 from casework.audit import Deed
 from casework.clinical import normal_clinical, normal_consent
+from casework.consents import recorded
 from casework.errors import Conflict, Invalid, Refused
 from casework.identifiers import derived_uid, new_case_id
 from casework.lifecycle import Event
@@ -60,7 +62,7 @@ class Referring(Steps):
                     created_by=actor.id,
                     created_at=now,
                     **_patient_values(conn, actor.site, patient),
-                    **_referral_values(referral, actor),
+                    **_referral_values(referral, actor, now),
                 )
             )
             conn.execute(
@@ -100,7 +102,7 @@ class Referring(Steps):
             values = {
                 "priority": priority,
                 **whose,
-                **_referral_values(referral, actor),
+                **_referral_values(referral, actor, step.now, was=step.case.referral.consent),
             }
             return Change(step.case.state, values, silent=True)
 
@@ -145,11 +147,11 @@ class Referring(Steps):
         sop_instance_uid: str,
         *,
         kind: str = "",
-        verdicts: Mapping[str, str] | None = None,
+        judged: Mapping[str, Any] | None = None,
     ) -> str:
         """Note what a photograph has become, and return the UID that counts: the first one's.
 
-        `verdicts` are the checks that warned of it and how much: the photograph was kept anyway.
+        `judged` is what its check found wrong, as `photo_notes.judged` makes it.
         """
         row = {
             "case_id": case_id,
@@ -157,7 +159,7 @@ class Referring(Steps):
             "sop_instance_uid": sop_instance_uid,
             "at": self._clock(),
             "kind": kind,
-            "verdicts": dict(verdicts or {}),
+            "judged": dict(judged) if judged else None,
         }
         with self._database.begin() as conn:
             insert_if_absent(conn, captures, [row])
@@ -220,10 +222,13 @@ def _patient_values(conn: Connection, site: str, patient: Patient) -> dict[str, 
     }
 
 
-def _referral_values(referral: Referral, actor: Actor) -> dict[str, Any]:
+def _referral_values(
+    referral: Referral, actor: Actor, now: datetime, *, was: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    given = normal_consent(referral.consent)
     return {
         "question": referral.question.strip(),
         "clinical": normal_clinical(referral.clinical),
-        "consent": normal_consent(referral.consent),
+        "consent": recorded(given, was=was or {}, by=actor.name, at=now),
         "referrer": referral.referrer or actor.name,
     }

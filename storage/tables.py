@@ -31,6 +31,8 @@ from sqlalchemy import (
 
 CURRENT = "current"
 QUARANTINED = "quarantined"
+SET_ASIDE = "set-aside"
+"""The `conflict` of a photograph that its taker took out of a draft: settled, and no rival's."""
 
 IN_SPOOL = "spool"
 IN_PACK = "pack"

@@ -166,7 +166,9 @@ def _has_images(step: Step) -> bool:
     """Tell whether a case has a photograph taken here, or any image that came by another door;
     a document, or a picture of something else, is none.
     """
-    taken = select(captures.c.capture_id).where(captures.c.case_id == step.case.id)
+    taken = select(captures.c.capture_id).where(
+        captures.c.case_id == step.case.id, captures.c.set_aside_at.is_(None)
+    )
     names = step.conn.execute(taken).scalars().all()
     beside = sum(name.startswith(ATTACHMENT) for name in names)
     if len(names) > beside:

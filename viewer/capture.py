@@ -11,9 +11,12 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from casework import access, clinical, clocks
+from casework import access, clinical, clocks, visits
+from casework.consents import HOW, RECORD, WHO
 from casework.errors import Refused
+from casework.lifecycle import Event
 from casework.model import Case, CaseState, Priority, Specialty
+from storage.drafting import DraftRow
 from storage.rows import InstanceRow
 from viewer import headers
 from viewer.api import attachments
@@ -21,6 +24,7 @@ from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
 from viewer.languages import language
 from viewer.manifest import kind_of
+from viewer.referral_words import lesion_name
 from viewer.services import required_photos, services
 
 bp = Blueprint("capture", __name__)
@@ -32,11 +36,15 @@ _OPEN = frozenset({CaseState.DRAFT, CaseState.WAITING})
 
 @bp.get("/capture")
 def begin() -> Response | str:
-    """Show the form for a new referral; `?case=` goes on with a draft."""
+    """Show the form for a new referral; `?case=` goes on with a draft.
+
+    `?after=` begins a further lesion of that case's patient, with what is the patient's taken over.
+    """
     _require_may_refer()
     if case_id := request.args.get("case"):
         return redirect(url_for("capture.go_on", case_id=case_id))
-    return _page(None, ())
+    before = _case_before(request.args.get("after", ""))
+    return _page(None, (), before=before)
 
 
 @bp.get("/capture/scale-card.pdf")
@@ -69,12 +77,32 @@ def _require_may_refer() -> None:
         )
 
 
-def _page(case: Case | None, rows: Sequence[InstanceRow]) -> str:
+def _case_before(case_id: str) -> Case | None:
+    if not case_id:
+        return None
+    case = services().casebook.dossier(current_scope(), case_id).case
+    access.require_may(current_actor(), Event.SUBMIT, site=case.site, holder_id=case.holder_id)
+    return case if case.specialty is Specialty.DERMATOLOGY else None
+
+
+def _page(case: Case | None, rows: Sequence[InstanceRow], before: Case | None = None) -> str:
     headers.widen_csp("media-src", "'self'", "blob:")  # the film that was just taken
+    of_visit = case or before
+    drafts = [] if of_visit else services().casebook.drafts_of(current_actor())
+    visit = services().casebook.visit(current_scope(), of_visit) if of_visit else ()
     return render_template(
         "capture.html",
         case=case,
-        draft=_draft(case, rows),
+        draft=_draft(case, rows) if before is None else _begun(before),
+        before=before,
+        drafts=_by_visit(drafts),
+        others=[row for row in visit if case is None or row.case.id != case.id],
+        visit=[_in_visit(row) for row in visit if case is None or row.case.id != case.id],
+        lesion_name=lesion_name,
+        lacks_in_words=_lacks_in_words,
+        who_agrees=WHO,
+        how_agrees=HOW,
+        category=services().casebook.last_category(current_actor()) or _first_category(),
         sites=_sites(),
         questions=clinical.QUESTIONS,
         consents=clinical.CONSENTS,
@@ -114,6 +142,25 @@ def _draft(case: Case | None, rows: Sequence[InstanceRow]) -> Mapping[str, Any] 
     """Return what the script needs to go on with a draft."""
     if case is None:
         return None
+    beside = attachments.attachments_of(case, rows)
+    names = {row.sop_instance_uid for row in beside}
+    photos = [
+        {"sop_instance_uid": row.sop_instance_uid, "kind": _kind(row)}
+        for row in rows
+        if row.rows and row.sop_instance_uid not in names
+    ]
+    attached = [
+        {
+            "sop_instance_uid": row.sop_instance_uid,
+            "title": attachments.title_of(row),
+            "kind": kind_of(row),
+        }
+        for row in beside
+    ]
+    return {**_told(case), "photos": photos, "attachments": attached}
+
+
+def _told(case: Case) -> dict[str, Any]:
     patient = case.patient
     family, _sep, given = patient.name.split("=")[0].partition("^")
     return {
@@ -129,20 +176,57 @@ def _draft(case: Case | None, rows: Sequence[InstanceRow]) -> Mapping[str, Any] 
         "priority": case.priority.value,
         "clinical": dict(case.referral.clinical),
         "consent": dict(case.referral.consent),
-        "photos": [
-            {"sop_instance_uid": row.sop_instance_uid, "kind": _kind(row)}
-            for row in rows
-            if row.rows
-        ],
-        "attachments": [
-            {
-                "sop_instance_uid": row.sop_instance_uid,
-                "title": attachments.title_of(row),
-                "kind": kind_of(row),
-            }
-            for row in attachments.attachments_of(case, rows)
-        ],
     }
+
+
+def _first_category() -> str:
+    """Return the kind of skin change that is offered to one who has never referred."""
+    return clinical.SKIN[0]
+
+
+def _begun(before: Case) -> Mapping[str, Any]:
+    """Return what a further lesion of the same visit begins with; nothing of it is kept yet."""
+    told = _told(before)
+    consent = {key: value for key, value in told["consent"].items() if key != RECORD}
+    return {
+        **told,
+        "case_id": "",
+        "question": "",
+        "priority": Priority.ROUTINE.value,
+        "clinical": visits.taken_over(before),
+        "consent": consent,
+        "photos": [],
+    }
+
+
+def _by_visit(rows: Sequence[DraftRow]) -> Sequence[Sequence[DraftRow]]:
+    """Return drafts in groups: those of one visit together, the first begun first."""
+    groups: dict[str, list[DraftRow]] = {}
+    for row in rows:
+        groups.setdefault(visits.visit_of(row.case), []).insert(0, row)
+    return list(groups.values())
+
+
+def _in_visit(row: DraftRow) -> Mapping[str, Any]:
+    """Return what the script needs to know of another case of the visit."""
+    is_draft = row.case.state is CaseState.DRAFT
+    return {
+        "case_id": row.case.id,
+        "name": lesion_name(row.case),
+        "is_ready": is_draft and not row.lacks,
+        "is_draft": is_draft,
+    }
+
+
+def _lacks_in_words(row: DraftRow) -> str:
+    """Return what a draft lacks, in words."""
+    words = {
+        "where": _("where it is"),
+        "pictures": _("a picture"),
+        "question": _("a question"),
+        "consent": _("the patient's consent"),
+    }
+    return ", ".join(words[what] for what in row.lacks)
 
 
 def _kind(row: InstanceRow) -> str:

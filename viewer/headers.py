@@ -25,10 +25,10 @@ _FIXED = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Frame-Options": "DENY",
-    "Permissions-Policy": (
-        "camera=(self), microphone=(), geolocation=(), payment=(), usb=(), interest-cohort=()"
-    ),
 }
+
+_PERMISSIONS = "microphone=(), geolocation=(), payment=(), usb=(), interest-cohort=()"
+_CAPTURE = "/capture"
 
 _HSTS = "max-age=63072000; includeSubDomains"
 _HASHED = "/static/dist/assets/"
@@ -48,9 +48,19 @@ def content_security_policy(extra: dict[str, tuple[str, ...]]) -> str:
     return "; ".join(f"{name} {' '.join(sources)}" for name, sources in merged.items())
 
 
+def permissions_policy(path: str) -> str:
+    """Return what a page may use of the machine: the camera where photographs are taken, only."""
+    may_photograph = path == _CAPTURE or path.startswith(f"{_CAPTURE}/")
+    return f"camera={'(self)' if may_photograph else '()'}, {_PERMISSIONS}"
+
+
 def of_every_answer(*, https: bool) -> tuple[tuple[str, str], ...]:
     """Return the headers of an answer to a machine, which nobody may keep."""
-    fixed = {**_FIXED, "Content-Security-Policy": content_security_policy({})}
+    fixed = {
+        **_FIXED,
+        "Permissions-Policy": permissions_policy(""),
+        "Content-Security-Policy": content_security_policy({}),
+    }
     if https:
         fixed["Strict-Transport-Security"] = _HSTS
     return (*fixed.items(), ("Cache-Control", "no-store"))
@@ -64,6 +74,7 @@ def install(app: Flask) -> None:
 def _harden(response: Response) -> Response:
     for name, value in _FIXED.items():
         response.headers.setdefault(name, value)
+    response.headers.setdefault("Permissions-Policy", permissions_policy(request.path))
     response.headers.setdefault(
         "Content-Security-Policy", content_security_policy(g.get("csp_extra", {}))
     )

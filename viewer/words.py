@@ -24,6 +24,7 @@ from casework.model import (
     SiteKind,
     Specialty,
 )
+from casework.visits import VISIT
 from viewer.guard import actor_or_none
 from viewer.i18n import _, _n, clock, span
 from viewer.languages import language
@@ -35,6 +36,7 @@ bp = Blueprint("words", __name__)
 
 _PHOTOGRAPHS_AND_PAPERS = frozenset({"XC", "DMS", "DOC", "SR", "KO"})
 _WHERE = ("site", "laterality", "lesion")
+_TOLD_ELSEWHERE = frozenset({*_WHERE, VISIT})
 
 
 @dataclass(frozen=True)
@@ -179,9 +181,9 @@ def clinical_facts(referral: Referral) -> Sequence[tuple[str, str]]:
     """Return the clinical answers of a referral, each with its question, in words."""
     norwegian = language() == "nb"
     known = {question.key: question for question in QUESTIONS}
-    facts = _where(referral)
+    facts = place_facts(referral)
     for key, value in referral.clinical.items():
-        if key in _WHERE:
+        if key in _TOLD_ELSEWHERE:
             continue
         question = known.get(key)
         label = key if question is None else question.label_nb if norwegian else question.label_en
@@ -189,7 +191,7 @@ def clinical_facts(referral: Referral) -> Sequence[tuple[str, str]]:
     return facts
 
 
-def _where(referral: Referral) -> list[tuple[str, str]]:
+def place_facts(referral: Referral) -> list[tuple[str, str]]:
     """Return where on the body it is, in the words of the pick list, and what the lesion is called.
 
     A code that the list does not have stays as it is.

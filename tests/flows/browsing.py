@@ -47,11 +47,11 @@ class Person:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Start Debian's Chromium."""
+def chromium(*more: str) -> Iterator[Browser]:
+    """Start Debian's Chromium, with further switches when they are given."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=list(ARGUMENTS)
+            executable_path="/usr/bin/chromium", args=[*ARGUMENTS, *more]
         )
         try:
             yield browser

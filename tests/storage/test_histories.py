@@ -64,8 +64,8 @@ def test_a_case_that_was_asked_about_and_answered_is_told_whole(room):
 
 def test_warnings_of_kept_photographs_are_the_reasons_of_the_case(room):
     case = room.sent()
-    room.casebook.note_capture(case.id, "b", "1.2.9", kind="overview", verdicts={"focus": "poor"})
-    room.casebook.note_capture(case.id, "b", "1.2.9", kind="overview", verdicts={"glare": "poor"})
+    room.casebook.note_capture(case.id, "b", "1.2.9", kind="overview", judged=judged("overview", [{"check": "focus", "verdict": "poor"}], kept_anyway=True))
+    room.casebook.note_capture(case.id, "b", "1.2.9", kind="overview", judged=judged("overview", [{"check": "glare", "verdict": "poor"}], kept_anyway=True))
     (told,) = histories(room)
     assert "blurred" in told.warned
     assert "too-dark" not in told.warned  # a repeat tells nothing new

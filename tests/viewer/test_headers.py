@@ -24,8 +24,15 @@ def test_every_answer_is_hardened(shared_world, url):
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
-    assert answer.headers["Permissions-Policy"].startswith("camera=(self)")
+    assert answer.headers["Permissions-Policy"].startswith("camera=(), microphone=()")
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(("url", "camera"), [("/capture", "(self)"), ("/capture/1", "(self)"),
+                                             ("/captures", "()"), ("/", "()")])  # fmt: skip
+def test_only_the_capture_page_may_use_the_camera(shared_world, url, camera):
+    answer = shared_world.client("referrer@fjord").get(url)
+    assert answer.headers["Permissions-Policy"].startswith(f"camera={camera}, microphone=()")
 
 
 def test_page_may_widen_its_own_policy_only():

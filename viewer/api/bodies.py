@@ -121,7 +121,14 @@ class PhotoForm(Body):
     site_code: Annotated[str, Field(pattern=r"^[0-9A-Za-z.-]{1,32}$")]
     laterality: Literal["", "left", "right", "bilateral", "L", "R", "B"] = ""
     lesion: Short = ""
+    kept_anyway: bool = False
     capture_id: Annotated[str, Field(pattern=r"^[0-9A-Za-z._:-]{0,64}$")] = ""
+
+
+class ConsentBody(Body):
+    """What the patient takes back."""
+
+    purpose: Literal["teaching", "research"]
 
 
 class CasesQuery(Body):

@@ -14,6 +14,7 @@ from casework.errors import NotFound
 from casework.identifiers import derived_uid
 from casework.model import Case, Referral
 from casework.photo_facts import PhotoFacts
+from casework.photo_notes import PhotoNote
 from storage.rows import InstanceRow
 from viewer.api.bodies import PhotoForm, ReferralBody, ReferralEdit
 from viewer.api.calls import Body, answer, describe, read_body, read_file, read_form
@@ -117,6 +118,7 @@ def add_photo(case_id: str) -> Response:
         site_code=form.site_code,
         laterality=_LATERALITY.get(form.laterality, form.laterality),
         lesion=form.lesion,
+        kept_anyway=form.kept_anyway,
         capture_id=form.capture_id,
     )
     taken = required_photos().take(actor, case, data, facts)
@@ -132,7 +134,8 @@ def list_photos(case_id: str) -> Response:
         rows = services().index.instances_of(scope, derived_uid("study", case.id), site=case.site)
     except NotFound:
         rows = []
-    return answer(PhotoList(photos=[_shape(row) for row in rows]))
+    notes = {note.sop_instance_uid: note for note in services().casebook.photo_notes(case.id)}
+    return answer(PhotoList(photos=[_shape(row, notes.get(row.sop_instance_uid)) for row in rows]))
 
 
 def _visible(case_id: str) -> Case:
@@ -145,7 +148,7 @@ def _photo(kind: str) -> bytes:
     return read_file("photo", limit_bytes=limit)
 
 
-def _shape(row: InstanceRow) -> PhotoShape:
+def _shape(row: InstanceRow, note: PhotoNote | None) -> PhotoShape:
     return PhotoShape(
         sop_instance_uid=row.sop_instance_uid,
         study_instance_uid=row.study_uid,
@@ -157,6 +160,8 @@ def _shape(row: InstanceRow) -> PhotoShape:
         columns=row.columns,
         description=str(row.attributes.get("SeriesDescription") or ""),
         received_at=row.received_at,
+        faults=[english for english, _norwegian in note.messages] if note else [],
+        kept_anyway=note is not None and note.kept_anyway,
     )
 
 

@@ -469,6 +469,8 @@ class PhotoShape(Answer):
     columns: int | None
     description: str
     received_at: datetime
+    faults: list[str] = Field(description="what its quality check found wrong")
+    kept_anyway: bool = Field(description="the one who took it had been told, and kept it")
 
 
 class PhotoList(Answer):

@@ -1,7 +1,7 @@
 """What was warned of photographs, what cases were in the end, how far sites are from the centre.
 
 Revision ID: 0024
-Revises: 0018
+Revises: 0023
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0024"
-down_revision = "0018"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 
@@ -18,7 +18,6 @@ depends_on = None
 def upgrade() -> None:
     """Make the table and the columns."""
     op.add_column("captures", sa.Column("kind", sa.String(16), nullable=False, server_default=""))
-    op.add_column("captures", sa.Column("verdicts", sa.JSON(none_as_null=True)))
     op.add_column("sites", sa.Column("travel_km", sa.Float()))
     op.create_table(
         "outcomes",
@@ -44,5 +43,4 @@ def downgrade() -> None:
     """Drop them."""
     op.drop_table("outcomes")
     op.drop_column("sites", "travel_km")
-    op.drop_column("captures", "verdicts")
     op.drop_column("captures", "kind")

@@ -10,7 +10,7 @@ export interface SavedDraft {
   readonly question: string;
   readonly priority: string;
   readonly clinical: Readonly<Record<string, unknown>>;
-  readonly consent: Readonly<Record<string, boolean>>;
+  readonly consent: Readonly<Record<string, unknown>>;
   readonly attachments?: readonly { readonly title: string; readonly kind: string; readonly sop_instance_uid: string }[];
   readonly photos: readonly { readonly sop_instance_uid: string; readonly kind: string }[];
 }

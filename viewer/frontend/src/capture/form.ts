@@ -40,13 +40,18 @@ export function answers(form: HTMLFormElement): Record<string, unknown> {
     const given = answer(form, block, `clinical.${key}`);
     if (given !== "" && !block.hidden) clinical[key] = given;
   }
-  for (const name of ["site", "laterality", "lesion"]) {
+  for (const name of ["site", "laterality", "lesion", "visit"]) {
     if (value(form, name) !== "") clinical[name] = value(form, name);
   }
-  const consent: Record<string, boolean> = {};
+  const consent: Record<string, boolean | string> = {};
   for (const box of form.querySelectorAll<HTMLInputElement>('input[name^="consent."]')) {
-    consent[box.name.slice("consent.".length)] = box.checked;
+    if (box.type === "checkbox") consent[box.name.slice("consent.".length)] = box.checked;
   }
+  for (const row of form.querySelectorAll<HTMLElement>("[data-consent]")) {
+    const how = `${row.dataset["consent"] ?? ""}_how`;
+    consent[how] = value(form, `consent.${how}`);
+  }
+  consent["who"] = value(form, "consent.who");
   return { question: value(form, "question"), priority: value(form, "priority") || "routine", clinical, consent };
 }
 
@@ -71,7 +76,7 @@ export function restore(form: HTMLFormElement, draft: SavedDraft): void {
   put(form, "question", draft.question);
   put(form, "priority", draft.priority);
   for (const [key, given] of Object.entries(draft.clinical)) {
-    if (["site", "laterality", "lesion"].includes(key)) put(form, key, given);
+    if (["site", "laterality", "lesion", "visit"].includes(key)) put(form, key, given);
     else if (isDuration(given)) {
       put(form, `clinical.${key}.value`, given.value);
       put(form, `clinical.${key}.unit`, given.unit);

@@ -5,11 +5,17 @@ import { language, t } from "../shared/strings.ts";
 import type { Draft } from "./draft.ts";
 import { value } from "./form.ts";
 
-interface Advice {
+export interface Advice {
   readonly check: string;
   readonly verdict: "good" | "doubtful" | "poor";
   readonly message: string;
   readonly message_nb?: string;
+}
+
+/** What became of a picture that was offered: it goes on by itself, or somebody has to decide. */
+export interface Verdict {
+  readonly outcome: "good" | "doubtful" | "refused" | "unjudged";
+  readonly reasons: readonly Advice[];
 }
 
 /** The place of one picture (overview, close-up or dermoscopic). */
@@ -21,22 +27,26 @@ export class Slot {
   private count = 0; // pictures of this kind that the server has
   isSending = false;
   private isLost = false; // was to be kept, and the connection was gone
+  private keptAnyway = false; // what is wrong was said, and it was kept
+  private tell: (verdict: Verdict) => void = () => undefined;
+  private queue: Promise<unknown> = Promise.resolve();
 
   constructor(
-    private readonly element: HTMLElement,
+    readonly element: HTMLElement,
     private readonly form: HTMLFormElement,
     private readonly draft: Draft,
     private readonly changed: () => void,
+    private readonly chosen: (files: readonly File[], slot: Slot) => void,
   ) {
     this.kind = element.dataset["slot"] ?? "";
     for (const input of element.querySelectorAll<HTMLInputElement>('input[type="file"]')) {
       input.addEventListener("change", () => {
-        const file = input.files?.[0];
+        const files = [...(input.files ?? [])];
         input.value = "";
-        if (file) void this.take(file);
+        this.chosen(files, this);
       });
     }
-    this.keepButton().addEventListener("click", () => void this.keep());
+    this.keepButton().addEventListener("click", () => void this.keepAnyway());
     window.addEventListener("online", () => {
       if (this.isLost) void this.keep();
     });
@@ -50,16 +60,57 @@ export class Slot {
     return this.count > 0;
   }
 
+  get title(): string {
+    return need("[data-title]", this.element).textContent ?? "";
+  }
+
+  get isOptional(): boolean {
+    return this.element.dataset["optional"] !== undefined;
+  }
+
+  /** Takes a picture in once the one before it is through; says how it was judged. */
+  offer(file: File): Promise<Verdict> {
+    const judged = new Promise<Verdict>((resolve) => {
+      this.queue = this.queue.then(() => {
+        this.tell = resolve;
+        return this.take(file);
+      });
+    });
+    return judged;
+  }
+
+  /** Keeps a picture although something is wrong with it; that it was said goes with it. */
+  keepAnyway(): Promise<void> {
+    this.keptAnyway = this.element.querySelector('.advice li:not([data-verdict="good"])') !== null;
+    return this.keep();
+  }
+
+  /** Lets go of a picture that is not kept, for another one is taken. */
+  letGo(): void {
+    if (this.isSending || this.file === null) return;
+    this.file = null;
+    this.captureId = "";
+    URL.revokeObjectURL(this.address);
+    this.advise([]);
+    need(".slot-picture", this.element).hidden = true;
+    this.keepButton().hidden = true;
+    this.mark("");
+    this.changed();
+  }
+
   /** Shows a picture that the server has already. */
   showKept(instanceUid: string): void {
     this.count += 1;
-    this.show(`/api/instances/${instanceUid}/${this.kind === "clip" ? "video" : "frames/1/preview"}`);
+    const image = make("img");
+    image.src = `/api/instances/${instanceUid}/frames/1/preview`;
+    image.alt = t("{kind}, kept", { kind: this.title });
+    this.line(image, instanceUid);
     this.markKept();
   }
 
   private async take(file: File): Promise<void> {
     this.file = file;
-    this.isLost = false;
+    this.isLost = this.keptAnyway = false;
     const captureId = crypto.randomUUID();
     this.captureId = captureId;
     URL.revokeObjectURL(this.address);
@@ -75,6 +126,7 @@ export class Slot {
       const { advice } = await call<{ advice: Advice[] }>("/api/photos/assess", { method: "POST", form: body });
       if (captureId !== this.captureId) return; // another picture was taken meanwhile
       this.advise(advice);
+      this.judged(advice);
       if (advice.every((each) => each.verdict === "good")) await this.keep();
       else {
         this.keepButton().hidden = false;
@@ -98,6 +150,7 @@ export class Slot {
       this.count += 1;
       if (captureId === this.captureId) {
         this.file = null;
+        this.moveToKept(captureId);
         this.markKept();
       }
       this.changed();
@@ -120,26 +173,82 @@ export class Slot {
     body.append("site_code", value(this.form, "site"));
     body.append("laterality", need("#sides", this.form).hidden ? "" : value(this.form, "laterality"));
     body.append("lesion", value(this.form, "lesion"));
+    if (this.keptAnyway) body.append("kept_anyway", "true");
     body.append("capture_id", captureId);
     await call(`/api/cases/${this.draft.caseId}/photos`, { method: "POST", form: body });
   }
 
   private refused(error: unknown): void {
     if (error instanceof Problem) {
+      const reason: Advice = { check: "file", verdict: "poor", message: error.message };
       this.file = null;
       if (this.kind === "clip") need(".slot-picture", this.element).hidden = true;
-      this.advise([{ check: "file", verdict: "poor", message: error.message }]);
+      this.advise([reason]);
       this.mark(this.kind === "clip" ? t("Not a film that can be used") : t("Not a picture that can be used"));
+      this.tell({ outcome: "refused", reasons: [reason] });
       return;
     }
+    this.tell({ outcome: "unjudged", reasons: [] });
     this.keepButton().hidden = false;
     this.keepButton().textContent = t("Keep anyway");
     this.mark(t("Not judged: no connection"));
   }
 
+  private judged(advice: readonly Advice[]): void {
+    const reasons = advice.filter((each) => each.verdict !== "good");
+    this.tell({ outcome: reasons.length === 0 ? "good" : "doubtful", reasons });
+  }
+
   private markKept(): void {
-    this.mark(this.count === 1 ? t("Kept") : t("{n} pictures kept", { n: this.count }));
-    need("[data-take-text]", this.element).textContent = t("Take another");
+    const said = this.count === 1 ? t("Kept") : t("{n} pictures kept", { n: this.count });
+    this.mark(this.count === 0 ? "" : said);
+    const first = this.kind === "clip" ? t("Take a film") : t("Take a picture");
+    const text = this.count === 0 ? first : t("Take another");
+    for (const label of this.element.querySelectorAll<HTMLElement>("[data-take-text], [data-camera-text]")) {
+      if (label.dataset["fixed"] !== "yes") label.textContent = text;
+    }
+  }
+
+  /** Puts the picture that is kept now among the small ones; the large one is let go. */
+  private moveToKept(captureId: string): void {
+    const reasons = [...this.element.querySelectorAll('.advice li:not([data-verdict="good"])')].map((each) => each.textContent);
+    const image = need<HTMLImageElement | HTMLVideoElement>(".slot-image", this.element);
+    const small = make("canvas");
+    small.setAttribute("role", "img");
+    small.setAttribute("aria-label", t("{kind}, kept", { kind: this.title }));
+    shrink(image, small);
+    need(".slot-picture", this.element).hidden = true;
+    URL.revokeObjectURL(this.address);
+    this.line(small, captureId, reasons.join(" "));
+    if (reasons.length > 0) this.advise([]);
+  }
+
+  /** Adds a kept picture with the button that takes it out again. */
+  private line(picture: HTMLElement, ref: string, reason = ""): void {
+    const out = make("button", "button button-plain", t("Take it out"));
+    out.type = "button";
+    out.setAttribute("aria-label", t("Take this {kind} picture out", { kind: this.title.toLowerCase() }));
+    const item = make("li", "", picture, out);
+    if (reason !== "") picture.after(make("p", "quiet small", t("Kept anyway: {reason}", { reason })));
+    out.addEventListener("click", () => void this.takeOut(item, out, ref));
+    need(".slot-kept", this.element).append(item);
+  }
+
+  private async takeOut(item: HTMLElement, button: HTMLButtonElement, ref: string): Promise<void> {
+    button.disabled = true;
+    try {
+      await call(`/api/cases/${this.draft.caseId}/photos/${ref}/set-aside`, { method: "POST", json: {} });
+    } catch (error) {
+      button.disabled = false;
+      say(error instanceof Problem ? error.message : t("No connection. Nothing is lost: try again."));
+      return;
+    }
+    item.remove();
+    this.count -= 1;
+    this.advise([]);
+    this.markKept();
+    say(t("Taken out. The specialist does not see it."));
+    this.changed();
   }
 
   private show(address: string): void {
@@ -155,7 +264,8 @@ export class Slot {
     const list = need(".advice", this.element);
     list.replaceChildren(
       ...said.map((each) => {
-        const item = make("li", "", each === GOOD ? (this.kind === "clip" ? t("A good film.") : t("A good picture.")) : text(each));
+        const good = this.kind === "clip" ? t("A good film.") : t("A good picture.");
+        const item = make("li", each === GOOD ? "advice-good" : "", each === GOOD ? good : adviceText(each));
         item.dataset["verdict"] = each.verdict;
         return item;
       }),
@@ -172,8 +282,20 @@ export class Slot {
   }
 }
 
+const SMALL_PX = 240; // long side of a kept picture on the page
+
+function shrink(image: HTMLImageElement | HTMLVideoElement, into: HTMLCanvasElement): void {
+  const [width, height] =
+    image instanceof HTMLVideoElement ? [image.videoWidth, image.videoHeight] : [image.naturalWidth, image.naturalHeight];
+  const scale = SMALL_PX / Math.max(width, height, 1);
+  into.width = Math.max(1, Math.round(width * scale)); // 1: what the browser cannot show
+  into.height = Math.max(1, Math.round(height * scale));
+  if (width > 0) into.getContext("2d")?.drawImage(image, 0, 0, into.width, into.height);
+}
+
 const GOOD: Advice = { check: "all", verdict: "good", message: "" };
 
-function text(advice: Advice): string {
+/** Gives an advice in the page's language. */
+export function adviceText(advice: Advice): string {
   return language === "nb" && advice.message_nb ? advice.message_nb : advice.message;
 }

@@ -4,74 +4,50 @@ import { call, Problem } from "../shared/api.ts";
 import { block, make, need, say } from "../shared/dom.ts";
 import { language, t } from "../shared/strings.ts";
 import { tieBodyMap } from "../capture/bodymap.ts";
+import { Camera } from "../capture/camera.ts";
+import { hasCamera, takesFullStills } from "../capture/camera_track.ts";
+import { tieConsents } from "../capture/consents.ts";
 import { Draft, type SavedDraft } from "../capture/draft.ts";
+import { Drop } from "../capture/drop.ts";
 import { chosenLabel, restore, value } from "../capture/form.ts";
 import { Attachments } from "../capture/attachments.ts";
 import { readIdentity } from "../capture/identity.ts";
+import { lacking as lackingOf, type Lack } from "../capture/lacking.ts";
 import { Slot } from "../capture/photos.ts";
-
-const STEPS = ["who", "where", "pictures", "question", "send"] as const;
-type Step = (typeof STEPS)[number] | "sent";
-const isStep = (name: unknown): name is (typeof STEPS)[number] => STEPS.some((step) => step === name);
+import { STEPS, Steps, type Step } from "../capture/steps.ts";
+import { goToAnother, markTakenOver, nameButtons, sendOthers, tieDrafts } from "../capture/visit.ts";
 
 const form = need<HTMLFormElement>("#capture");
 const saved = block<SavedDraft | null>("draft");
 const onlyPictures = form.dataset["mode"] === "pictures";
 const draft = new Draft(form, saved?.case_id ?? "", onlyPictures);
+const site = need<HTMLSelectElement>("#site");
 const slots = [...form.querySelectorAll<HTMLElement>("[data-slot]")].map(
-  (element) => new Slot(element, form, draft, () => undefined),
+  (element) => new Slot(element, form, draft, nextPicture, (files, slot) => drop.take(files, slot.kind)),
 );
 const attachments = new Attachments(need("#attachments"), draft);
-const site = need<HTMLSelectElement>("#site");
-let reached = 0;
+const shownSlots = (): readonly Slot[] => slots.filter((slot) => !slot.element.hidden);
+const steps = new Steps(form, shown);
+const drop = new Drop(shownSlots, () => lacking("who") === null && lacking("where") === null);
+const camera = new Camera(shownSlots, (last) => {
+  nextPicture();
+  const next = shownSlots().some((slot) => slot.kept || slot.waits) ? need("#next-pictures, [data-panel='pictures'] .capture-foot a") : last?.element.querySelector<HTMLElement>("[data-camera]");
+  next?.focus();
+});
+const isTouch = window.matchMedia("(pointer: coarse)").matches;
 
-function show(step: Step, focus = true): void {
-  for (const panel of form.querySelectorAll<HTMLElement>("[data-panel]")) panel.hidden = panel.dataset["panel"] !== step;
-  const at = STEPS.indexOf(step as (typeof STEPS)[number]);
-  reached = Math.max(reached, at);
-  for (const [i, name] of STEPS.entries()) {
-    const button = document.querySelector<HTMLButtonElement>(`[data-step="${name}"]`);
-    if (button === null) continue; // pictures alone have no steps
-    button.disabled = step === "sent" || i > reached;
-    button.dataset["done"] = step === "sent" || i < at ? "yes" : "no";
-    if (i === at) button.setAttribute("aria-current", "step");
-    else button.removeAttribute("aria-current");
+function lacking(step: Step): Lack | null {
+  return lackingOf(step, form, slots);
+}
+
+function shown(step: Step): void {
+  if (step === "pictures") {
+    drop.place();
+    nextPicture();
   }
   if (step === "send") summarise();
-  if (!focus) return;
-  window.scrollTo(0, 0);
-  need(`#h-${step}`).focus({ preventScroll: true });
-}
-
-/** Goes to a step that the person asked for; the browser's Back then leads to the one before. */
-function go(step: Step): void {
-  history.pushState({ step }, "");
-  show(step);
-}
-
-/** What a step lacks before the next one makes sense, as a sentence and the field to go to. */
-function lacking(step: Step): readonly [string, HTMLElement] | null {
-  const field = (id: string): HTMLElement => need(`#${id}`);
-  if (step === "who") {
-    if (value(form, "patient.id") === "") return [t("Write a number for the patient."), field("patient-id")];
-    if (value(form, "patient.family") === "") return [t("Write the family name."), field("family")];
-  }
-  if (step === "where") {
-    if (site.value === "") return [t("Choose where on the body it is."), site];
-    if (!need("#sides").hidden && value(form, "laterality") === "") {
-      return [t("Choose left or right."), need<HTMLElement>('[name="laterality"]')];
-    }
-  }
-  if (step === "pictures") {
-    if (slots.some((slot) => slot.isSending)) return [t("A picture is on its way. Wait a moment."), need("#next-pictures")];
-    if (slots.some((slot) => slot.waits)) return [t("A picture is not kept yet. Keep it, or take it again."), need("[data-keep]:not([hidden])")];
-    if (!slots.some((slot) => slot.kept && slot.kind !== "clip")) return [t("Take at least one picture."), need<HTMLElement>("[data-take]")];
-  }
-  if (step === "question" && value(form, "question") === "") return [t("Write what you want to know."), field("text")];
-  if (step === "send" && !need<HTMLInputElement>('[name="consent.care"]').checked) {
-    return [t("Ask the patient, and tick the assessment by a specialist."), need<HTMLElement>('[name="consent.care"]')];
-  }
-  return null;
+  const drafts = document.querySelector<HTMLElement>("#drafts");
+  if (drafts !== null) drafts.hidden = step !== "who";
 }
 
 async function next(from: Step): Promise<void> {
@@ -82,27 +58,71 @@ async function next(from: Step): Promise<void> {
     return;
   }
   draft.touch();
-  const following = STEPS[STEPS.indexOf(from as (typeof STEPS)[number]) + 1];
-  if (following !== undefined) go(following);
+  steps.move(from, 1);
   await draft.save().catch(() => undefined);
+}
+
+/** Makes the next thing to do the biggest one: the next picture, or the way on. */
+function nextPicture(): void {
+  const first = shownSlots().find((slot) => !slot.kept && !slot.waits);
+  const isEnough = shownSlots().every((slot) => slot.isOptional || slot.kept || slot.waits);
+  for (const slot of slots) {
+    const isNext = slot === first && !isEnough;
+    slot.element.dataset["next"] = isNext ? "yes" : "no";
+    for (const [name, isBest] of bestWays()) {
+      const button = need(name, slot.element);
+      button.classList.toggle("button-primary", isNext && isBest);
+      button.classList.toggle("button-large", isNext && isBest);
+    }
+  }
+  document.querySelector("#next-pictures")?.classList.toggle("button-primary", isEnough);
+}
+
+/** The three ways to a picture, and which of them is offered first on this machine. */
+function bestWays(): readonly (readonly [string, boolean])[] {
+  const inPage = isTouch && takesFullStills();
+  return [
+    [".slot-camera", inPage],
+    [".slot-take", isTouch && !inPage],
+    [".slot-choose", !isTouch],
+  ];
+}
+
+function tieCamera(): void {
+  for (const slot of slots) {
+    const button = need<HTMLButtonElement>("[data-camera]", slot.element);
+    button.hidden = !hasCamera();
+    button.addEventListener("click", () => void camera.open(slot));
+    const own = need(".slot-take", slot.element);
+    own.hidden = !isTouch; // a desk has no camera of its own to open
+    const inPage = isTouch && takesFullStills();
+    const [second, name] = inPage ? ["[data-take-text]", t("The phone's camera")] : ["[data-camera-text]", t("Camera with guide")];
+    need(second, slot.element).textContent = name;
+    need(second, slot.element).dataset["fixed"] = "yes";
+    need("#for-mouse").hidden = isTouch;
+    slot.element.dataset["best"] = inPage ? "camera" : isTouch ? "take" : "choose";
+  }
 }
 
 function summarise(): void {
   const side = need("#sides").hidden ? "" : form.querySelector('[name="laterality"]:checked + span')?.textContent?.toLowerCase();
+  const about = form.querySelector('[name="clinical.category"]:checked + span')?.textContent ?? "";
   const rows: (readonly [string, string])[] = [
     [t("Patient"), `${value(form, "patient.family")}, ${value(form, "patient.given")}`.replace(/, $/, "")],
-    [t("Where"), [chosenLabel(site), side].filter(Boolean).join(", ")],
-    [t("Pictures"), String(slots.filter((slot) => slot.kept).length)],
+    [t("What"), about],
+    [t("Where"), [chosenLabel(site), side, value(form, "lesion")].filter(Boolean).join(", ")],
+    [t("Pictures"), shownSlots().filter((slot) => slot.kept).map((slot) => slot.title).join(", ")],
     [t("Question"), value(form, "question")],
     [t("How soon"), form.querySelector('[name="priority"]:checked + span')?.textContent?.trim() ?? ""],
   ];
-  need("#summary").replaceChildren(...rows.flatMap(([name, said]) => [make("dt", "", name), make("dd", "", said)]));
+  const told = rows.filter(([, said]) => said !== "");
+  need("#summary").replaceChildren(...told.flatMap(([name, said]) => [make("dt", "", name), make("dd", "", said)]));
 }
 
 async function submit(): Promise<void> {
   const button = need<HTMLButtonElement>("#submit");
   const complaint = need("#lacking");
-  const step = (["who", "where", "pictures", "question", "send"] as const).find((each) => lacking(each) !== null);
+  const step = STEPS.find((each) => lacking(each) !== null);
   complaint.hidden = step === undefined;
   if (step !== undefined) {
     complaint.textContent = lacking(step)?.[0] ?? "";
@@ -122,9 +142,12 @@ async function submit(): Promise<void> {
   }
 }
 
+let sendsAll = false;
+
 async function sent(): Promise<void> {
   need("#sent-number").textContent = draft.caseId;
-  show("sent");
+  steps.show("sent");
+  if (sendsAll) await sendOthers();
   const { due_at } = await call<{ due_at?: string | null }>(`/api/cases/${draft.caseId}`);
   if (!due_at) return;
   const when = new Date(due_at).toLocaleDateString(language === "nb" ? "nb-NO" : "en-GB", {
@@ -155,24 +178,26 @@ function fillFromNumber(): void {
   need<HTMLInputElement>(`[name="patient.sex"][value="${found.sex}"]`).checked = true;
 }
 
-/** Begins a further referral with the same patient; the rest is empty again. */
-function another(): void {
-  const patient = new Map(
-    [...new FormData(form)].filter(([name]) => name.startsWith("patient.")).map(([name, text]) => [name, String(text)]),
-  );
-  sessionStorage.setItem("capture-patient", JSON.stringify([...patient]));
-  location.assign("/capture");
+/** Keeps this lesion as a draft of the visit and begins another one; nothing has been sent. */
+async function further(): Promise<void> {
+  if (slots.some((slot) => slot.isSending || slot.waits)) {
+    say(lacking("pictures")?.[0] ?? "");
+    return;
+  }
+  draft.touch();
+  try {
+    await draft.save();
+    goToAnother(draft.caseId);
+  } catch (error) {
+    say(error instanceof Problem ? error.message : t("No connection. Nothing is lost: try again."));
+  }
 }
 
-function takeOverPatient(): boolean {
-  const kept = sessionStorage.getItem("capture-patient");
-  sessionStorage.removeItem("capture-patient");
-  if (kept === null || saved !== null) return false;
-  const patient = Object.fromEntries(
-    (JSON.parse(kept) as [string, string][]).map(([name, text]) => [name.slice("patient.".length), text]),
-  );
-  restore(form, { case_id: "", patient, question: "", priority: "routine", clinical: {}, consent: {}, photos: [] });
-  return true;
+function addPhrase(phrase: string): void {
+  const text = need<HTMLTextAreaElement>("#text");
+  if (text.value.includes(phrase)) return;
+  text.value = `${text.value.trim()} ${phrase}`.trim();
+  text.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 form.addEventListener("submit", (event) => event.preventDefault());
@@ -181,42 +206,46 @@ form.addEventListener("keydown", (event) => {
   event.preventDefault();
   event.target.closest("[data-panel]")?.querySelector<HTMLButtonElement>("[data-next]")?.click();
 });
-window.addEventListener("popstate", (event) => {
-  const wanted = (event.state as { step?: unknown } | null)?.step;
-  if (!need('[data-panel="sent"]').hidden) location.reload(); // opens as the case that it is now
-  else if (isStep(wanted)) show(wanted);
-});
 form.addEventListener("change", categories);
 site.addEventListener("change", sides);
 need("#patient-id").addEventListener("input", fillFromNumber);
 for (const panel of form.querySelectorAll<HTMLElement>("[data-panel]")) {
   const step = panel.dataset["panel"] as Step;
   panel.querySelector("[data-next]")?.addEventListener("click", () => void next(step));
-  panel.querySelector("[data-back]")?.addEventListener("click", () => {
-    go(STEPS[STEPS.indexOf(step as (typeof STEPS)[number]) - 1] ?? "who");
+  panel.querySelector("[data-back]")?.addEventListener("click", () => steps.move(step, -1));
+}
+for (const [id, all] of [["#submit", true], ["#submit-one", false]] as const) {
+  need(id).addEventListener("click", () => {
+    sendsAll = all;
+    void submit();
   });
 }
-for (const button of document.querySelectorAll<HTMLButtonElement>("[data-step]")) {
-  button.addEventListener("click", () => go(button.dataset["step"] as Step));
+for (const button of form.querySelectorAll<HTMLElement>("[data-phrase]")) {
+  button.addEventListener("click", () => addPhrase(button.dataset["phrase"] ?? ""));
 }
-need("#submit").addEventListener("click", () => void submit());
-need("#another").addEventListener("click", another);
+need("#further").addEventListener("click", () => void further());
+need("#another").addEventListener("click", () => goToAnother(draft.caseId));
 need("#copy").addEventListener("click", () => {
-  void navigator.clipboard.writeText(draft.caseId).then(() => say(t("Copied")));
+  const others = [...document.querySelectorAll("#sent-others strong")].map((each) => each.textContent);
+  void navigator.clipboard.writeText([draft.caseId, ...others].join(", ")).then(() => say(t("Copied")));
 });
 
+const followsOn = saved !== null && saved.case_id === "";
 if (saved !== null) {
   restore(form, saved);
   for (const photo of saved.photos) slots.find((slot) => slot.kind === photo.kind)?.showKept(photo.sop_instance_uid);
   for (const each of saved.attachments ?? []) attachments.showKept(each);
-  if (!onlyPictures) need("#saved").textContent = t("Your draft is here again");
+  if (followsOn) markTakenOver(form, saved);
+  else if (!onlyPictures) need("#saved").textContent = t("Your draft is here again");
 }
-const followsOn = takeOverPatient();
 tieBodyMap(form, site);
+tieCamera();
+tieConsents(form);
+tieDrafts();
+nameButtons();
 sides();
 categories();
-reached = saved === null ? 0 : STEPS.length - 1;
-const start: Step = onlyPictures ? (site.value === "" ? "where" : "pictures") : saved === null ? (followsOn ? "where" : "who") : (STEPS.find((step) => lacking(step) !== null) ?? "send");
-history.replaceState({ step: start }, "");
-show(start, false);
-if (followsOn) draft.touch(); // kept at once, so that a reload still knows the patient
+nextPicture();
+const open = saved === null ? "who" : (STEPS.find((step) => lacking(step) !== null) ?? "send");
+const start: Step = onlyPictures ? (site.value === "" ? "where" : "pictures") : followsOn ? "where" : open;
+steps.begin(start, saved !== null);
