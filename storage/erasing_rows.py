@@ -36,6 +36,7 @@ from storage.hierarchy import recount
 from storage.holds import PatientKey
 from storage.order_erasing import forget_orders, forget_orders_of
 from storage.order_tables import orders
+from storage.photo_tables import photographs
 from storage.prior_tables import prior_answers, prior_fetches, prior_questions
 from storage.tables import (
     completeness_evidence,
@@ -172,7 +173,7 @@ def remove_cases(conn: Connection, ids: Sequence[str]) -> None:
         conn.execute(delete(prior_answers).where(prior_answers.c.question_id.in_(questions)))
         for table in (
             messages, reports, captures, case_studies, workitems, workitem_subscriptions,
-            prior_questions,
+            prior_questions, photographs,
         ):  # fmt: skip
             conn.execute(delete(table).where(table.c.case_id.in_(some)))
         conn.execute(delete(cases).where(cases.c.id.in_(some)))
