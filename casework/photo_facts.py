@@ -14,3 +14,4 @@ class PhotoFacts:
     laterality: str = ""  # L, R, B or empty
     lesion: str = ""  # the referrer's name for the lesion, of this patient
     capture_id: str = ""  # names one press of the shutter: the same again is the same object
+    device_id: int | None = None  # of the site's register; None: nobody said

@@ -13,6 +13,7 @@ from casework.custody import Origin, Receipt
 from derm_capture import quality, validate
 from derm_capture.context import CaptureContext
 from derm_capture.dicomize import Wrapped, wrap
+from derm_capture.exif import Camera
 from derm_capture.photo import PhotoLimits, open_photo
 from derm_capture.quality import Advice
 from storage.archive import Archive
@@ -27,6 +28,7 @@ class Taken:
     receipt: Receipt
     advice: tuple[Advice, ...]
     wrapped: Wrapped
+    camera: Camera
 
 
 def take_photo(
@@ -64,4 +66,4 @@ def take_photo(
         bytes=len(data),
         verdict=quality.worst(advice).value,
     )
-    return Taken(receipt, advice, wrapped)
+    return Taken(receipt, advice, wrapped, photo.camera)

@@ -55,7 +55,9 @@ class Devices:
             return _as_device(made.one())
 
     def retire(self, device_id: int, *, site: str | None = None) -> EnrolledDevice:
-        """Take a device out of use; with `site` only one of that site is there at all."""
+        """Take a device out of use and return it as it was; with `site`, only one of that site is
+        there at all.
+        """
         with self._database.begin() as conn:
             found = _device(conn, device_id, site)
             if found is None:
@@ -67,6 +69,14 @@ class Devices:
                     .values(retired_at=self._clock())
                 )
             return found
+
+    def one(self, device_id: int, *, site: str) -> EnrolledDevice:
+        """Return a device of a site, in use or retired, or raise NotFound."""
+        with self._database.read() as conn:
+            found = _device(conn, device_id, site)
+        if found is None:
+            raise _no_device(device_id)
+        return found
 
     def listed(self, site: str | None = None, *, retired: bool = False) -> Sequence[EnrolledDevice]:
         """Return devices by site and name: of one site or of all, those in use or all there were.
@@ -84,11 +94,10 @@ class Devices:
         with self._database.read() as conn:
             return [_as_device(row) for row in conn.execute(asked)]
 
-    def of_site(self, device_id: int, *, site: str) -> EnrolledDevice:
+    def in_use(self, device_id: int, *, site: str) -> EnrolledDevice:
         """Return a device in use of a site, or raise NotFound: another site's does not exist."""
-        with self._database.read() as conn:
-            found = _device(conn, device_id, site)
-        if found is None or not found.is_in_use:
+        found = self.one(device_id, site=site)
+        if not found.is_in_use:
             raise _no_device(device_id)
         return found
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select
 
 from casework.photo_links import Link, Pictured, Purpose, links_of
 from storage.casebook_tables import captures, cases
@@ -52,8 +52,9 @@ class Photographs:
         with self._database.begin() as conn:
             conn.execute(select(cases.c.id).where(cases.c.id == case_id).with_for_update())
             row = _row(conn, case_id, capture_id)
-            if row is None:
+            if row is None or _as_picture(row) != picture:  # it is said to be another one now
                 links = links_of(picture, _kept(conn, case_id))
+                conn.execute(delete(photographs).where(*_is(case_id, capture_id)))
                 conn.execute(
                     insert(photographs).values(
                         case_id=case_id,
@@ -65,17 +66,16 @@ class Photographs:
                         **asdict(picture),
                     )
                 )
-                row = _row(conn, case_id, capture_id)
-        assert row is not None  # it was there, or was made in this transaction
-        return _as_place(row)
+                row = conn.execute(select(photographs).where(*_is(case_id, capture_id))).one()
+            return _as_place(row)
 
 
 def _row(conn: Connection, case_id: str, capture_id: str) -> Row[Any] | None:
-    return conn.execute(
-        select(photographs).where(
-            photographs.c.case_id == case_id, photographs.c.capture_id == capture_id
-        )
-    ).one_or_none()
+    return conn.execute(select(photographs).where(*_is(case_id, capture_id))).one_or_none()
+
+
+def _is(case_id: str, capture_id: str) -> tuple[ColumnElement[bool], ...]:
+    return photographs.c.case_id == case_id, photographs.c.capture_id == capture_id
 
 
 def _kept(conn: Connection, case_id: str) -> list[Pictured]:
@@ -84,14 +84,17 @@ def _kept(conn: Connection, case_id: str) -> list[Pictured]:
         captures.c.case_id == photographs.c.case_id,
         captures.c.capture_id == photographs.c.capture_id,
     )
-    names = Pictured.__dataclass_fields__
     asked = (
-        select(*(photographs.c[name] for name in names))
+        select(photographs)
         .join(captures, is_kept)
         .where(photographs.c.case_id == case_id)
         .order_by(captures.c.at, photographs.c.number)
     )
-    return [Pictured(**row._mapping) for row in conn.execute(asked)]
+    return [_as_picture(row) for row in conn.execute(asked)]
+
+
+def _as_picture(row: Row[Any]) -> Pictured:
+    return Pictured(**{name: row._mapping[name] for name in Pictured.__dataclass_fields__})
 
 
 def _next_number(conn: Connection, case_id: str) -> int:

@@ -15,6 +15,7 @@ from viewer import (
     auth,
     capture,
     custody,
+    devices,
     dicomweb,
     erasure,
     fhir,
@@ -31,6 +32,7 @@ from viewer import (
     worklist,
 )
 from viewer.api import cases, frames, instances, openapi, referrals, studies, vocabulary
+from viewer.api import devices as api_devices
 from viewer.api import orders as api_orders
 from viewer.api import priors as api_priors
 
@@ -52,6 +54,7 @@ def blueprints() -> Sequence[Blueprint]:
         priors.bp,
         prior_rules.bp,
         capture.bp,
+        devices.bp,
         orders.bp,
         health.bp,
         metrics.bp,
@@ -59,6 +62,7 @@ def blueprints() -> Sequence[Blueprint]:
         cases.bp,
         referrals.bp,
         studies.bp,
+        api_devices.bp,
         api_orders.bp,
         api_priors.bp,
         instances.bp,

@@ -5,24 +5,26 @@ Shows the form; the API keeps it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from casework import access, clinical, clocks
+from casework.devices import DeviceKind, EnrolledDevice
 from casework.errors import Refused
 from casework.model import Case, CaseState, Priority, Specialty
+from casework.views import views_of
 from storage.rows import InstanceRow
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
 from viewer.languages import language
+from viewer.photo_kind import kind_of
 from viewer.services import required_photos, services
 
 bp = Blueprint("capture", __name__)
 
-_SLOTS = ("overview", "closeup", "dermoscopic")
 _OPEN = frozenset({CaseState.DRAFT, CaseState.WAITING})
 
 
@@ -75,12 +77,36 @@ def _page(case: Case | None, rows: Sequence[InstanceRow]) -> str:
         consents=clinical.CONSENTS,
         units=clinical.DURATION_UNITS,
         categories=clinical.SKIN,
-        slots=_SLOTS,
+        views=_views(),
+        devices_of=_devices_of(),
         said=_said,
         priorities=_priorities(),
         only_pictures=case is not None and case.state is CaseState.WAITING,
         strings=("capture",),
     )
+
+
+def _views() -> Mapping[str, Any]:
+    """Return the pictures of each kind of skin change, with how to take them, for the script."""
+    return {
+        category: [
+            {"kind": view.kind, "is_wanted": view.is_wanted, "how": _said(view)}
+            for view in views_of(category)
+        ]
+        for category in clinical.SKIN
+    }
+
+
+def _devices_of() -> Callable[[str], Sequence[EnrolledDevice]]:
+    """Return what gives the own site's devices for a picture: dermatoscopes for one of them."""
+    register = services().devices
+    enrolled = [] if register is None else register.listed(current_actor().site)
+
+    def fitting(slot: str) -> Sequence[EnrolledDevice]:
+        wanted = DeviceKind.DERMATOSCOPE if slot == "dermoscopic" else DeviceKind.CAMERA
+        return [each for each in enrolled if each.kind is wanted]
+
+    return fitting
 
 
 def _priorities() -> Sequence[tuple[Priority, float]]:
@@ -124,14 +150,8 @@ def _draft(case: Case | None, rows: Sequence[InstanceRow]) -> Mapping[str, Any] 
         "clinical": dict(case.referral.clinical),
         "consent": dict(case.referral.consent),
         "photos": [
-            {"sop_instance_uid": row.sop_instance_uid, "kind": _kind(row)}
+            {"sop_instance_uid": row.sop_instance_uid, "kind": kind_of(row) or "overview"}
             for row in rows
             if row.rows
         ],
     }
-
-
-def _kind(row: InstanceRow) -> str:
-    """Return which of the three pictures an object is: value 4 of Image Type says so."""
-    described = str(row.attributes.get("ImageType", "")).lower()
-    return next((slot for slot in _SLOTS if slot in described), "overview")

@@ -121,6 +121,7 @@ class PhotoForm(Body):
     laterality: Literal["", "left", "right", "bilateral", "L", "R", "B"] = ""
     lesion: Short = ""
     capture_id: Annotated[str, Field(pattern=r"^[0-9A-Za-z._:-]{0,64}$")] = ""
+    device: Annotated[str, Field(pattern=r"^[0-9]{0,18}$", description="its id, as enrolled")] = ""
 
 
 class CasesQuery(Body):

@@ -27,6 +27,7 @@ from viewer.api.shapes import (
     ReferralMade,
 )
 from viewer.guard import current_actor, current_scope
+from viewer.photo_kind import kind_of
 from viewer.services import required_photos, services
 
 bp = Blueprint("api_referrals", __name__, url_prefix="/api")
@@ -110,6 +111,7 @@ def add_photo(case_id: str) -> Response:
         laterality=_LATERALITY.get(form.laterality, form.laterality),
         lesion=form.lesion,
         capture_id=form.capture_id,
+        device_id=int(form.device) if form.device else None,
     )
     taken = required_photos().take(actor, case, data, facts)
     return answer(PhotoTaken.model_validate(taken), 201)
@@ -144,6 +146,7 @@ def _shape(row: InstanceRow) -> PhotoShape:
         number=row.number,
         rows=row.rows,
         columns=row.columns,
+        kind=kind_of(row),
         description=str(row.attributes.get("SeriesDescription") or ""),
         received_at=row.received_at,
     )

@@ -451,6 +451,7 @@ class PhotoShape(Answer):
     number: int | None
     rows: int | None
     columns: int | None
+    kind: str  # overview | closeup | dermoscopic; empty: another image
     description: str
     received_at: datetime
 

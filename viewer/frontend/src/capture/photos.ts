@@ -121,6 +121,7 @@ export class Slot {
     body.append("laterality", need("#sides", this.form).hidden ? "" : value(this.form, "laterality"));
     body.append("lesion", value(this.form, "lesion"));
     body.append("capture_id", captureId);
+    body.append("device", value(this.form, `device-${this.kind}`));
     await call(`/api/cases/${this.draft.caseId}/photos`, { method: "POST", form: body });
   }
 

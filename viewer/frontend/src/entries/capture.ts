@@ -7,7 +7,9 @@ import { tieBodyMap } from "../capture/bodymap.ts";
 import { Draft, type SavedDraft } from "../capture/draft.ts";
 import { chosenLabel, restore, value } from "../capture/form.ts";
 import { readIdentity } from "../capture/identity.ts";
+import { rememberDevices } from "../capture/devices.ts";
 import { Slot } from "../capture/photos.ts";
+import { showViews } from "../capture/views.ts";
 
 const STEPS = ["who", "where", "pictures", "question", "send"] as const;
 type Step = (typeof STEPS)[number] | "sent";
@@ -138,11 +140,12 @@ function sides(): void {
 }
 
 function categories(): void {
-  const category = value(form, "clinical.category");
+  const category = value(form, "clinical.category") || "mole"; // what most referrals are of
   for (const question of form.querySelectorAll<HTMLElement>("[data-question]")) {
     const fits = (question.dataset["categories"] ?? "").split(" ");
-    question.hidden = category !== "" && !fits.includes(category);
+    question.hidden = !fits.includes(category);
   }
+  showViews(form, category);
 }
 
 function fillFromNumber(): void {
@@ -210,6 +213,7 @@ if (saved !== null) {
 }
 const followsOn = takeOverPatient();
 tieBodyMap(form, site);
+rememberDevices(form);
 sides();
 categories();
 reached = saved === null ? 0 : STEPS.length - 1;
