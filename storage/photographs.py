@@ -16,6 +16,7 @@ from casework.photo_links import Link, Pictured, Purpose, links_of
 from storage.casebook_tables import captures, cases
 from storage.database import Database
 from storage.photo_tables import photographs
+from storage.tables import CURRENT, instances
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,21 @@ def _is(case_id: str, capture_id: str) -> tuple[ColumnElement[bool], ...]:
 
 
 def _kept(conn: Connection, case_id: str) -> list[Pictured]:
-    """Return the photographs of a case that are stored, the oldest first."""
+    """Return the photographs of a case that are stored, and still there, the oldest first."""
     is_kept = and_(
         captures.c.case_id == photographs.c.case_id,
         captures.c.capture_id == photographs.c.capture_id,
     )
+    is_there = and_(
+        instances.c.site == cases.c.site,
+        instances.c.sop_instance_uid == photographs.c.sop_instance_uid,
+        instances.c.state == CURRENT,
+    )
     asked = (
         select(photographs)
         .join(captures, is_kept)
+        .join(cases, cases.c.id == photographs.c.case_id)
+        .join(instances, is_there)
         .where(photographs.c.case_id == case_id)
         .order_by(captures.c.at, photographs.c.number)
     )
