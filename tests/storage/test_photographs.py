@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import update
 
 from casework.devices import DeviceKind, EnrolledDevice
 from casework.errors import Conflict, Invalid, NotFound
 from casework.photo_links import Pictured, Purpose
 from storage.devices import Devices
 from storage.photographs import Photographs, PhotoPlace
-from storage.tables import custody, instances
+from storage.tables import instances
 from tests.storage.conftest import MakeRecord
 from tests.storage.room import Room, open_room
 
@@ -95,11 +95,14 @@ def test_links_when_the_picture_referred_to_was_not_kept_then_there_are_none(pla
     assert uids(placing("2.25.2")) == []
 
 
-def test_links_when_the_picture_was_taken_away_then_there_are_none(placing, room):
+def test_links_when_the_picture_is_in_quarantine_then_there_are_none(placing, room):
     placing("2.25.1", "overview")
     with room.database.begin() as conn:
-        conn.execute(delete(custody))
-        conn.execute(delete(instances).where(instances.c.sop_instance_uid == "2.25.1"))
+        conn.execute(
+            update(instances)
+            .where(instances.c.sop_instance_uid == "2.25.1")
+            .values(state="quarantined", series_pk=None)
+        )
     assert uids(placing("2.25.2")) == []
 
 
