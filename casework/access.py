@@ -170,6 +170,11 @@ def may_refer(actor: Actor) -> bool:
     return actor.role is Role.REFERRER
 
 
+def may_enrol_devices(actor: Actor) -> bool:
+    """Tell whether an actor may say which devices the own site takes pictures with."""
+    return actor.role in (Role.REFERRER, Role.ADMIN)
+
+
 def may_order(actor: Actor) -> bool:
     """Tell whether an actor may order examinations for the own site, and change what it ordered."""
     return actor.role in _ORDERERS

@@ -91,7 +91,9 @@ def _answer(question: Question, value: Any) -> Any:
             return _choice(question.options, _text(value, name))
         case "choices":
             given = value if isinstance(value, list | tuple) else [value]
-            return [_choice(question.options, _text(each, name)) for each in given if each]
+            chosen = [_choice(question.options, _text(each, name)) for each in given if each]
+            something = [each for each in chosen if each != "none"]
+            return something or chosen[:1]  # who names something has not none as well
         case "number":
             return _number(value, name)
         case "duration":

@@ -5,38 +5,21 @@ The sets follow published teledermatology forms and guidelines. `clinical` reads
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from casework.context_questions import CANCER, SEEN, SKIN_BEFORE
+from casework.question_forms import RADIOLOGY, SKIN, YES_NO, Option, Question
+from casework.skin_questions import HAIR, MUCOSA, NAILS, RASH, WOUND
 
-SKIN = ("mole", "rash", "wound")
-RADIOLOGY = ("radiology",)
-
-
-@dataclass(frozen=True)
-class Option:
-    """One choice of a question."""
-
-    value: str
-    label_en: str
-    label_nb: str
-
-
-@dataclass(frozen=True)
-class Question:
-    """One thing to ask; `categories` are the kinds of skin change it is for, or radiology."""
-
-    key: str
-    kind: str  # choice | choices | text | number | duration
-    label_en: str
-    label_nb: str
-    options: tuple[Option, ...] = ()
-    categories: tuple[str, ...] = SKIN
-
-
-_YES_NO = (
-    Option("yes", "Yes", "Ja"),
-    Option("no", "No", "Nei"),
-    Option("unknown", "Not known", "Vet ikke"),
-)
+__all__ = [
+    "CONSENTS",
+    "DURATION_UNITS",
+    "OTHER_REASONS",
+    "QUESTIONS",
+    "RADIOLOGY",
+    "REASON_CODES",
+    "SKIN",
+    "Option",
+    "Question",
+]
 
 DURATION_UNITS = (
     Option("days", "days", "dager"),
@@ -52,11 +35,25 @@ QUESTIONS: tuple[Question, ...] = (
             Option("mole", "Mole or tumour", "Føflekk eller svulst"),
             Option("rash", "Rash", "Utslett"),
             Option("wound", "Wound", "Sår"),
+            Option("nails", "Nails", "Negler"),
+            Option("hair", "Hair and scalp", "Hår og hodebunn"),
+            Option("mucosa", "Mucosa", "Slimhinne"),
         ),
+        is_first=True,
     ),
-    Question("duration", "duration", "How long has it been there?", "Hvor lenge har det vært der?"),
-    Question("count", "number", "How many lesions?", "Hvor mange lesjoner?"),
-    Question("size_mm", "number", "Largest size in mm", "Største mål i mm", (), ("mole", "wound")),
+    Question(
+        "duration", "duration", "How long has it been there?", "Hvor lenge har det vært der?",
+        is_first=True,
+    ),
+    Question(
+        "count", "number", "How many lesions?", "Hvor mange lesjoner?", (),
+        ("mole", "rash", "wound", "mucosa"),
+    ),
+    Question(
+        "size_mm", "number", "Largest size in mm", "Største mål i mm", (),
+        ("mole", "wound", "mucosa"), is_first=True,
+    ),
+    *WOUND, *RASH, *NAILS, *HAIR, *MUCOSA,
     Question(
         "evolution", "choices", "What has changed?", "Hva har endret seg?",
         (
@@ -66,6 +63,7 @@ QUESTIONS: tuple[Question, ...] = (
             Option("spread", "Spread", "Spredt seg"),
             Option("none", "Nothing", "Ingenting"),
         ),
+        is_first=True,
     ),
     Question(
         "symptoms", "choices", "Symptoms", "Symptomer",
@@ -75,8 +73,11 @@ QUESTIONS: tuple[Question, ...] = (
             Option("pain", "Pain", "Smerte"),
             Option("oozing", "Oozing", "Væsking"),
             Option("crust", "Crust", "Skorpe"),
+            Option("redness", "Redness", "Rødhet"),
+            Option("peeling", "Peeling", "Flassing"),
             Option("none", "None", "Ingen"),
         ),
+        is_first=True,
     ),
     Question(
         "palpation", "choices", "How does it feel?", "Hvordan kjennes det?",
@@ -87,8 +88,11 @@ QUESTIONS: tuple[Question, ...] = (
             Option("soft", "Soft", "Bløt"),
             Option("scaly", "Scaly", "Skjellende"),
             Option("ulcerated", "Ulcerated", "Ulcerert"),
+            Option("mobile", "Can be moved", "Forskyvelig"),
         ),
+        ("mole", "rash", "wound", "mucosa"),
     ),
+    *SEEN,
     Question(
         "systemic", "choices", "General symptoms", "Allmennsymptomer",
         (
@@ -100,29 +104,31 @@ QUESTIONS: tuple[Question, ...] = (
             Option("dyspnoea", "Short of breath", "Tung pust"),
             Option("none", "None", "Ingen"),
         ),
-        ("rash", "wound"),
+        ("rash", "wound", "mucosa"),
     ),
     Question(
         "treatment", "text", "Treatment so far, and its effect",
         "Behandling til nå, og effekten av den",
     ),
+    *SKIN_BEFORE,
     Question("medication", "text", "Medicines", "Medisiner"),
     Question(
-        "immunosuppressed", "choice", "Immunosuppressed?", "Nedsatt immunforsvar?", _YES_NO
+        "immunosuppressed", "choice", "Immunosuppressed?", "Nedsatt immunforsvar?", YES_NO
     ),
     Question(
-        "anticoagulant", "choice", "Takes an anticoagulant?", "Bruker blodfortynnende?", _YES_NO,
+        "anticoagulant", "choice", "Takes an anticoagulant?", "Bruker blodfortynnende?", YES_NO,
         ("mole", "wound"),
     ),
     Question("allergies", "text", "Allergies", "Allergier"),
     Question(
-        "own_skin_cancer", "choice", "Skin cancer before?", "Hudkreft tidligere?", _YES_NO,
-        ("mole", "wound"),
+        "own_skin_cancer", "choice", "Skin cancer before?", "Hudkreft tidligere?", YES_NO,
+        ("mole", "wound", "mucosa", "nails"),
     ),
     Question(
         "family_skin_cancer", "choice", "Skin cancer in the family?", "Hudkreft i familien?",
-        _YES_NO, ("mole",),
+        YES_NO, ("mole",),
     ),
+    *CANCER,
     Question(
         "skin_type", "choice", "Skin type (Fitzpatrick)", "Hudtype (Fitzpatrick)",
         tuple(
@@ -133,16 +139,16 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         "sun", "text", "Sun, solarium, work outdoors", "Sol, solarium, utearbeid", (), ("mole",)
     ),
-    Question("pregnant", "choice", "Pregnant?", "Gravid?", _YES_NO, (*SKIN, *RADIOLOGY)),
+    Question("pregnant", "choice", "Pregnant?", "Gravid?", YES_NO, (*SKIN, *RADIOLOGY)),
     Question(
         "provisional_diagnosis", "text", "What do you think it is?", "Hva tror du det er?",
         (), (*SKIN, *RADIOLOGY),
     ),
     Question(
         "would_refer", "choice", "Would you refer to hospital without this answer?",
-        "Ville du henvist til sykehus uten dette svaret?", _YES_NO,
+        "Ville du henvist til sykehus uten dette svaret?", YES_NO,
     ),
-    Question("interpreter", "choice", "Interpreter needed?", "Behov for tolk?", _YES_NO),
+    Question("interpreter", "choice", "Interpreter needed?", "Behov for tolk?", YES_NO),
     Question(
         "history", "text", "Relevant history", "Relevant sykehistorie", (), RADIOLOGY
     ),
@@ -158,7 +164,7 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     Question(
         "contrast_reaction", "choice", "Earlier reaction to contrast?",
-        "Tidligere reaksjon på kontrast?", _YES_NO, RADIOLOGY,
+        "Tidligere reaksjon på kontrast?", YES_NO, RADIOLOGY,
     ),
     Question(
         "implants", "text", "Implants, pacemaker", "Implantater, pacemaker", (), RADIOLOGY

@@ -13,7 +13,9 @@ from pydicom.sequence import Sequence
 from casework.errors import Invalid
 from derm_capture import VERSION, anatomy
 from derm_capture.anatomy import BodySite, Code
+from derm_capture.coded import item_of
 from derm_capture.context import CaptureContext, Kind
+from derm_capture.equipment import Made, made_with
 from derm_capture.exif import Camera
 from derm_capture.scale import MARKER_MM, Scale
 from derm_capture.srgb import SRGB
@@ -24,20 +26,15 @@ from derm_capture.times import Times
 NOT_STATED = "Not stated"
 
 _MODIFYING_EQUIPMENT = Code("109103", "DCM", "Modifying Equipment")
-_LOCALIZER = Code("121311", "DCM", "Localizer")
+_ACQUIRING_EQUIPMENT = Code("109101", "DCM", "Acquisition Equipment")
 _DERMOSCOPY = Code("446078004", "SCT", "Dermoscopic photography")
 _PHOTOGRAPHY = Code("197157006", "SCT", "Photography of patient")
-_VL_PHOTOGRAPHIC = "1.2.840.10008.5.1.4.1.1.77.1.4"
 _NUMBERS = {Kind.OVERVIEW: 1, Kind.CLOSEUP: 2, Kind.DERMOSCOPIC: 3, Kind.CLIP: 1, Kind.OTHER: 1}
 _SERIES = {Kind.DERMOSCOPIC: 2, Kind.CLIP: 4, Kind.OTHER: 90}
-_WORDS = {
-    Kind.OVERVIEW: "Overview photograph",
-    Kind.CLOSEUP: "Close-up photograph",
-    Kind.DERMOSCOPIC: "Dermoscopic photograph",
-    Kind.CLIP: "Film",
-    Kind.OTHER: "Other picture",
-}
+_WORDS = {"XC": "Photographs", "DMS": "Dermoscopic photographs"}
+_OWN_WORDS = {Kind.CLIP: "Film", Kind.OTHER: "Other picture"}
 _OID_ISSUER_TYPE = "ISO"
+_CASE_NUMBERS = "LYSBRO"  # who gives the numbers of cases
 
 
 @dataclass(frozen=True)
@@ -84,8 +81,8 @@ def put_identity(ds: Dataset, context: CaptureContext, names: Names, times: Time
 def put_study(ds: Dataset, context: CaptureContext, times: Times) -> None:
     """Fill the General Study module, the times, and the request that the picture answers."""
     ds.StudyDate, ds.StudyTime = f"{times.study:%Y%m%d}", f"{times.study:%H%M%S}"
-    ds.ContentDate, ds.ContentTime = f"{times.taken:%Y%m%d}", f"{times.taken:%H%M%S}"
-    ds.AcquisitionDateTime = f"{times.taken:%Y%m%d%H%M%S}{times.offset}"
+    ds.ContentDate, ds.ContentTime = f"{times.content:%Y%m%d}", f"{times.content:%H%M%S}"
+    ds.AcquisitionDateTime = times.acquired
     ds.SeriesDate, ds.SeriesTime = ds.StudyDate, ds.StudyTime
     ds.AccessionNumber = short_string(context.case_id)
     ds.StudyID = short_string(context.case_id) or "1"
@@ -94,6 +91,9 @@ def put_study(ds: Dataset, context: CaptureContext, times: Times) -> None:
     if context.institution:
         ds.InstitutionName = long_text(context.institution)
     if context.case_id:
+        issuer = Dataset()
+        issuer.LocalNamespaceEntityID = _CASE_NUMBERS
+        ds.IssuerOfAccessionNumberSequence = Sequence([issuer])
         request = Dataset()
         request.AccessionNumber = short_string(context.case_id)
         request.RequestedProcedureID = short_string(context.case_id)
@@ -108,12 +108,12 @@ def put_anatomy(ds: Dataset, context: CaptureContext, site: BodySite | None) -> 
     """
     if site is None:
         ds.ImageLaterality = "U"
-        ds.SeriesDescription = long_text(context.title or _WORDS[context.kind])
+        ds.SeriesDescription = long_text(context.title or _OWN_WORDS[context.kind])
         return
-    region = _item(Code(site.code, site.scheme, site.meaning))
+    region = item_of(Code(site.code, site.scheme, site.meaning))
     side = anatomy.LATERALITIES.get(context.laterality)
     if side is not None:
-        region.AnatomicRegionModifierSequence = Sequence([_item(side)])
+        region.AnatomicRegionModifierSequence = Sequence([item_of(side)])
         ds.ImageLaterality = context.laterality
     elif site.paired:
         ds.Laterality = ""  # type 2C: a side there is, and nobody said which
@@ -122,7 +122,8 @@ def put_anatomy(ds: Dataset, context: CaptureContext, site: BodySite | None) -> 
     ds.AnatomicRegionSequence = Sequence([region])
     if site.body_part:
         ds.BodyPartExamined = site.body_part
-    words = [_WORDS[context.kind], site.en.lower()]
+    what = _OWN_WORDS.get(context.kind) or _WORDS[ds.Modality]  # of a series: ImageType tells kinds
+    words = [what, site.en.lower()]
     if context.lesion is not None:
         ds.TrackingID = long_text(context.lesion.label)
         ds.TrackingUID = context.lesion.uid
@@ -132,27 +133,22 @@ def put_anatomy(ds: Dataset, context: CaptureContext, site: BodySite | None) -> 
 
 def put_equipment(ds: Dataset, context: CaptureContext, camera: Camera, kept: Stored) -> None:
     """Fill who made the picture with what, and what was done to it since (General Equipment)."""
-    device = context.device
-    needed = (
-        NOT_STATED if context.kind is Kind.DERMOSCOPIC else ""
-    )  # type 1 in Enhanced General Equipment
-    found = {
-        "Manufacturer": device.manufacturer or camera.make or needed,
-        "ManufacturerModelName": device.model or camera.model or needed,
-        "DeviceSerialNumber": device.serial or camera.serial or needed,
-        "SoftwareVersions": device.software or camera.software or needed,
-    }
-    for keyword, value in found.items():
-        if value or keyword == "Manufacturer":
-            setattr(ds, keyword, long_text(value))
+    made = made_with(context.device, camera, is_dermoscopic=context.kind is Kind.DERMOSCOPIC)
+    _put_made(ds, made.device, filler=NOT_STATED if context.kind is Kind.DERMOSCOPIC else "")
     capture = Dataset()
-    capture.PurposeOfReferenceCodeSequence = Sequence([_item(_MODIFYING_EQUIPMENT)])
+    capture.PurposeOfReferenceCodeSequence = Sequence([item_of(_MODIFYING_EQUIPMENT)])
     capture.Manufacturer = "Lysbro"
     capture.ManufacturerModelName = "Lysbro capture"
     capture.SoftwareVersions = VERSION
     said = (*kept.steps, *kept.changes) or ("stored as it came in",)
     capture.ContributionDescription = "; ".join(said)[:1024]
     ds.ContributingEquipmentSequence = Sequence([capture])
+    if made.behind is not None:
+        behind = Dataset()
+        behind.PurposeOfReferenceCodeSequence = Sequence([item_of(_ACQUIRING_EQUIPMENT)])
+        _put_made(behind, made.behind, filler="")
+        behind.ContributionDescription = "The camera behind the dermatoscope"
+        ds.ContributingEquipmentSequence.append(behind)
 
 
 def put_exposure(ds: Dataset, camera: Camera) -> None:
@@ -180,6 +176,8 @@ def put_exposure(ds: Dataset, camera: Camera) -> None:
     for keyword, (name, most) in integers.items():
         if name in numbers and 0 <= numbers[name] <= most:
             setattr(ds, keyword, int(numbers[name]))
+    if camera.version:
+        ds.EXIFVersion = camera.version
     if camera.lens_make:
         ds.LensMake = camera.lens_make
     if camera.lens_model:
@@ -225,26 +223,12 @@ def put_scale(ds: Dataset, scale: Scale | None) -> None:
     ds.PixelSpacingCalibrationDescription = f"Marker of {MARKER_MM:g} mm in the plane of the skin"
 
 
-def put_context(ds: Dataset, context: CaptureContext) -> None:
-    """Fill the Acquisition Context module, empty when nothing was said, and the link to the
-    overview.
-    """
-    items = []
-    for said in context.acquisition:
-        item = Dataset()
-        item.ValueType = "CODE"
-        item.ConceptNameCodeSequence = Sequence([_item(said.concept)])
-        item.ConceptCodeSequence = Sequence([_item(said.value)])
-        items.append(item)
-    ds.AcquisitionContextSequence = Sequence(items)
+def put_procedure(ds: Dataset, context: CaptureContext) -> None:
+    """Say which procedure the study is, and by which its series was made."""
     is_dermoscopic = context.kind is Kind.DERMOSCOPIC
-    ds.ProcedureCodeSequence = Sequence([_item(_DERMOSCOPY if is_dermoscopic else _PHOTOGRAPHY)])
-    if context.overview_uid:
-        link = Dataset()
-        link.ReferencedSOPClassUID = _VL_PHOTOGRAPHIC
-        link.ReferencedSOPInstanceUID = context.overview_uid
-        link.PurposeOfReferenceCodeSequence = Sequence([_item(_LOCALIZER)])
-        ds.ReferencedImageSequence = Sequence([link])
+    made_by = _DERMOSCOPY if is_dermoscopic else _PHOTOGRAPHY
+    ds.ProcedureCodeSequence = Sequence([item_of(_PHOTOGRAPHY)])
+    ds.PerformedProtocolCodeSequence = Sequence([item_of(made_by)])
 
 
 def put_dermoscopy(ds: Dataset, context: CaptureContext, names: Names) -> None:
@@ -260,8 +244,14 @@ def put_dermoscopy(ds: Dataset, context: CaptureContext, names: Names) -> None:
     ds.PositionReferenceIndicator = ""
 
 
-def _item(code: Code) -> Dataset:
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator = code.value, code.scheme
-    item.CodeMeaning = code.meaning
-    return item
+def _put_made(ds: Dataset, made: Made, *, filler: str) -> None:
+    """Fill what made a picture; with a filler each is type 1 (Enhanced General Equipment)."""
+    found = {
+        "Manufacturer": made.manufacturer or filler,
+        "ManufacturerModelName": made.model or filler,
+        "DeviceSerialNumber": made.serial or filler,
+        "SoftwareVersions": made.software or filler,
+    }
+    for keyword, value in found.items():
+        if value or keyword == "Manufacturer":
+            setattr(ds, keyword, long_text(value))

@@ -5,21 +5,18 @@ The stream is that of the clip, so that a player is given it as it is.
 
 from __future__ import annotations
 
-import hashlib
-
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from casework.identifiers import derived_uid
 from derm_capture import anatomy, attributes
-from derm_capture.attributes import Names
 from derm_capture.clip import Clip
 from derm_capture.context import CaptureContext
-from derm_capture.dicomize import Wrapped, bytes_of, encapsulated, file_meta
+from derm_capture.context_items import put_context
+from derm_capture.dicomize import Wrapped, bytes_of, encapsulated, file_meta, names_of
+from derm_capture.references import put_references
 from derm_capture.stored import Stored
 from derm_capture.times import times_of
 
-VIDEO_PHOTOGRAPHIC = "1.2.840.10008.5.1.4.1.1.77.1.4.1"
 METHOD = "ISO_14496_10"
 _MOST_TIMES = 5000  # told one by one: a DS of explicit VR has 64 kB (PS3.5 7.1.2)
 _RAW_BYTES = 3  # of a pixel, which the ratio is counted from
@@ -28,7 +25,7 @@ _RAW_BYTES = 3  # of a pixel, which the ratio is counted from
 def wrap_clip(clip: Clip, context: CaptureContext) -> Wrapped:
     """Return the object that always belongs to this film in this context."""
     site = anatomy.site_of(context.site_code)
-    names, times = _names(clip, context), times_of(clip.camera, context)
+    names, times = names_of(clip.data, context), times_of(clip.camera, context)
     coding = clip.coding
     kept = Stored(
         pieces=clip.file.pieces,
@@ -50,7 +47,9 @@ def wrap_clip(clip: Clip, context: CaptureContext) -> Wrapped:
     attributes.put_anatomy(ds, context, site)
     attributes.put_equipment(ds, context, clip.camera, kept)
     attributes.put_image(ds, context, kept)
-    attributes.put_context(ds, context)
+    attributes.put_procedure(ds, context)
+    put_context(ds, context.acquisition)
+    put_references(ds, context.links)
     _put_movement(ds, clip)
     return Wrapped(
         file_meta=file_meta(names, kept.transfer_syntax_uid),
@@ -86,18 +85,3 @@ def _put_movement(ds: Dataset, clip: Clip) -> None:
             " the track header of the MP4 says (ISO 14496-12 8.3.2). Rows and Columns are those of"
             " the coded pictures."
         )
-
-
-def _names(clip: Clip, context: CaptureContext) -> Names:
-    capture = context.capture_id or hashlib.sha256(clip.data).hexdigest()
-    who = (context.patient.issuer, context.patient.id)
-    study_uid = context.study_uid or derived_uid("photo-study", *who, capture)
-    lesion = context.lesion.uid if context.lesion else ""
-    return Names(
-        sop_class_uid=VIDEO_PHOTOGRAPHIC,
-        sop_instance_uid=derived_uid("photo", study_uid, capture, context.kind.value),
-        study_uid=study_uid,
-        series_uid=derived_uid("clip-series", study_uid, lesion),
-        frame_of_reference_uid="",
-        modality="XC",
-    )

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from casework.model import Patient
+from casework.photo_links import Link
 from derm_capture.anatomy import Code
 
 
@@ -36,6 +37,7 @@ class Device:
     contact: str = ""  # CONTACT | NON_CONTACT (0016,1003)
     immersion: str = ""  # CID of (0016,1004); with CONTACT only
     magnification: float | None = None
+    is_camera: bool = False  # then the picture itself knows better which camera took it
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,18 @@ class Lesion:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """A number of things, as an answer."""
+
+    number: int
+
+
+@dataclass(frozen=True)
 class ContextItem:
-    """One item of the acquisition context (PS3.16 TID 8300): a question and its coded answer."""
+    """One item of the acquisition context (PS3.16 TID 8300): a question and its answer."""
 
     concept: Code
-    value: Code
+    value: Code | Counted
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,6 @@ class CaptureContext:
     series_number: int | None = None
     instance_number: int | None = None
     acquisition: tuple[ContextItem, ...] = ()
-    overview_uid: str = ""  # of the overview photograph that shows where this one lies
+    links: tuple[Link, ...] = ()  # to other photographs of the same lesion in this study
     burned_in: bool = False
     recognizable: bool = False

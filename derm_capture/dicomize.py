@@ -18,12 +18,14 @@ from casework.identifiers import derived_uid
 from derm_capture import anatomy, attributes, stored
 from derm_capture.attributes import Names
 from derm_capture.context import CaptureContext, Kind
+from derm_capture.context_items import put_context
 from derm_capture.photo import Photo
+from derm_capture.references import put_references
 from derm_capture.scale import Scale
 from derm_capture.times import times_of
 from storage.part10 import build_file_meta
 
-__all__ = ["CaptureContext", "Wrapped", "wrap"]
+__all__ = ["CaptureContext", "Wrapped", "names_of", "wrap"]
 
 VL_PHOTOGRAPHIC = "1.2.840.10008.5.1.4.1.1.77.1.4"
 DERMOSCOPIC_PHOTOGRAPHY = "1.2.840.10008.5.1.4.1.1.77.1.7"
@@ -31,6 +33,9 @@ DERMOSCOPIC_PHOTOGRAPHY = "1.2.840.10008.5.1.4.1.1.77.1.7"
 _PIXEL_DATA = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF)
 _NO_OFFSETS = struct.pack("<HHI", 0xFFFE, 0xE000, 0)
 _END_OF_ITEMS = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+
+VIDEO_PHOTOGRAPHIC = "1.2.840.10008.5.1.4.1.1.77.1.4.1"
+_CLASSES = {Kind.DERMOSCOPIC: DERMOSCOPIC_PHOTOGRAPHY, Kind.CLIP: VIDEO_PHOTOGRAPHIC}
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def wrap(photo: Photo, context: CaptureContext, *, scale: Scale | None = None) -
     object says how large a pixel is.
     """
     site = anatomy.site_of(context.site_code) if context.site_code else None
-    names = _names(photo, context)
+    names = names_of(photo.data, context)
     times = times_of(photo.camera, context)
     kept = stored.store(photo)
     ds = Dataset()
@@ -80,7 +85,9 @@ def wrap(photo: Photo, context: CaptureContext, *, scale: Scale | None = None) -
     attributes.put_exposure(ds, photo.camera)
     attributes.put_image(ds, context, kept)
     attributes.put_scale(ds, scale)
-    attributes.put_context(ds, context)
+    attributes.put_procedure(ds, context)
+    put_context(ds, context.acquisition)
+    put_references(ds, context.links)
     if context.kind is Kind.DERMOSCOPIC:
         attributes.put_dermoscopy(ds, context, names)
     return Wrapped(
@@ -94,19 +101,24 @@ def wrap(photo: Photo, context: CaptureContext, *, scale: Scale | None = None) -
     )
 
 
-def _names(photo: Photo, context: CaptureContext) -> Names:
-    """Return the UIDs of the object, all derived, so that a repeat names the same object."""
-    capture = context.capture_id or hashlib.sha256(photo.data).hexdigest()
+def names_of(data: bytes, context: CaptureContext) -> Names:
+    """Return the UIDs of the object of these bytes, all derived, so that a repeat names the same.
+
+    A series is of one lesion and one modality; without a lesion, of one place on the body.
+    """
+    capture = context.capture_id or hashlib.sha256(data).hexdigest()
     who = (context.patient.issuer, context.patient.id)
     study_uid = context.study_uid or derived_uid("photo-study", *who, capture)
-    lesion = context.lesion.uid if context.lesion else ""
-    is_dermoscopic = context.kind is Kind.DERMOSCOPIC
-    modality = "DMS" if is_dermoscopic else "XC"
+    place = f"{context.site_code}{context.laterality}"
+    lesion = context.lesion.uid if context.lesion else place
+    modality = "DMS" if context.kind is Kind.DERMOSCOPIC else "XC"
     series_uid = derived_uid("photo-series", study_uid, lesion, modality)
     if context.kind is Kind.OTHER:  # each is titled by its own series
         series_uid = derived_uid("attachment-series", study_uid, capture)
+    if context.kind is Kind.CLIP:
+        series_uid = derived_uid("clip-series", study_uid, lesion)
     return Names(
-        sop_class_uid=DERMOSCOPIC_PHOTOGRAPHY if is_dermoscopic else VL_PHOTOGRAPHIC,
+        sop_class_uid=_CLASSES.get(context.kind, VL_PHOTOGRAPHIC),
         sop_instance_uid=derived_uid("photo", study_uid, capture, context.kind.value),
         study_uid=study_uid,
         series_uid=series_uid,

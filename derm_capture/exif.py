@@ -31,6 +31,7 @@ _NUMBERS = {1: "B", 3: "H", 4: "L", 9: "l"}
 _MAX_ENTRIES, _MAX_VALUE_BYTES = 512, 256
 _CLOCK = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)")
 _ZONE = re.compile(r"([+-])(\d\d):(\d\d)")
+_YEARS = range(1900, 3000)
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=\"|>)([1-8])")
 
 
@@ -88,6 +89,8 @@ def _time(clock: str, zone: str) -> datetime | None:
     try:
         taken = datetime(*(int(part) for part in found.groups()))  # type: ignore[arg-type]
     except ValueError:
+        return None
+    if taken.year not in _YEARS:  # a clock that was never set, or a jest
         return None
     offset = _ZONE.fullmatch(zone)
     if offset is None or int(offset[2]) > 14 or int(offset[3]) > 59:

@@ -16,6 +16,7 @@ from derm_capture.clip_object import wrap_clip
 from derm_capture.context import CaptureContext
 from derm_capture.dicomize import Wrapped, wrap
 from derm_capture.document_object import wrap_pdf
+from derm_capture.exif import Camera
 from derm_capture.pdf import DocumentLimits, open_pdf
 from derm_capture.photo import PhotoLimits, open_photo
 from derm_capture.quality import Advice
@@ -31,6 +32,16 @@ class Taken:
     receipt: Receipt
     advice: tuple[Advice, ...]
     wrapped: Wrapped
+    camera: Camera
+
+
+@dataclass(frozen=True)
+class Came:
+    """As what a picture came in."""
+
+    form: str
+    size_bytes: int
+    camera: Camera
 
 
 def take_photo(
@@ -47,7 +58,8 @@ def take_photo(
     photo = open_photo(data, limits=limits)
     advice = quality.assess(photo, kind=context.kind)
     wrapped = wrap(photo, context, scale=photo.scale)
-    return _keep(archive, wrapped, origin, advice, context, photo.format.value, len(data))
+    came = Came(photo.format.value, len(data), photo.camera)
+    return _keep(archive, wrapped, origin, advice, context, came)
 
 
 def take_clip(
@@ -63,7 +75,8 @@ def take_clip(
     """
     opened = clip.open_clip(data, limits=limits)
     advice, wrapped = clip.assess(opened), wrap_clip(opened, context)
-    return _keep(archive, wrapped, origin, advice, context, "h264", len(data))
+    came = Came("h264", len(data), opened.camera)
+    return _keep(archive, wrapped, origin, advice, context, came)
 
 
 def take_document(
@@ -78,7 +91,7 @@ def take_document(
     wrapped = wrap_pdf(open_pdf(data, limits=limits), context)
     receipt = _receive(archive, wrapped, origin)
     log.info("documented", sop=wrapped.sop_instance_uid, site=origin.site, bytes=len(data))
-    return Taken(receipt, (), wrapped)
+    return Taken(receipt, (), wrapped, Camera())
 
 
 def _receive(archive: Archive, wrapped: Wrapped, origin: Origin) -> Receipt:
@@ -97,20 +110,19 @@ def _keep(
     origin: Origin,
     advice: tuple[Advice, ...],
     context: CaptureContext,
-    form: str,
-    size_bytes: int,
+    came: Came,
 ) -> Taken:
     problems = validate.check(wrapped.part10)
     if problems:
-        raise RuntimeError(f"a photograph of format {form} was wrapped wrongly: {problems}")
+        raise RuntimeError(f"a photograph of format {came.form} was wrapped wrongly: {problems}")
     receipt = _receive(archive, wrapped, origin)
     log.info(
         "photographed",
         sop=wrapped.sop_instance_uid,
         site=origin.site,
         kind=context.kind.value,
-        format=form,
-        bytes=size_bytes,
+        format=came.form,
+        bytes=came.size_bytes,
         verdict=quality.worst(advice).value,
     )
-    return Taken(receipt, advice, wrapped)
+    return Taken(receipt, advice, wrapped, came.camera)

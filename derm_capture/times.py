@@ -6,12 +6,13 @@ Reads no clock.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from derm_capture.context import CaptureContext
 from derm_capture.exif import Camera
 
+_ZERO = timedelta()
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 """For a picture wrapped offline without any time: visibly none, and the same on every repeat."""
 
@@ -24,9 +25,22 @@ class Times:
     taken: datetime
 
     @property
+    def content(self) -> datetime:
+        """Return when it was taken, on the clock by which the study's times are told."""
+        return self.taken.astimezone(timezone(self.study.utcoffset() or _ZERO))
+
+    @property
     def offset(self) -> str:
-        """Return the offset from UTC as PS3.3 C.12.1.1.8 writes it, such as +0100."""
-        return f"{self.taken:%z}"[:5]
+        """Return the offset from UTC of the object's times (PS3.3 C.12.1.1.8), such as +0100.
+
+        One for all of them: a picture of a later season is told on the study's clock.
+        """
+        return f"{self.study:%z}"[:5]
+
+    @property
+    def acquired(self) -> str:
+        """Return when it was taken with the offset of that moment (VR DT)."""
+        return f"{self.taken:%Y%m%d%H%M%S%z}"[:19]
 
 
 def times_of(camera: Camera, context: CaptureContext) -> Times:

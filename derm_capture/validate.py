@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pydicom
 from pydicom.dataset import Dataset
@@ -15,6 +15,7 @@ from pydicom.errors import InvalidDicomError
 
 from casework.errors import Invalid
 from derm_capture import jpeg, validate_clip
+from derm_capture.header_check import header_problems
 from derm_capture.stored import JPEG_BASELINE, JPEG_LS_LOSSLESS
 
 _GPS = range(0x00160070, 0x0016008F)
@@ -22,8 +23,12 @@ _NEVER = (0x0016002B, 0x0016004D)  # maker note, camera owner
 _RATIO_TOLERANCE = 0.01
 
 
-def check(part10: bytes) -> tuple[str, ...]:
-    """Return what is wrong with a wrapped photograph, in words; nothing when all is right."""
+def check(part10: bytes, *, known: Collection[str] | None = None) -> tuple[str, ...]:
+    """Return what is wrong with a wrapped photograph, in words; nothing when all is right.
+
+    `known` are the UIDs of the instances of its study, where the caller has them: then what it
+    refers to must be among them.
+    """
     try:
         ds = pydicom.dcmread(io.BytesIO(part10))
         fragments = list(generate_fragments(ds.PixelData))[1:]  # the first item is the offset table
@@ -33,6 +38,7 @@ def check(part10: bytes) -> tuple[str, ...]:
         return (f"{len(fragments)} fragments where one frame is one fragment",)
     stream = fragments[0]
     problems = [*_odd_lengths(stream), *_private_matters(ds)]
+    problems += header_problems(ds, known=known)
     syntax = str(ds.file_meta.TransferSyntaxUID)
     if syntax in validate_clip.SYNTAXES:
         return (*problems, *validate_clip.problems(ds, stream))
@@ -60,6 +66,8 @@ def _private_matters(ds: Dataset) -> Iterator[str]:
 def _colour(ds: Dataset) -> Iterator[str]:
     if ds.SamplesPerPixel == 3 and "ICCProfile" not in ds:
         yield "a colour picture without ICC profile"
+    if ds.get("LossyImageCompression") == "00" and "LossyImageCompressionRatio" in ds:
+        yield "never lossy, and yet with a compression ratio"
     if ds.get("LossyImageCompression") == "01" and not (
         ds.get("LossyImageCompressionRatio") and ds.get("LossyImageCompressionMethod")
     ):
@@ -86,8 +94,8 @@ def _jpeg_problems(ds: Dataset, stream: bytes) -> Iterator[str]:
         yield f"the stream has {len(found.components)} components, the header {ds.SamplesPerPixel}"
     for name in jpeg.foreign_segments(found):
         yield f"the stream holds {name}"
-    if found.data[found.end :].strip(b"\x00"):
-        yield f"{found.trailing_bytes} bytes behind EOI"
+    if found.data[found.end :] not in (b"", b"\x00"):  # padding is one zero, for an even length
+        yield f"{len(found.data) - found.end} bytes behind EOI"
     if ds.get("LossyImageCompression") != "01":
         yield "JPEG, but not said to be lossy"
         return
@@ -107,5 +115,14 @@ def _jpeg_ls_problems(ds: Dataset, stream: bytes) -> Iterator[str]:
         yield f"the stream has {columns}x{rows}x{components} samples, the header others"
     if ds.PhotometricInterpretation != "RGB":
         yield f"JPEG-LS holds RGB here, the header says {ds.PhotometricInterpretation}"
-    if not stream.rstrip(b"\x00").endswith(b"\xff\xd9"):
+    if not stream.removesuffix(b"\x00").endswith(b"\xff\xd9"):
         yield "bytes behind EOI"
+    if ds.get("LossyImageCompression") == "01" and not _is_ratio(ds.LossyImageCompressionRatio):
+        yield f"compression ratio {ds.LossyImageCompressionRatio}"
+
+
+def _is_ratio(value: object) -> bool:
+    try:
+        return 0 < float(str(value)) < float("inf")
+    except ValueError:
+        return False

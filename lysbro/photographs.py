@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from typing import Any
 
 from casework.custody import Door, Origin
+from casework.devices import DeviceKind
 from casework.errors import Invalid
 from casework.identifiers import derived_uid
 from casework.model import Actor, Case
 from casework.photo_facts import PhotoFacts
+from casework.photo_links import Pictured
 from casework.photo_notes import judged
-from derm_capture import acquisition, anatomy, clip, intake, photo, quality
-from derm_capture.context import CaptureContext, Kind, Lesion
+from derm_capture import acquisition, anatomy, clip, dicomize, intake, photo, quality
+from derm_capture.camera_clock import clock_advice
+from derm_capture.context import CaptureContext, Device, Kind, Lesion
+from derm_capture.exif import Camera
 from derm_capture.scale_card import scale_card
 from lysbro import attachments
 from lysbro.wiring import Parts
@@ -34,7 +39,8 @@ class PhotoIntake:
         if kind == Kind.CLIP:
             return [asdict(a) for a in clip.assess(clip.open_clip(data, limits=self._clips))]
         opened = photo.open_photo(data, limits=self._limits)
-        return [asdict(advice) for advice in quality.assess(opened, kind=_kind(kind or "closeup"))]
+        advice = quality.assess(opened, kind=_kind(kind or "closeup"))
+        return self._told(advice, opened.camera)
 
     def take(
         self,
@@ -49,22 +55,23 @@ class PhotoIntake:
         known = self._parts.casebook.capture(case.id, capture_id) if capture_id else None
         if known is not None:
             return _taken(known, study_uid, self.assess(data, facts.kind))
+        lesion = self._lesion(case, facts.lesion)
+        device = self._device(case, facts.device_id)
         context = CaptureContext(
             patient=case.patient,
             kind=_kind(facts.kind),
             site_code=facts.site_code,
             laterality=facts.laterality,
-            lesion=self._lesion(case, facts.lesion),
+            lesion=lesion,
             capture_id=f"{case.id}/{capture_id}" if capture_id else "",
             study_uid=study_uid,
             study_at=case.created_at,
             case_id=case.id,
             referrer=case.referral.referrer,
             institution=case.site_name,
-            question=case.referral.question,
             timezone=self._parts.settings.timezone,
-            acquisition=acquisition.items_of(case.referral.clinical),
         )
+        context = self._placed(case, data, context, facts, device)
         origin = Origin(
             site=case.site, door=Door.CAPTURE, actor=actor.id, association=f"capture-{case.id}"
         )
@@ -74,7 +81,7 @@ class PhotoIntake:
         else:
             taken = intake.take_photo(archive, data, context, origin, limits=self._limits)
         self._parts.archive.settle()
-        advice = [asdict(each) for each in taken.advice]
+        advice = self._told(taken.advice, taken.camera)
         uid = self._parts.casebook.note_capture(
             case.id,
             capture_id,
@@ -122,6 +129,69 @@ class PhotoIntake:
     def scale_card(self) -> bytes:
         """Return the scale card as a page to print (PDF)."""
         return scale_card()
+
+    def _placed(
+        self,
+        case: Case,
+        data: bytes,
+        context: CaptureContext,
+        facts: PhotoFacts,
+        device: Device,
+    ) -> CaptureContext:
+        """Return the context with what the case gives a photograph once: numbers, references, and
+        the answers as they stood when it was first handed in.
+        """
+        names = dicomize.names_of(data, context)
+        picture = Pictured(
+            sop_instance_uid=names.sop_instance_uid,
+            sop_class_uid=names.sop_class_uid,
+            series_uid=names.series_uid,
+            kind=context.kind.value,
+            site_code=context.site_code,
+            laterality=context.laterality,
+            lesion_uid=context.lesion.uid if context.lesion else "",
+        )
+        said = {
+            "clinical": dict(case.referral.clinical),
+            "question": case.referral.question,
+            "device": asdict(device),
+        }
+        place = self._parts.photographs.place(
+            case.id, facts.capture_id, picture, said=said, device_id=facts.device_id
+        )
+        return replace(
+            context,
+            links=place.links,
+            series_number=place.series_number,
+            instance_number=place.number,
+            question=place.said["question"],
+            device=Device(**place.said["device"]),
+            acquisition=acquisition.items_of(place.said["clinical"]),
+        )
+
+    def _told(self, advice: Iterable[quality.Advice], camera: Camera) -> list[dict[str, Any]]:
+        """Return advice as the web gives it, with a note when the camera's clock is far off."""
+        noted = clock_advice(
+            camera, received_at=self._parts.clock(), zone=self._parts.settings.timezone
+        )
+        return [asdict(each) for each in (*advice, *noted)]
+
+    def _device(self, case: Case, device_id: int | None) -> Device:
+        """Return an enrolled device of the case's site as an object names it."""
+        if device_id is None:
+            return Device()
+        found = self._parts.devices.in_use(device_id, site=case.site)
+        return Device(
+            manufacturer=found.manufacturer,
+            model=found.model,
+            serial=found.serial,
+            software=found.software,
+            polarization=found.polarization,
+            contact=found.contact,
+            immersion=found.immersion,
+            magnification=found.magnification,
+            is_camera=found.kind is DeviceKind.CAMERA,
+        )
 
     def _lesion(self, case: Case, label: str) -> Lesion | None:
         return Lesion(label, self._parts.casebook.lesion_uid(case, label)) if label else None

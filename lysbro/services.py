@@ -48,6 +48,7 @@ def web_services(parts: Parts) -> Services:
         ),
         clock=parts.clock,
         photos=PhotoIntake(parts),
+        devices=parts.devices,
         subscriptions=parts.subscriptions,
         outgoing=Outgoing(parts.destinations, parts.routing),
         erasing=Erasing(parts.erasures, parts.holds, parts.retention),

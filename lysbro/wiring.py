@@ -25,6 +25,7 @@ from storage.commitments import Commitments
 from storage.data_folder import not_ours_to_write, settle_format
 from storage.database import Database, open_database
 from storage.destinations import Destinations
+from storage.devices import Devices
 from storage.erasing import Erasures
 from storage.hl7_inbox import Hl7Inbox
 from storage.holds import Holds
@@ -35,6 +36,7 @@ from storage.objects import ObjectStore, open_mirror, open_store
 from storage.orders import Orders
 from storage.outbox import Outbox
 from storage.people import People
+from storage.photographs import Photographs
 from storage.prior_queue import PriorQueue
 from storage.prior_rules import PriorRules
 from storage.prior_standing import PriorStandings
@@ -83,6 +85,8 @@ class Parts:
     prior_rules: PriorRules
     prior_queue: PriorQueue
     prior_standings: PriorStandings
+    devices: Devices
+    photographs: Photographs
     clock: Callable[[], datetime]
     jump: Callable[[], Jump | None] = lambda: None  # of the machine's clock, which is not followed
 
@@ -172,6 +176,8 @@ def open_parts(
                 prior_rules=PriorRules(database, clock),
                 prior_queue=PriorQueue(database, clock),
                 prior_standings=PriorStandings(database),
+                devices=Devices(database, clock),
+                photographs=Photographs(database),
                 clock=clock,
                 jump=clock.jump,
             )

@@ -128,6 +128,7 @@ class _Filter:
             "reports": self._case,
             "captures": self._case,
             "outcomes": self._case,
+            "photographs": self._case,
             "workitems": self._case,
             "workitem_subscriptions": self._case,
             "jobs": lambda row: row["id"] in self._jobs,

@@ -10,6 +10,7 @@ from sqlalchemy import Table
 from storage import casebook_tables as book
 from storage import erasure_tables as erasure
 from storage import order_tables as ordering
+from storage import photo_tables as photo
 from storage import prior_tables as prior
 from storage import tables as index
 
@@ -35,6 +36,8 @@ WHOLE: tuple[Table, ...] = (
     book.captures,
     book.outcomes,
     book.lesions,
+    photo.devices,
+    photo.photographs,
     book.workitems,
     book.workitem_subscribers,
     book.workitem_subscriptions,

@@ -37,6 +37,7 @@ from storage.hierarchy import recount
 from storage.holds import PatientKey
 from storage.order_erasing import forget_orders, forget_orders_of
 from storage.order_tables import orders
+from storage.photo_tables import photographs
 from storage.prior_tables import prior_answers, prior_fetches, prior_questions
 from storage.tables import (
     completeness_evidence,
@@ -172,8 +173,8 @@ def remove_cases(conn: Connection, ids: Sequence[str]) -> None:
         questions = asked.scalar_subquery()
         conn.execute(delete(prior_answers).where(prior_answers.c.question_id.in_(questions)))
         for table in (
-            messages, reports, captures, outcomes, case_studies, workitems, workitem_subscriptions,
-            prior_questions,
+            messages, reports, captures, outcomes, photographs, case_studies, workitems,
+            workitem_subscriptions, prior_questions,
         ):  # fmt: skip
             conn.execute(delete(table).where(table.c.case_id.in_(some)))
         conn.execute(delete(cases).where(cases.c.id.in_(some)))

@@ -17,6 +17,7 @@ from viewer import (
     channels,
     consents,
     custody,
+    devices,
     dicomweb,
     erasure,
     fhir,
@@ -46,6 +47,7 @@ from viewer.api import (
     studies,
     vocabulary,
 )
+from viewer.api import devices as api_devices
 from viewer.api import orders as api_orders
 from viewer.api import priors as api_priors
 
@@ -71,6 +73,7 @@ def blueprints() -> Sequence[Blueprint]:
         statistics.bp,
         capture.bp,
         consents.bp,
+        devices.bp,
         orders.bp,
         health.bp,
         metrics.bp,
@@ -80,6 +83,7 @@ def blueprints() -> Sequence[Blueprint]:
         attachments.bp,
         drafts.bp,
         studies.bp,
+        api_devices.bp,
         api_orders.bp,
         api_priors.bp,
         instances.bp,

@@ -5,7 +5,7 @@ Shows the form; the API keeps it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -13,9 +13,11 @@ from werkzeug.wrappers import Response
 
 from casework import access, clinical, clocks, visits
 from casework.consents import HOW, RECORD, WHO
+from casework.devices import DeviceKind, EnrolledDevice
 from casework.errors import Refused
 from casework.lifecycle import Event
 from casework.model import Case, CaseState, Priority, Specialty
+from casework.views import views_of
 from storage.drafting import DraftRow
 from storage.rows import InstanceRow
 from viewer import headers
@@ -24,13 +26,13 @@ from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
 from viewer.languages import language
 from viewer.manifest import kind_of
+from viewer.photo_kind import KINDS
 from viewer.referral_words import lesion_name
 from viewer.services import required_photos, services
 
 bp = Blueprint("capture", __name__)
 
-_SLOTS = ("overview", "closeup", "dermoscopic")
-_KINDS = (*_SLOTS, "clip", "other")
+_KINDS = (*KINDS, "clip", "other")
 _OPEN = frozenset({CaseState.DRAFT, CaseState.WAITING})
 
 
@@ -108,13 +110,37 @@ def _page(case: Case | None, rows: Sequence[InstanceRow], before: Case | None = 
         consents=clinical.CONSENTS,
         units=clinical.DURATION_UNITS,
         categories=clinical.SKIN,
-        slots=_SLOTS,
         clip_seconds=f"{services().settings.max_clip_seconds:g}",
+        views=_views(),
+        devices_of=_devices_of(),
         said=_said,
         priorities=_priorities(),
         only_pictures=case is not None and case.state is CaseState.WAITING,
         strings=("capture",),
     )
+
+
+def _views() -> Mapping[str, Any]:
+    """Return the pictures of each kind of skin change, with how to take them, for the script."""
+    return {
+        category: [
+            {"kind": view.kind, "is_wanted": view.is_wanted, "how": _said(view)}
+            for view in views_of(category)
+        ]
+        for category in clinical.SKIN
+    }
+
+
+def _devices_of() -> Callable[[str], Sequence[EnrolledDevice]]:
+    """Return what gives the own site's devices for a picture: dermatoscopes for one of them."""
+    register = services().devices
+    enrolled = [] if register is None else register.listed(current_actor().site)
+
+    def fitting(slot: str) -> Sequence[EnrolledDevice]:
+        wanted = DeviceKind.DERMATOSCOPE if slot == "dermoscopic" else DeviceKind.CAMERA
+        return [each for each in enrolled if each.kind is wanted]
+
+    return fitting
 
 
 def _priorities() -> Sequence[tuple[Priority, float]]:

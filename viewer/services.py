@@ -20,6 +20,7 @@ from storage.archive import Archive
 from storage.casebook import Casebook
 from storage.commitments import Commitments
 from storage.destinations import Destinations
+from storage.devices import Devices
 from storage.erasing import Erasures
 from storage.hl7_inbox import Hl7Inbox
 from storage.holds import Holds
@@ -137,6 +138,7 @@ class Services:
     settings: WebSettings
     clock: Callable[[], datetime]
     photos: PhotoDoor | None = None
+    devices: Devices | None = None
     erasing: Erasing | None = None
     subscriptions: Subscriptions | None = None
     commitments: Commitments | None = None
@@ -207,6 +209,14 @@ def prefetching() -> Prefetching:
     found = services().prefetching
     if found is None:
         raise Unavailable("This server knows no earlier studies. Use another.")
+    return found
+
+
+def required_devices() -> Devices:
+    """Return the register of devices, or raise Unavailable where it is not wired in."""
+    found = services().devices
+    if found is None:
+        raise Unavailable("This server keeps no register of devices. Use another.")
     return found
 
 

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "drain": ("containers", "drain"),
     "site": ("people", "site"),
     "ae": ("people", "ae"),
+    "device": ("devices", "device"),
     "user": ("people", "user"),
     "token": ("people", "token"),
     "order": ("orders", "order"),

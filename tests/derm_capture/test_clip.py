@@ -16,10 +16,11 @@ from pydicom.encaps import generate_fragments
 from casework.errors import Invalid, TooLarge
 from derm_capture import clip, validate
 from derm_capture.clip import ClipLimits, open_clip
-from derm_capture.clip_object import VIDEO_PHOTOGRAPHIC, wrap_clip
+from derm_capture.clip_object import wrap_clip
 from derm_capture.clip_samples import Sample
 from derm_capture.clip_track import Edit, Track, read_track, shown_samples
 from derm_capture.context import Kind, Lesion
+from derm_capture.dicomize import VIDEO_PHOTOGRAPHIC
 from derm_capture.h264 import Coding, pictures_of, syntax_of
 from derm_capture.mp4 import box
 from derm_capture.times import times_of

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
+import pytest
 
+from derm_capture import validate
 from derm_capture.exif import read_exif
 from tests.derm_capture import pictures
+from tests.derm_capture.wrapping import read, wrapped
 
 BLOCK = pictures.exif_block(6).removeprefix(b"Exif\x00\x00")
 
@@ -43,3 +46,29 @@ def test_read_when_bytes_are_spoiled_then_it_never_fails():
         assert 1 <= read_exif(bytes(spoiled)).orientation <= 8
     for length in range(len(BLOCK)):
         read_exif(BLOCK[:length])
+
+
+@pytest.mark.parametrize("year", [b"0001", b"1826", b"9999"])
+def test_read_when_the_clock_was_never_set_then_there_is_no_time(year):
+    said = BLOCK.replace(b"2026:02:03", year + b":02:03")
+    assert said != BLOCK
+    assert read_exif(said).taken_at is None
+    photo = pictures.jpeg(pictures.skin(), exif=b"Exif\x00\x00" + said)
+    assert validate.check(wrapped(photo).part10) == ()
+
+
+@pytest.mark.parametrize(
+    ("day", "offset", "acquired", "content"),
+    [
+        (b"2026:02:03", "+0100", "20260203104207+0100", "104207"),
+        (b"2026:07:03", "+0100", "20260703114207+0200", "104207"),
+    ],
+)
+def test_times_when_the_picture_is_of_another_season_then_all_are_told_by_one_offset(
+    day, offset, acquired, content
+):
+    said = BLOCK.replace(b"2026:02:03", day)
+    ds = read(wrapped(pictures.jpeg(pictures.skin(), exif=b"Exif\x00\x00" + said)))
+    assert (ds.TimezoneOffsetFromUTC, ds.AcquisitionDateTime, ds.ContentTime) == (
+        offset, acquired, content,
+    )  # fmt: skip

@@ -218,3 +218,35 @@ def test_a_second_lesion_keeps_the_patient_through_a_reload(
         gp.page.get_by_role("button", name="Who").click()
         expect(gp.page.get_by_label("Family name")).to_have_value("Øverås <b>")
         assert gp.complaints == []
+
+
+def test_a_rash_needs_no_dermoscopic_picture_and_the_device_is_remembered(
+    exchange: Exchange,
+) -> None:
+    for name, kind in (("Old telephone", "camera"), ("New telephone", "camera")):
+        body = {"name": name, "kind": kind}
+        assert exchange.call(GP, "POST", "/api/devices", body)[0] == 201
+    with chromium() as browser, signed_in(browser, exchange, GP, PHONE) as gp:
+        gp.go("/capture")
+        gp.page.get_by_label("National identity number").fill("fjord-80")
+        gp.page.get_by_label("Family name").fill("Ås")
+        gp.page.get_by_role("button", name="Next: where").click()
+        gp.page.get_by_label("Site on the body").select_option(label="Forehead")
+        gp.page.get_by_role("button", name="Next: pictures").click()
+        overview = gp.page.locator('[data-slot="overview"]')
+        overview.get_by_role("radio", name="New telephone").check()
+        dermoscopic = gp.page.locator('[data-slot="dermoscopic"]')
+        expect(dermoscopic).to_be_visible()
+        assert gp.axe_violations() == []
+        choose = '[name="clinical.category"][value="rash"]'
+        gp.page.locator(choose).evaluate("box => { box.checked = true; }")
+        gp.page.locator(choose).dispatch_event("change")
+        expect(dermoscopic).to_be_hidden()
+        expect(overview.locator("[data-how]")).to_contain_text("the whole rash is seen")
+        asked = gp.page.locator('[data-question="new_drug"]')
+        assert asked.evaluate("block => block.hidden") is False
+        assert gp.page.locator('[data-question="exudate"]').evaluate("block => block.hidden")
+        gp.go("/capture")
+        remembered = gp.page.locator('[name="device-overview"]:checked + span')
+        assert remembered.text_content() == "New telephone"
+        assert gp.complaints == []

@@ -12,6 +12,7 @@ import pytest
 from casework.access import Scope, scope_of
 from casework.custody import CustodyEvent, Door, Origin
 from casework.model import Actor, Patient, Priority, Referral, Role, Specialty
+from casework.photo_facts import PhotoFacts
 from lysbro.photographs import PhotoIntake
 from lysbro.wiring import Parts, utc_now
 from storage import care
@@ -110,11 +111,7 @@ def write_a_case(parts: Parts) -> None:
         gp,
         case,
         jpeg(skin(800, 600)),
-        kind="closeup",
-        site_code="244111001",
-        laterality="",
-        lesion="A",
-        capture_id="photo-1",
+        PhotoFacts(kind="closeup", site_code="244111001", lesion="A", capture_id="photo-1"),
     )
     parts.casebook.submit(gp, case.id)
     parts.casebook.claim(elle, case.id)

@@ -79,9 +79,9 @@ def test_what_was_found_wrong_is_kept_and_what_is_good_is_not(room):
     poor = {"check": "blur", "verdict": "poor", "message": "Blurred.", "message_nb": "Uskarpt."}
     good = {"check": "size", "verdict": "good", "message": "Large."}
     kept = judged("closeup", [poor, good], kept_anyway=True)
-    room.casebook.note_capture(case_id, "one", "1.2.3", kept)
+    room.casebook.note_capture(case_id, "one", "1.2.3", judged=kept)
     room.casebook.note_capture(
-        case_id, "two", "1.2.4", judged("closeup", [good], kept_anyway=False)
+        case_id, "two", "1.2.4", judged=judged("closeup", [good], kept_anyway=False)
     )
     (note,) = room.casebook.photo_notes(case_id)
     assert (note.sop_instance_uid, note.kind, note.kept_anyway) == ("1.2.3", "closeup", True)

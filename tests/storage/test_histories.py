@@ -12,6 +12,7 @@ from casework.errors import Conflict, Invalid, NotFound
 from casework.histories import Wait
 from casework.model import Specialty
 from casework.outcomes import Outcome
+from casework.photo_notes import judged
 from tests.storage.room import EVERYTHING, MORNING, Room, open_room
 
 BENIGN = Outcome("histology", "Naevus", "D22.5", "icd-10", "no")
@@ -64,8 +65,9 @@ def test_a_case_that_was_asked_about_and_answered_is_told_whole(room):
 
 def test_warnings_of_kept_photographs_are_the_reasons_of_the_case(room):
     case = room.sent()
-    room.casebook.note_capture(case.id, "b", "1.2.9", kind="overview", judged=judged("overview", [{"check": "focus", "verdict": "poor"}], kept_anyway=True))
-    room.casebook.note_capture(case.id, "b", "1.2.9", kind="overview", judged=judged("overview", [{"check": "glare", "verdict": "poor"}], kept_anyway=True))
+    for check in ("focus", "glare"):
+        told = judged("overview", [{"check": check, "verdict": "poor"}], kept_anyway=True)
+        room.casebook.note_capture(case.id, "b", "1.2.9", kind="overview", judged=told)
     (told,) = histories(room)
     assert "blurred" in told.warned
     assert "too-dark" not in told.warned  # a repeat tells nothing new

@@ -12,6 +12,7 @@ from viewer.error_words import error_in
 ROOT = Path(__file__).parents[2]
 MET_BY_PEOPLE = (
     "casework/access.py",
+    "casework/devices.py",
     "casework/erasure.py",
     "casework/lifecycle.py",
     "casework/reports.py",
@@ -26,6 +27,7 @@ MET_BY_PEOPLE = (
     "derm_capture/raster.py",
     "lysbro/attachments.py",
     "storage/cases.py",
+    "storage/devices.py",
     "storage/destinations.py",
     "storage/erasing_find.py",
     "storage/holds.py",
@@ -37,6 +39,7 @@ MET_BY_PEOPLE = (
     "storage/signing.py",
     "storage/verbs.py",
     "viewer/admin.py",
+    "viewer/devices.py",
     "viewer/erasure.py",
     "viewer/outgoing.py",
     "viewer/passwords.py",

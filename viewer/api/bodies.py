@@ -123,6 +123,7 @@ class PhotoForm(Body):
     lesion: Short = ""
     kept_anyway: bool = False
     capture_id: Annotated[str, Field(pattern=r"^[0-9A-Za-z._:-]{0,64}$")] = ""
+    device: Annotated[str, Field(pattern=r"^[0-9]{0,18}$", description="its id, as enrolled")] = ""
 
 
 class ConsentBody(Body):

@@ -120,6 +120,7 @@ def add_photo(case_id: str) -> Response:
         lesion=form.lesion,
         kept_anyway=form.kept_anyway,
         capture_id=form.capture_id,
+        device_id=int(form.device) if form.device else None,
     )
     taken = required_photos().take(actor, case, data, facts)
     return answer(PhotoTaken.model_validate(taken), 201)

@@ -175,6 +175,7 @@ export class Slot {
     body.append("lesion", value(this.form, "lesion"));
     if (this.keptAnyway) body.append("kept_anyway", "true");
     body.append("capture_id", captureId);
+    body.append("device", value(this.form, `device-${this.kind}`));
     await call(`/api/cases/${this.draft.caseId}/photos`, { method: "POST", form: body });
   }
 

@@ -12,10 +12,12 @@ import { Drop } from "../capture/drop.ts";
 import { chosenLabel, restore, value } from "../capture/form.ts";
 import { Attachments } from "../capture/attachments.ts";
 import { readIdentity } from "../capture/identity.ts";
+import { rememberDevices } from "../capture/devices.ts";
 import { lacking as lackingOf, type Lack } from "../capture/lacking.ts";
 import { Slot } from "../capture/photos.ts";
 import { STEPS, Steps, type Step } from "../capture/steps.ts";
 import { goToAnother, markTakenOver, nameButtons, sendOthers, tieDrafts } from "../capture/visit.ts";
+import { showViews } from "../capture/views.ts";
 
 const form = need<HTMLFormElement>("#capture");
 const saved = block<SavedDraft | null>("draft");
@@ -163,11 +165,12 @@ function sides(): void {
 }
 
 function categories(): void {
-  const category = value(form, "clinical.category");
+  const category = value(form, "clinical.category") || "mole"; // what most referrals are of
   for (const question of form.querySelectorAll<HTMLElement>("[data-question]")) {
     const fits = (question.dataset["categories"] ?? "").split(" ");
-    question.hidden = category !== "" && !fits.includes(category);
+    question.hidden = !fits.includes(category);
   }
+  showViews(form, category);
 }
 
 function fillFromNumber(): void {
@@ -243,6 +246,7 @@ tieCamera();
 tieConsents(form);
 tieDrafts();
 nameButtons();
+rememberDevices(form);
 sides();
 categories();
 nextPicture();
