@@ -325,6 +325,17 @@ class Settings(BaseModel):
     max_upload_bytes: Bytes = Field(100 << 20, description="largest request body, bytes")
     max_photo_bytes: Bytes = Field(64 << 20, description="largest photograph, bytes")
     max_photo_pixels: int = Field(80_000_000, gt=0, description="most pixels of a photograph")
+    upload_chunk_bytes: int = Field(
+        4 << 20, ge=4096, le=64 << 20, description="largest piece of a photograph sent in pieces"
+    )
+    upload_room_bytes: Bytes = Field(
+        4 << 30,
+        description="most bytes of photographs begun in pieces and not ended; a quarter for one "
+        "person",
+    )
+    upload_keep: Annotated[float, Field(ge=60)] = Field(
+        172_800, description="seconds after which a photograph that was begun in pieces is dropped"
+    )
     metrics_public: bool = Field(
         False, description="/metrics answers other machines without a token"
     )

@@ -127,6 +127,7 @@ class _Filter:
             "messages": self._case,
             "reports": self._case,
             "captures": self._case,
+            "draft_keys": self._case,
             "workitems": self._case,
             "workitem_subscriptions": self._case,
             "jobs": lambda row: row["id"] in self._jobs,

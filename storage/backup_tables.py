@@ -32,6 +32,8 @@ WHOLE: tuple[Table, ...] = (
     book.commitments,
     book.commitment_items,
     book.captures,
+    book.draft_keys,
+    book.queue_keys,
     book.lesions,
     book.workitems,
     book.workitem_subscribers,

@@ -14,6 +14,7 @@ from viewer import (
     assets,
     auth,
     capture,
+    capture_offline,
     custody,
     dicomweb,
     erasure,
@@ -33,6 +34,7 @@ from viewer import (
 from viewer.api import cases, frames, instances, openapi, referrals, studies, vocabulary
 from viewer.api import orders as api_orders
 from viewer.api import priors as api_priors
+from viewer.api import uploads as api_uploads
 
 
 def blueprints() -> Sequence[Blueprint]:
@@ -51,6 +53,7 @@ def blueprints() -> Sequence[Blueprint]:
         routing.bp,
         priors.bp,
         prior_rules.bp,
+        capture_offline.bp,
         capture.bp,
         orders.bp,
         health.bp,
@@ -61,6 +64,7 @@ def blueprints() -> Sequence[Blueprint]:
         studies.bp,
         api_orders.bp,
         api_priors.bp,
+        api_uploads.bp,
         instances.bp,
         frames.bp,
         vocabulary.bp,

@@ -65,7 +65,12 @@ def _require_may_refer() -> None:
         )
 
 
-def _page(case: Case | None, rows: Sequence[InstanceRow]) -> str:
+def blank_page() -> str:
+    """Return the empty form of nobody: without a name, a token or anybody's referral."""
+    return _page(None, (), actor=None, csrf_token=lambda: "")
+
+
+def _page(case: Case | None, rows: Sequence[InstanceRow], **of_nobody: object) -> str:
     return render_template(
         "capture.html",
         case=case,
@@ -80,6 +85,7 @@ def _page(case: Case | None, rows: Sequence[InstanceRow]) -> str:
         priorities=_priorities(),
         only_pictures=case is not None and case.state is CaseState.WAITING,
         strings=("capture",),
+        **of_nobody,
     )
 
 

@@ -51,6 +51,7 @@ def create_referral() -> Response:
         priority=body.priority,
         patient=body.patient.patient(),
         referral=Referral(body.question, body.clinical, body.consent, referrer=actor.name),
+        draft_key=body.draft_key,
     )
     made = ReferralMade(
         case_id=case.id, state=case.state.value, study_instance_uid=derived_uid("study", case.id)
@@ -104,15 +105,19 @@ def add_photo(case_id: str) -> Response:
     case, actor = _visible(case_id), current_actor()
     services().casebook.require_photographs_wanted(actor, case)
     data, form = _photo(), read_form(PhotoForm)
-    facts = PhotoFacts(
+    taken = required_photos().take(actor, case, data, facts_of(form))
+    return answer(PhotoTaken.model_validate(taken), 201)
+
+
+def facts_of(form: PhotoForm) -> PhotoFacts:
+    """Return what is said of a photograph, as the intake takes it."""
+    return PhotoFacts(
         kind=form.kind,
         site_code=form.site_code,
         laterality=_LATERALITY.get(form.laterality, form.laterality),
         lesion=form.lesion,
         capture_id=form.capture_id,
     )
-    taken = required_photos().take(actor, case, data, facts)
-    return answer(PhotoTaken.model_validate(taken), 201)
 
 
 @bp.get("/cases/<case_id>/photos")
