@@ -2,8 +2,10 @@
 import { call, Problem } from "../shared/api.ts";
 import { make, need, say } from "../shared/dom.ts";
 import { language, t } from "../shared/strings.ts";
+import type { Told } from "./courier.ts";
 import type { Draft } from "./draft.ts";
 import { value } from "./form.ts";
+import { freshId } from "./ids.ts";
 
 interface Advice {
   readonly check: string;
@@ -20,7 +22,7 @@ export class Slot {
   private address = "";
   private count = 0; // pictures of this kind that the server has
   isSending = false;
-  private isLost = false; // was to be kept, and the connection was gone
+  private readonly onPhone = new Set<string>(); // kept, and not yet on the server
 
   constructor(
     private readonly element: HTMLElement,
@@ -37,9 +39,6 @@ export class Slot {
       });
     }
     this.keepButton().addEventListener("click", () => void this.keep());
-    window.addEventListener("online", () => {
-      if (this.isLost) void this.keep();
-    });
   }
 
   get waits(): boolean {
@@ -58,10 +57,13 @@ export class Slot {
   }
 
   private async take(file: File): Promise<void> {
+    const isReplaced = this.file !== null && !this.isSending;
     this.file = file;
-    this.isLost = false;
-    const captureId = crypto.randomUUID();
+    const captureId = freshId();
+    const before = this.captureId;
     this.captureId = captureId;
+    const held = this.draft.hold(captureId, file, this.kind);
+    if (isReplaced) void this.draft.discard(before);
     URL.revokeObjectURL(this.address);
     this.address = URL.createObjectURL(file);
     this.show(this.address);
@@ -69,6 +71,7 @@ export class Slot {
     this.keepButton().hidden = true;
     this.mark(t("Judging …"));
     try {
+      await held;
       const body = new FormData();
       body.append("photo", file, "photo");
       body.append("kind", this.kind);
@@ -91,42 +94,87 @@ export class Slot {
     if (file === null || this.isSending) return;
     this.keepButton().hidden = true;
     this.isSending = true;
-    this.isLost = false;
     this.mark(t("Sending …"));
     try {
-      await this.send(file, captureId);
+      await this.send(captureId);
       this.count += 1;
+      this.onPhone.add(captureId);
       if (captureId === this.captureId) {
         this.file = null;
         this.markKept();
       }
       this.changed();
     } catch (error) {
-      this.isLost = !(error instanceof Problem);
       this.keepButton().hidden = false;
       this.keepButton().textContent = t("Send again");
       this.mark(t("Not sent"));
-      say(error instanceof Problem ? error.message : t("No connection. The picture is still here: send it again."));
+      say(error instanceof Problem ? error.message : t("The picture could not be kept. Send it again."));
     } finally {
       this.isSending = false;
     }
   }
 
-  private async send(file: File, captureId: string): Promise<void> {
+  private async send(captureId: string): Promise<void> {
     await this.draft.save();
     const body = new FormData();
-    body.append("photo", file, "photo");
     body.append("kind", this.kind);
     body.append("site_code", value(this.form, "site"));
     body.append("laterality", need("#sides", this.form).hidden ? "" : value(this.form, "laterality"));
     body.append("lesion", value(this.form, "lesion"));
-    body.append("capture_id", captureId);
-    await call(`/api/cases/${this.draft.caseId}/photos`, { method: "POST", form: body });
+    await this.draft.addPhoto(captureId, body);
+  }
+
+  /** Shows a picture that waits on this phone since the page was last open. */
+  showWaiting(picture: { id: string; file: File; state: "taken" | "kept"; problem: string }): void {
+    this.captureId = picture.id;
+    URL.revokeObjectURL(this.address);
+    this.address = URL.createObjectURL(picture.file);
+    this.show(this.address);
+    if (picture.state === "taken" || picture.problem !== "") {
+      this.file = picture.file;
+      this.keepButton().hidden = false;
+      this.keepButton().textContent = t("Keep anyway");
+      this.advise(picture.problem === "" ? [] : [{ check: "file", verdict: "poor", message: picture.problem }]);
+      this.mark(t("Not kept yet"));
+      return;
+    }
+    this.count += 1;
+    this.onPhone.add(picture.id);
+    this.markKept();
+  }
+
+  /** Hears what became of the pictures of this place. */
+  hear(told: Told): void {
+    if (!("photo" in told) || !this.onPhone.has(told.photo)) return;
+    if (told.kind === "progress") {
+      this.mark(t("Sending … {share} %", { share: Math.round(told.share * 100) }));
+      return;
+    }
+    this.onPhone.delete(told.photo);
+    if (told.kind === "refused") {
+      this.count -= 1;
+      this.advise([{ check: "file", verdict: "poor", message: told.message }]);
+      this.mark(t("Not a picture that can be used"));
+      void this.draft.discard(told.photo);
+    } else {
+      if (told.photo === this.captureId && this.file === null) this.showFromServer(told.uid);
+      if (this.file === null) this.markKept();
+    }
+  }
+
+  private showFromServer(instanceUid: string): void {
+    const address = this.address;
+    this.address = "";
+    const image = need<HTMLImageElement>(".slot-image", this.element);
+    image.addEventListener("load", () => URL.revokeObjectURL(address), { once: true });
+    image.addEventListener("error", () => URL.revokeObjectURL(address), { once: true });
+    this.show(`/api/instances/${instanceUid}/frames/1/preview`);
   }
 
   private refused(error: unknown): void {
-    if (error instanceof Problem) {
+    if (error instanceof Problem && error.status !== 401) {
       this.file = null;
+      void this.draft.discard(this.captureId);
       this.advise([{ check: "file", verdict: "poor", message: error.message }]);
       this.mark(t("Not a picture that can be used"));
       return;
@@ -137,7 +185,8 @@ export class Slot {
   }
 
   private markKept(): void {
-    this.mark(this.count === 1 ? t("Kept") : t("{n} pictures kept", { n: this.count }));
+    if (this.onPhone.size > 0) this.mark(t("On this phone"));
+    else this.mark(this.count === 1 ? t("Kept") : t("{n} pictures kept", { n: this.count }));
     need("[data-take-text]", this.element).textContent = t("Take another");
   }
 

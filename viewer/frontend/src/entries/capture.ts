@@ -1,12 +1,14 @@
 // The capture page: five steps, one thing each; the server keeps the draft, so that nothing is lost.
 import "../styles/capture.css";
-import { call, Problem } from "../shared/api.ts";
+import "../styles/capture-waiting.css";
+import { call, Problem, whenSignedOut } from "../shared/api.ts";
 import { block, make, need, say } from "../shared/dom.ts";
 import { language, t } from "../shared/strings.ts";
 import { tieBodyMap } from "../capture/bodymap.ts";
 import { Draft, type SavedDraft } from "../capture/draft.ts";
 import { chosenLabel, restore, value } from "../capture/form.ts";
 import { readIdentity } from "../capture/identity.ts";
+import { startOffline } from "../capture/offline.ts";
 import { Slot } from "../capture/photos.ts";
 
 const STEPS = ["who", "where", "pictures", "question", "send"] as const;
@@ -110,18 +112,29 @@ async function submit(): Promise<void> {
   try {
     draft.touch();
     await draft.save();
-    await call(`/api/cases/${draft.caseId}/submit`, { method: "POST", json: {} });
-    await sent();
+    if ((await draft.submit()) === "sent") await sent();
+    else waits();
   } catch (error) {
     complaint.hidden = false;
-    complaint.textContent = error instanceof Problem ? error.message : t("No connection. Nothing is lost: send it again.");
+    complaint.textContent = error instanceof Problem ? error.message : t("It could not be kept. Send it again.");
   } finally {
     button.disabled = false;
   }
 }
 
+/** Says that the case is submitted as soon as there is a connection, and by whom: the phone. */
+function waits(): void {
+  need("#h-sent").textContent = t("It waits on this phone");
+  need("#sent-number").textContent = draft.caseId || t("comes when it is sent");
+  need("#sent-when").textContent = t("It is sent by itself when there is a connection. You may close the page; open it again to see that it went.");
+  show("sent");
+  void draft.whenSubmitted(() => void sent());
+}
+
 async function sent(): Promise<void> {
+  need("#h-sent").textContent = t("Sent");
   need("#sent-number").textContent = draft.caseId;
+  need("#sent-when").textContent = "";
   show("sent");
   const { due_at } = await call<{ due_at?: string | null }>(`/api/cases/${draft.caseId}`);
   if (!due_at) return;
@@ -216,4 +229,15 @@ reached = saved === null ? 0 : STEPS.length - 1;
 const start: Step = onlyPictures ? (site.value === "" ? "where" : "pictures") : saved === null ? (followsOn ? "where" : "who") : (STEPS.find((step) => lacking(step) !== null) ?? "send");
 history.replaceState({ step: start }, "");
 show(start, false);
+/** Goes on with a draft that waits on this phone. */
+function resume(kept: SavedDraft): void {
+  restore(form, kept);
+  sides();
+  categories();
+  reached = STEPS.length - 1;
+  show(onlyPictures ? "pictures" : (STEPS.find((step) => lacking(step) !== null) ?? "send"), false);
+}
+
+whenSignedOut(() => say(t("Sign in again. What you wrote and took is kept on this phone.")));
+void startOffline({ draft, slots, resume });
 if (followsOn) draft.touch(); // kept at once, so that a reload still knows the patient
