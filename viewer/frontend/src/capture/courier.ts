@@ -25,6 +25,7 @@ const LOCK = "lysbro-capture-courier";
 
 export class Courier {
   private readonly pace = new Pace();
+  user = ""; // for whom it went last
 
   constructor(
     private readonly store: Store,
@@ -42,6 +43,7 @@ export class Courier {
     const holder = await prove(this.store);
     if (holder === "offline") return "waiting";
     if (holder === "signed-out") return "signed-out";
+    this.user = holder.user;
     const wire = new Wire(holder.csrf);
     let ended: Ended = "empty";
     for (const { key, user } of await this.store.all("drafts")) {
@@ -86,7 +88,7 @@ export class Courier {
       if (photos.length > 0) return true; // taken, and not yet to be kept: it stays until that is said
       await this.store.update("drafts", key, (now) => (isSettled(now) ? null : now));
       // A picture that was put beside it just now would be of no draft: then the draft stays.
-      if ((await this.store.all("photos")).some((photo) => photo.draft === key)) await this.putBack(row);
+      if ((await this.store.all("photos")).some((photo) => photo.draft === key)) await this.store.add("drafts", row);
       this.tell({ kind: "changed" });
     }
   }
@@ -131,6 +133,7 @@ export class Courier {
       if (!(error instanceof Refusal) || ![413, 415, 422].includes(error.status)) throw error;
       const { message } = error;
       await this.store.update("photos", photo.id, (now) => ({ ...now, problem: message }));
+      await this.store.update("drafts", row.key, (now) => ({ ...now, wish: "" })); // its writer looks at it first
       this.tell({ kind: "refused", draft: row.key, photo: photo.id, message });
     }
   }
@@ -143,10 +146,6 @@ export class Courier {
     await this.store.put("news", { id: row.key, user: row.user, at: Date.now(), caseId: row.caseId });
     await this.store.remove("drafts", row.key);
     this.tell({ kind: "submitted", draft: row.key, caseId: row.caseId });
-  }
-
-  private async putBack(row: DraftRow): Promise<void> {
-    if ((await this.store.get("drafts", row.key)) === undefined) await this.store.put("drafts", row);
   }
 
   /** Leaves a draft alone until its writer has looked at it. */

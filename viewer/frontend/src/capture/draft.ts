@@ -26,6 +26,7 @@ export class Draft {
   private running: Promise<void> = Promise.resolve();
   private changed = false;
   private isKept = false;
+  private isKeeping = false;
   private isUnsent = false; // the server does not have what the form says
   private readonly queue = queueOfPage();
   key = freshId(); // by which this phone, and the server, know the draft again
@@ -62,7 +63,7 @@ export class Draft {
     const patient = patientOf(this.form);
     if (this.isSent || patient.id === "" || (this.isKept && !this.changed)) return;
     this.changed = false;
-    this.isUnsent = true;
+    this.isUnsent = this.isKeeping = true;
     try {
       const queue = await this.queue;
       await queue.keepForm(this.key, this.caseId, { patient, ...answers(this.form) });
@@ -71,6 +72,8 @@ export class Draft {
       this.changed = true;
       this.tell(t("Not saved"));
       throw error;
+    } finally {
+      this.isKeeping = false;
     }
   }
 
@@ -135,19 +138,19 @@ export class Draft {
       }
     });
     queue.whenEnded((ended) => {
-      if (!this.isUnsent || this.isSent) return;
+      if (!this.isUnsent || this.isSent || this.changed || this.isKeeping) return;
       if (ended === "waiting") this.tell(t("No connection. Kept on this phone {time}.", { time: clock(Date.now()) }));
       if (ended === "signed-out") this.tell(t("Kept on this phone {time}. Sign in again to send it.", { time: clock(Date.now()) }));
     });
   }
 
   private took(caseId: string): void {
-    this.isUnsent = false;
+    this.isUnsent = this.changed || this.isKeeping;
     if (this.caseId === "") {
       this.caseId = caseId;
       history.replaceState(history.state, "", `/capture/${caseId}`);
     }
-    if (!this.isSent) this.tell(t("Saved {time}", { time: clock(Date.now()) }));
+    if (!this.isSent && !this.isUnsent) this.tell(t("Saved {time}", { time: clock(Date.now()) }));
   }
 
   private tell(text: string): void {

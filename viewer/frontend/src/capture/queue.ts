@@ -1,6 +1,6 @@
 // The page's side of what waits on this phone: keeps drafts and pictures, wakes the courier, and tells of both.
 import { Courier, type Ended, type Told } from "./courier.ts";
-import { forgetHolder, prove, recall, type Holder } from "./holder.ts";
+import { prove, recall, type Holder } from "./holder.ts";
 import { seal, sealValue, sha256, unseal, unsealValue } from "./sealing.ts";
 import { Store, type AboutPhoto, type DraftRow, type PhotoRow } from "./store.ts";
 
@@ -107,7 +107,6 @@ export class Queue {
     });
     await this.ensure(key, caseId);
     this.hear({ kind: "changed" });
-    void navigator.storage?.persist?.().catch(() => false); // the browser then clears others' things first
   }
 
   /** Has a picture sent that was held, with what is said of it. */
@@ -201,9 +200,10 @@ export class Queue {
       this.again = false;
       ended = await this.courier.round();
     } while (this.again && ended !== "waiting" && ended !== "signed-out");
+    const now = this.courier.user; // another person may have signed in in another tab
+    if (now !== "" && this.holder !== null && now !== this.holder.user) ended = "signed-out";
     if (ended === "waiting") this.later();
     else this.waitMs = FIRST_WAIT_MS;
-    if (ended === "signed-out") await forgetHolder(this.store);
     for (const listener of this.endings) listener(ended);
     return ended;
   }
@@ -221,10 +221,9 @@ export class Queue {
   }
 
   private async ensure(key: string, caseId: string): Promise<void> {
-    if ((await this.store.get("drafts", key)) !== undefined) return;
     const { user } = this.required();
     const empty = { rev: 0, sentRev: 0, tried: false, wish: "", problem: "", body: null } as const;
-    await this.store.put("drafts", { key, user, at: Date.now(), caseId, ...empty });
+    await this.store.add("drafts", { key, user, at: Date.now(), caseId, ...empty });
   }
 
   private hear(told: Told): void {

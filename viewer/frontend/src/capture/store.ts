@@ -106,6 +106,27 @@ export class Store {
     this.memory.set(place, row);
   }
 
+  /** Keeps a row unless there is one of its name. */
+  async add<N extends Name>(name: N, row: Rows[N]): Promise<void> {
+    const key = String(row[NAMES[name] as keyof Rows[N]]);
+    if (this.memory.has(`${name}/${key}`)) return;
+    if (this.disk === null) {
+      await this.put(name, row);
+      return;
+    }
+    try {
+      const transaction = this.disk.transaction(name, "readwrite", { durability: "strict" });
+      const store = transaction.objectStore(name);
+      const asked = store.count(key);
+      asked.onsuccess = () => {
+        if (asked.result === 0) store.put(row);
+      };
+      await ended(transaction);
+    } catch {
+      await this.put(name, row);
+    }
+  }
+
   /** Changes a row in one go, or leaves it away when `change` gives null; nothing when there is none. */
   async update<N extends Name>(name: N, key: string, change: (row: Rows[N]) => Rows[N] | null): Promise<void> {
     const place = `${name}/${key}`;

@@ -63,9 +63,16 @@ const WANTED_MS = 3000;
 /** How large a piece is to be, so that it takes about three seconds: little is lost when the connection is. */
 export class Pace {
   private bytes = FIRST_BYTES;
+  private most = Number.POSITIVE_INFINITY; // that what stands before the server lets through
 
   size(mostBytes: number): number {
-    return Math.min(this.bytes, mostBytes);
+    return Math.min(this.bytes, mostBytes, this.most);
+  }
+
+  /** Notes that a piece was too large for somebody on the way; tells whether a smaller one may be tried. */
+  refused(bytes: number): boolean {
+    this.most = Math.max(LEAST_BYTES, bytes / 2);
+    return bytes > LEAST_BYTES;
   }
 
   took(bytes: number, ms: number): void {
@@ -132,7 +139,7 @@ async function sendPieces(
   let { offset } = begun;
   while (offset < picture.bytes.byteLength || offset === begun.offset) {
     progress(offset / picture.bytes.byteLength);
-    const piece = picture.bytes.slice(offset, offset + pace.size(begun.chunk_bytes));
+    const piece = picture.bytes.slice(offset, offset + Math.floor(pace.size(begun.chunk_bytes)));
     const startedAt = performance.now();
     try {
       const response = await wire.send(
@@ -150,7 +157,8 @@ async function sendPieces(
       else if (error.code === "upload-differs") {
         await wire.send("DELETE", path, {}, ANSWER_MS);
         return null;
-      } else if (error.offset !== null && error.offset !== offset) {
+      } else if (error.status === 413 && error.code !== "upload-past-end" && pace.refused(piece.byteLength)) continue;
+      else if (error.offset !== null && error.offset !== offset) {
         offset = error.offset; // another tab, or an answer that was lost
         continue;
       }
