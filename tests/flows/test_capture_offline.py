@@ -293,10 +293,9 @@ def test_what_was_sent_without_a_connection_goes_by_itself_after_the_tab_was_clo
         phone.line.mend()
         phone.page.evaluate("dispatchEvent(new Event('online'))")
         expect(phone.page.locator(".waiting-line")).to_contain_text("nothing is left")
-        phone.reopen()
-        phone.go("/capture")
         news = phone.page.locator(".waiting-news")
         expect(news).to_contain_text("was sent")
+        expect(phone.page.locator(".waiting-item")).to_have_count(0)
         case_id = news.inner_text().split()[1]
         assert_nothing_is_left(phone)
     case, frames = case_of(exchange, case_id)

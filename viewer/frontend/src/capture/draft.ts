@@ -129,6 +129,9 @@ export class Draft {
 
   private async follow(): Promise<void> {
     const queue = await this.queue;
+    queue.first(async () => {
+      if (this.changed) await this.save();
+    });
     queue.listen((told) => {
       if (!("draft" in told) || told.draft !== this.key) return;
       if (told.kind === "saved" || told.kind === "submitted") this.took(told.caseId);

@@ -30,8 +30,10 @@ export async function startOffline(page: Page): Promise<void> {
   const asked = /^\/capture\/([^/]+)$/.exec(location.pathname)?.[1] ?? "";
   const row = asked === "" ? undefined : drafts.find((each) => each.caseId === asked && each.wish === "");
   if (row !== undefined) await goOn(queue, page, words, row);
-  else if (asked !== "" && page.draft.caseId === "") sayElsewhere();
-  else await words.show(page.draft.key);
+  else {
+    if (asked !== "" && page.draft.caseId === "") sayElsewhere();
+    await words.show(page.draft.key);
+  }
   await words.tellNews();
   queue.wake();
 }

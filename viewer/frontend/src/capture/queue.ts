@@ -31,6 +31,7 @@ export class Queue {
   private readonly channel = new BroadcastChannel(CHANNEL);
   private readonly listeners = new Set<(told: Told) => void>();
   private readonly endings = new Set<(ended: Ended) => void>();
+  private readonly firsts = new Set<() => Promise<void>>();
   private timer = 0;
   private waitMs = FIRST_WAIT_MS;
   private running: Promise<Ended> | null = null;
@@ -71,6 +72,11 @@ export class Queue {
   /** Calls back when a round of the courier has ended. */
   whenEnded(listener: (ended: Ended) => void): void {
     this.endings.add(listener);
+  }
+
+  /** Has something done before each round: what is typed goes before the pictures, which name their patient. */
+  first(act: () => Promise<void>): void {
+    this.firsts.add(act);
   }
 
   /** Keeps the form of a draft; what is typed later takes its place. */
@@ -181,6 +187,7 @@ export class Queue {
   /** Lets the courier go now. */
   wake(): void {
     window.clearTimeout(this.timer);
+    this.waitMs = FIRST_WAIT_MS;
     void this.round();
   }
 
@@ -198,6 +205,7 @@ export class Queue {
     let ended: Ended;
     do {
       this.again = false;
+      for (const act of this.firsts) await act().catch(() => undefined);
       ended = await this.courier.round();
     } while (this.again && ended !== "waiting" && ended !== "signed-out");
     const now = this.courier.user; // another person may have signed in in another tab
@@ -210,7 +218,7 @@ export class Queue {
 
   private later(): void {
     window.clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => this.wake(), this.waitMs * (0.75 + Math.random() / 2));
+    this.timer = window.setTimeout(() => void this.round(), this.waitMs * (0.75 + Math.random() / 2));
     this.waitMs = Math.min(this.waitMs * 2, LONGEST_WAIT_MS);
     void askForSync();
   }

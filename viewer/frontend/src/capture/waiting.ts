@@ -10,6 +10,7 @@ export class WaitingWords {
   private readonly line = make("p", "waiting-line small");
   private readonly list = make("section", "waiting-list panel");
   private hadSome = false;
+  private openKey = "";
   private ended: Ended = "empty";
 
   constructor(
@@ -26,6 +27,8 @@ export class WaitingWords {
     });
     queue.listen((told) => {
       if (told.kind !== "progress") void this.tell();
+      if (told.kind === "submitted" && told.draft !== this.openKey) void this.tellNews();
+      if (told.kind === "submitted" || told.kind === "problem") void this.show(this.openKey);
     });
   }
 
@@ -51,6 +54,7 @@ export class WaitingWords {
 
   /** Lists the drafts that wait, but for the one that is open; each can be gone on with or thrown away. */
   async show(openKey: string): Promise<void> {
+    this.openKey = openKey;
     const { drafts } = await this.queue.waiting();
     const items = await Promise.all(drafts.filter((row) => row.key !== openKey).map((row) => this.item(row)));
     const title = make("h2", "", t("Not sent yet"));
