@@ -118,6 +118,8 @@ def _require_manifest(frontend: Path, dist: Path) -> None:
     entries = sorted(entry.name for entry in (frontend / "src" / "entries").glob("*.ts"))
     files = {name: manifest.get(f"src/entries/{name}", {}).get("file", "") for name in entries}
     missing = [name for name, file in files.items() if not file or not (dist / file).is_file()]
+    if not (dist / "capture-worker.js").is_file():
+        missing.append("capture/service_worker.ts")
     if missing:
         raise SystemExit(f"The pages were not built whole: no file for {', '.join(missing)}.")
 

@@ -8,6 +8,7 @@ from lysbro.hl7 import replay
 from lysbro.photographs import PhotoIntake
 from lysbro.status import gather
 from lysbro.wiring import Parts
+from storage.queue_keys import QueueKeys
 from storage.remade import CACHE
 from viewer.services import Erasing, Outgoing, Prefetching, Services, WebSettings
 
@@ -60,6 +61,8 @@ def web_services(parts: Parts) -> Services:
             parts.priors, parts.prior_rules, parts.prior_queue, parts.prior_standings
         ),
         reply_channels=parts.reply_channels,
+        uploads=parts.uploads,
+        queue_key=QueueKeys(parts.database).secret_of,
         status=lambda: gather(parts),
         checks={"store": parts.store.describe},
     )

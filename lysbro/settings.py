@@ -331,6 +331,17 @@ class Settings(BaseModel):
     max_attachments: int = Field(
         20, gt=0, description="most documents and other pictures of one case"
     )
+    upload_chunk_bytes: int = Field(
+        4 << 20, ge=4096, le=64 << 20, description="largest piece of a photograph sent in pieces"
+    )
+    upload_room_bytes: Bytes = Field(
+        4 << 30,
+        description="most bytes of photographs begun in pieces and not ended; a quarter for one "
+        "person",
+    )
+    upload_keep: Annotated[float, Field(ge=60)] = Field(
+        172_800, description="seconds after which a photograph that was begun in pieces is dropped"
+    )
     metrics_public: bool = Field(
         False, description="/metrics answers other machines without a token"
     )

@@ -78,6 +78,7 @@ def gather(parts: Parts) -> dict[str, Any]:
         "promises": dict(parts.promises.counts()),
         "priors": priors_of(parts),
         "hl7": {"refused": parts.hl7_inbox.count_refused()},
+        "uploads": uploads_of(parts),
         "events": {"channels": open_channels_of(parts.settings.data)},
         "dead_letters": [
             {
@@ -122,6 +123,16 @@ def gather(parts: Parts) -> dict[str, Any]:
     }
 
 
+def uploads_of(parts: Parts) -> dict[str, Any]:
+    """Return what lies in this data folder of photographs that come in pieces."""
+    found = parts.uploads.standing()
+    return {
+        "unfinished": found.unfinished,
+        "bytes": found.bytes_here,
+        "oldest_age_s": _age_s(found.oldest_at, parts.clock()),
+    }
+
+
 def nodes_of(parts: Parts) -> list[dict[str, Any]]:
     """Return what each node of the exchange tells of itself; none where there is but one."""
     now = parts.clock()
@@ -142,6 +153,13 @@ def nodes_of(parts: Parts) -> list[dict[str, Any]]:
         }
         for node in parts.nodes.listed()
     ]
+
+
+def _uploads(told: dict[str, Any]) -> list[str]:
+    if not told["unfinished"]:
+        return []
+    here = f"{_size(told['bytes'])} of them here, the oldest begun {told['oldest_age_s']:.0f} s ago"
+    return [f"uploads     {told['unfinished']} photographs are not whole yet, {here}"]
 
 
 def nodes_in_words(told: Sequence[dict[str, Any]]) -> str:
@@ -168,6 +186,7 @@ def in_words(told: dict[str, Any]) -> str:
         "commitments "
         + ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in told["commitments"].items()),
         f"conflicts   {told['conflicts']}",
+        *_uploads(told["uploads"]),
     ]
     alarms, mirror = mirror_in_words(told["mirror"])
     lines[:0] = alarms

@@ -48,6 +48,7 @@ from storage.retention import Retention
 from storage.routing import Routing
 from storage.spool import Durability
 from storage.subscriptions import Subscriptions
+from storage.uploads import Uploads
 
 
 def utc_now() -> datetime:
@@ -87,6 +88,7 @@ class Parts:
     prior_standings: PriorStandings
     devices: Devices
     photographs: Photographs
+    uploads: Uploads
     clock: Callable[[], datetime]
     jump: Callable[[], Jump | None] = lambda: None  # of the machine's clock, which is not followed
 
@@ -178,6 +180,7 @@ def open_parts(
                 prior_standings=PriorStandings(database),
                 devices=Devices(database, clock),
                 photographs=Photographs(database),
+                uploads=_uploads(settings, data, clock),
                 clock=clock,
                 jump=clock.jump,
             )
@@ -201,6 +204,17 @@ def data_folder(settings: Settings) -> Path:
     except OSError as error:
         raise not_ours_to_write(data, error) from error
     return data
+
+
+def _uploads(settings: Settings, data: Path, clock: Callable[[], datetime]) -> Uploads:
+    return Uploads(
+        data,
+        clock,
+        syncs=settings.durability != "none",
+        chunk_bytes=settings.upload_chunk_bytes,
+        room_bytes=settings.upload_room_bytes,
+        keep_s=settings.upload_keep,
+    )
 
 
 def _durability(settings: Settings) -> Durability:

@@ -61,6 +61,7 @@ def chores(parts: Parts) -> tuple[Loop, ...]:
         Chore("keep", Keeper(parts).run_once, _SELDOM_S),
         Chore("erase", Finisher(parts).run_once),
         emptying(parts),
+        sweeping(parts),
         Chore("verify", lambda: scrubber.run_once(parts.clock()), _SELDOM_S),
     )
 
@@ -101,6 +102,16 @@ def emptying(parts: Parts) -> Chore:
     return Chore("empty", Finisher(parts).empty_folder, _SELDOM_S)
 
 
+def sweeping(parts: Parts) -> Chore:
+    """Return the sweeping of this data folder of photographs that never became whole."""
+
+    def sweep() -> bool:
+        parts.uploads.sweep(parts.casebook.photographable)
+        return False
+
+    return Chore("sweep", sweep, _SELDOM_S)
+
+
 def work(parts: Parts, stop: threading.Event) -> None:
     """Do all the work of a worker until told to stop."""
     with mirroring(parts, stop):
@@ -109,7 +120,7 @@ def work(parts: Parts, stop: threading.Event) -> None:
 
 def pack_only(parts: Parts, stop: threading.Event) -> None:
     """Pack what the other processes of this data folder take in, and empty it of what is erased."""
-    go_on([packing(parts, turns=None), emptying(parts)], parts, "packer", stop)
+    go_on([packing(parts, turns=None), emptying(parts), sweeping(parts)], parts, "packer", stop)
 
 
 def go_on(loops: Sequence[Loop], parts: Parts, role: str, stop: threading.Event) -> None:

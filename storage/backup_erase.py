@@ -129,6 +129,7 @@ class _Filter:
             "captures": self._case,
             "outcomes": self._case,
             "photographs": self._case,
+            "draft_keys": self._case,
             "workitems": self._case,
             "workitem_subscriptions": self._case,
             "jobs": lambda row: row["id"] in self._jobs,

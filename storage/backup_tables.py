@@ -35,6 +35,8 @@ WHOLE: tuple[Table, ...] = (
     book.commitment_items,
     book.captures,
     book.outcomes,
+    book.draft_keys,
+    book.queue_keys,
     book.lesions,
     photo.devices,
     photo.photographs,

@@ -529,6 +529,24 @@ outcomes = Table(
 )
 """What a case was in the end."""
 
+draft_keys = Table(
+    "draft_keys",
+    metadata,
+    Column("actor_id", Text, primary_key=True),
+    Column("draft_key", String(64), primary_key=True),
+    Column("case_id", ForeignKey("cases.id"), nullable=False),
+)
+"""The name that a client gave a referral when it started it: the same again is the same case."""
+Index("ix_draft_keys_case_id", draft_keys.c.case_id)
+
+queue_keys = Table(
+    "queue_keys",
+    metadata,
+    Column("actor_id", Text, primary_key=True),
+    Column("secret", String(64), nullable=False),
+)
+"""With what a person's browser locks the pictures that it has not sent yet."""
+
 lesions = Table(
     "lesions",
     metadata,

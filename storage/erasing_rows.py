@@ -14,6 +14,7 @@ from storage.casebook_tables import (
     captures,
     case_studies,
     cases,
+    draft_keys,
     jobs,
     lesions,
     messages,
@@ -173,7 +174,8 @@ def remove_cases(conn: Connection, ids: Sequence[str]) -> None:
         questions = asked.scalar_subquery()
         conn.execute(delete(prior_answers).where(prior_answers.c.question_id.in_(questions)))
         for table in (
-            messages, reports, captures, outcomes, photographs, case_studies, workitems,
+            messages, reports, captures, outcomes, photographs, draft_keys, case_studies,
+            workitems,
             workitem_subscriptions, prior_questions,
         ):  # fmt: skip
             conn.execute(delete(table).where(table.c.case_id.in_(some)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,8 +18,8 @@ from casework.identifiers import derived_uid, new_case_id
 from casework.lifecycle import Event
 from casework.model import Actor, Case, CaseState, Patient, Priority, Referral, Specialty
 from storage.arrivals import is_free
-from storage.casebook_tables import captures, case_studies, cases, lesions, sites
-from storage.database import insert_if_absent
+from storage.casebook_tables import captures, case_studies, cases, draft_keys, lesions, sites
+from storage.database import chunks, insert_if_absent, take_turns
 from storage.folding import fold_name
 from storage.ledger import append_entry
 from storage.levels import issuer_of
@@ -43,14 +43,22 @@ class Referring(Steps):
         priority: Priority,
         patient: Patient,
         referral: Referral,
+        draft_key: str = "",
     ) -> Case:
-        """Start a case as a draft of the actor's site, with a study reserved for its images."""
+        """Start a case as a draft of the actor's site, with a study reserved for its images.
+
+        The same key again, of the same actor, gives the case that was started with it.
+        """
         with self._noting_refusals(actor, "refer", ""), self._database.begin() as conn:
             if not may_refer(actor):
                 raise Refused(
                     "Your role may not refer. Ask somebody who refers for your site.",
                     code="wrong-role",
                 )
+            if draft_key:
+                take_turns(conn, [f"draft:{actor.id}"])
+                if (known := _started_with(conn, actor, draft_key)) is not None:
+                    return self._load(conn, known)
             case_id, now = _free_case_id(conn), self._clock()
             conn.execute(
                 insert(cases).values(
@@ -70,6 +78,9 @@ class Referring(Steps):
                     site=actor.site, study_uid=derived_uid("study", case_id), case_id=case_id
                 )
             )
+            if draft_key:
+                named = {"actor_id": actor.id, "draft_key": draft_key, "case_id": case_id}
+                conn.execute(insert(draft_keys).values(named))
             deed = Deed(actor, "referral-started", case_id, case_id)
             append_entry(conn, deed, at=now)
             return self._load(conn, case_id)
@@ -140,6 +151,17 @@ class Referring(Steps):
             )
             require_may(actor, Event.SUBMIT, site=case.site, holder_id=case.holder_id)
 
+    def photographable(self, case_ids: Collection[str]) -> frozenset[str]:
+        """Return which of some cases take photographs as they are now."""
+        found: set[str] = set()
+        with self._database.read() as conn:
+            for some in chunks(sorted(case_ids)):
+                asked = select(cases.c.id).where(
+                    cases.c.id.in_(some), cases.c.state.in_(_PHOTOGRAPHABLE)
+                )
+                found.update(conn.execute(asked).scalars())
+        return frozenset(found)
+
     def note_capture(
         self,
         case_id: str,
@@ -189,6 +211,15 @@ def _free_case_id(conn: Connection) -> str:
         case_id = new_case_id(secrets.token_bytes)
         if is_free(conn, case_id):
             return case_id
+
+
+def _started_with(conn: Connection, actor: Actor, draft_key: str) -> str | None:
+    """Return the case that an actor started with a key, or None."""
+    asked = select(draft_keys.c.case_id).where(
+        draft_keys.c.actor_id == actor.id, draft_keys.c.draft_key == draft_key
+    )
+    found: str | None = conn.execute(asked).scalar_one_or_none()
+    return found
 
 
 def _captured(conn: Connection, case_id: str) -> bool:

@@ -14,6 +14,7 @@ from viewer import (
     assets,
     auth,
     capture,
+    capture_offline,
     channels,
     consents,
     custody,
@@ -50,6 +51,7 @@ from viewer.api import (
 from viewer.api import devices as api_devices
 from viewer.api import orders as api_orders
 from viewer.api import priors as api_priors
+from viewer.api import uploads as api_uploads
 
 
 def blueprints() -> Sequence[Blueprint]:
@@ -71,6 +73,7 @@ def blueprints() -> Sequence[Blueprint]:
         priors.bp,
         prior_rules.bp,
         statistics.bp,
+        capture_offline.bp,
         capture.bp,
         consents.bp,
         devices.bp,
@@ -86,6 +89,7 @@ def blueprints() -> Sequence[Blueprint]:
         api_devices.bp,
         api_orders.bp,
         api_priors.bp,
+        api_uploads.bp,
         instances.bp,
         frames.bp,
         films.bp,

@@ -87,24 +87,49 @@ def _case_before(case_id: str) -> Case | None:
     return case if case.specialty is Specialty.DERMATOLOGY else None
 
 
+def blank_page() -> str:
+    """Return the empty form of nobody: without a name, a token, a device or anybody's referral."""
+    return _form(
+        case=None,
+        draft=None,
+        before=None,
+        drafts=(),
+        others=(),
+        visit=(),
+        category=_first_category(),
+        devices_of=lambda _slot: (),
+        actor=None,
+        csrf_token=lambda: "",
+    )
+
+
 def _page(case: Case | None, rows: Sequence[InstanceRow], before: Case | None = None) -> str:
-    headers.widen_csp("media-src", "'self'", "blob:")  # the film that was just taken
     of_visit = case or before
     drafts = [] if of_visit else services().casebook.drafts_of(current_actor())
     visit = services().casebook.visit(current_scope(), of_visit) if of_visit else ()
-    return render_template(
-        "capture.html",
+    others = [row for row in visit if case is None or row.case.id != case.id]
+    return _form(
         case=case,
         draft=_draft(case, rows) if before is None else _begun(before),
         before=before,
         drafts=_by_visit(drafts),
-        others=[row for row in visit if case is None or row.case.id != case.id],
-        visit=[_in_visit(row) for row in visit if case is None or row.case.id != case.id],
+        others=others,
+        visit=[_in_visit(row) for row in others],
+        category=services().casebook.last_category(current_actor()) or _first_category(),
+        devices_of=_devices_of(),
+    )
+
+
+def _form(*, case: Case | None, **of_person: object) -> str:
+    """Return the form: what is the same for all, and `of_person`, which is one person's."""
+    headers.widen_csp("media-src", "'self'", "blob:")  # the film that was just taken
+    return render_template(
+        "capture.html",
+        case=case,
         lesion_name=lesion_name,
         lacks_in_words=_lacks_in_words,
         who_agrees=WHO,
         how_agrees=HOW,
-        category=services().casebook.last_category(current_actor()) or _first_category(),
         sites=_sites(),
         questions=clinical.QUESTIONS,
         consents=clinical.CONSENTS,
@@ -112,11 +137,11 @@ def _page(case: Case | None, rows: Sequence[InstanceRow], before: Case | None = 
         categories=clinical.SKIN,
         clip_seconds=f"{services().settings.max_clip_seconds:g}",
         views=_views(),
-        devices_of=_devices_of(),
         said=_said,
         priorities=_priorities(),
         only_pictures=case is not None and case.state is CaseState.WAITING,
         strings=("capture",),
+        **of_person,
     )
 
 

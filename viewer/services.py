@@ -37,6 +37,7 @@ from storage.reply_channels import ReplyChannels
 from storage.retention import Retention
 from storage.routing import Routing
 from storage.subscriptions import Subscriptions
+from storage.uploads import Uploads
 
 _KEY = "lysbro"
 
@@ -148,6 +149,8 @@ class Services:
     outgoing: Outgoing | None = None
     prefetching: Prefetching | None = None
     reply_channels: ReplyChannels | None = None
+    uploads: Uploads | None = None
+    queue_key: Callable[[str], str] | None = None  # a person's secret for what is not sent yet
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""
@@ -201,6 +204,14 @@ def outgoing() -> Outgoing:
     found = services().outgoing
     if found is None:
         raise Unavailable("This server sends nothing. Use the command line of another.")
+    return found
+
+
+def required_uploads() -> Uploads:
+    """Return what takes photographs in pieces, or raise Unavailable where it is not wired in."""
+    found = services().uploads
+    if found is None:
+        raise Unavailable("This server takes no photographs in pieces. Send them whole.")
     return found
 
 

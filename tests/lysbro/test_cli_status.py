@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+from lysbro.settings import Settings
 from lysbro.status import in_words
-from lysbro.wiring import utc_now
+from lysbro.wiring import open_parts, utc_now
 from storage.notices import Notices
+from storage.uploads import Announced
 from tests.lysbro.calling import Desk
 
 REASON = "syncing a.seg failed (Input/output error)"
@@ -79,3 +81,17 @@ def test_status_says_what_the_server_of_the_store_lacks(desk: Desk) -> None:
     }
     words = in_words(told)
     assert "versions on, object lock compliance 30 days; lacks conditional writes" in words
+
+
+def test_status_says_how_many_photographs_are_not_whole(desk: Desk) -> None:
+    assert "uploads" not in desk("status").out
+    announced = Announced("AAAA-BBBB", "user:1", "c1", 2_000_000, "0" * 64, {})
+    with open_parts(Settings(data=desk.data)) as parts:
+        begun = parts.uploads.begin(announced)
+        parts.uploads.append(begun.id, "user:1", bytes(300_000), offset_bytes=0)
+    told = json.loads(desk.must("status", "--json").out)["uploads"]
+    assert (told["unfinished"], told["bytes"]) == (1, 300_000)
+    assert "uploads     1 photographs are not whole yet, 300" in desk("status").out
+    with open_parts(Settings(data=desk.data)) as parts:
+        assert parts.uploads.sweep(parts.casebook.photographable) == 1  # there is no such case
+    assert "uploads" not in desk("status").out

@@ -19,7 +19,8 @@ STUDY, SERIES, INSTANCE = "1.2.3.77", "1.2.3.77.1", "1.2.3.77.1.1"
 MACHINE = re.compile(r"/(api|dicom-web|fhir)(/|$)")
 
 OPEN = {
-    "api_openapi.openapi", "auth.login", "auth.sign_in", "fhir.metadata", "health.alive",
+    "api_openapi.openapi", "auth.login", "auth.sign_in", "capture_offline.shell",
+    "capture_offline.worker", "fhir.metadata", "health.alive",
     "health.ready", "i18n.choose", "metrics.metrics", "static",
 }  # fmt: skip
 """The routes that answer strangers; a new one is added here on purpose or not at all."""

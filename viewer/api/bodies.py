@@ -97,6 +97,9 @@ class ReferralBody(Body):
     """A question to a specialist."""
 
     specialty: Specialty
+    draft_key: Annotated[str, Field(pattern=r"^[0-9A-Za-z._:-]{0,64}$")] = Field(
+        "", description="the caller's name for it: the same again is the same case"
+    )
     patient: PatientBody
     question: LongText = ""
     priority: Priority = Priority.ROUTINE
@@ -130,6 +133,20 @@ class ConsentBody(Body):
     """What the patient takes back."""
 
     purpose: Literal["teaching", "research"]
+
+
+class UploadBody(PhotoForm):
+    """A photograph that will come in pieces: what is said of it, its size and its SHA-256."""
+
+    capture_id: Annotated[str, Field(pattern=r"^[0-9A-Za-z._:-]{1,64}$")]
+    bytes: Annotated[int, Field(ge=1)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class PieceQuery(Body):
+    """Where a piece begins; or the header Upload-Offset says so."""
+
+    offset: Annotated[int | None, Field(ge=0)] = None
 
 
 class CasesQuery(Body):

@@ -45,6 +45,7 @@ class Call:
     files: tuple[str, ...] = ()
     answers: Mapping[int, type[BaseModel] | str] = field(default_factory=dict)
     request_headers: Mapping[str, str] = field(default_factory=dict)
+    bare: str = ""  # the media type of a body that is bytes alone
 
 
 def describe(
@@ -56,9 +57,10 @@ def describe(
     form: type[BaseModel] | None = None,
     files: tuple[str, ...] = (),
     request_headers: Mapping[str, str] | None = None,
+    bare: str = "",
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Say what a view takes and gives; an answer is a model, or a media type when it is no JSON."""
-    call = Call(summary, body, query, form, files, answers, request_headers or {})
+    call = Call(summary, body, query, form, files, answers, request_headers or {}, bare)
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         setattr(view, _CALL, call)

@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 
-from casework.errors import Invalid
-from casework.model import Actor, Case, CaseDossier, Report, Specialty
+from casework.errors import Conflict, Invalid
+from casework.model import Actor, Case, CaseDossier, CaseState, Report, Specialty
 from casework.outcomes import Outcome
 from viewer.api.bodies import (
     AskBody,
@@ -43,6 +43,7 @@ bp = Blueprint("api_cases", __name__, url_prefix="/api/cases")
 
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,9})"?')
 _STEP: Mapping[int, type[CaseStateShape] | str] = {200: CaseStateShape}
+_TAKEN_BACK = frozenset({CaseState.WITHDRAWN, CaseState.DECLINED})
 _SIGNED: Mapping[int, type[SignedShape] | str] = {200: SignedShape}
 
 
@@ -85,8 +86,14 @@ def get_case(case_id: str) -> Response:
 @bp.post("/<case_id>/submit")
 @describe("Send a draft referral to the specialists", answers=_STEP)
 def submit(case_id: str) -> Response:
-    """Submit a draft."""
-    return _step(services().casebook.submit(current_actor(), case_id))
+    """Submit a draft; what was sent already is answered as it is, since an answer may be lost."""
+    try:
+        return _step(services().casebook.submit(current_actor(), case_id))
+    except Conflict as error:
+        case = services().casebook.dossier(current_scope(), case_id).case
+        if error.code != "wrong-state" or not case.submitted_at or case.state in _TAKEN_BACK:
+            raise
+        return _step(case)
 
 
 @bp.post("/<case_id>/claim")

@@ -174,6 +174,8 @@ def _request_body(call: Call, schemas: Mapping[Any, Any]) -> dict[str, Any]:
             "required": [*call.files, *fields.get("required", [])],
         }
         return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+    if call.bare:
+        return {"required": True, "content": {call.bare: {}}}
     if call.body is None:
         return {}
     return {"content": {"application/json": {"schema": schemas[(call.body, "validation")]}}}

@@ -53,6 +53,7 @@ def create_referral() -> Response:
         priority=body.priority,
         patient=body.patient.patient(),
         referral=Referral(body.question, body.clinical, body.consent, referrer=actor.name),
+        draft_key=body.draft_key,
     )
     made = ReferralMade(
         case_id=case.id, state=case.state.value, study_instance_uid=derived_uid("study", case.id)
@@ -95,7 +96,7 @@ def edit_referral(case_id: str) -> Response:
 def assess_photo() -> Response:
     """Return the advice on a photograph."""
     form = read_form(AssessForm)
-    data = _photo(form.kind)
+    data = read_file("photo", limit_bytes=limit_of(form.kind))
     advice = required_photos().assess(data, form.kind)
     return answer(AdviceList(advice=[AdviceShape.of(a) for a in advice]))
 
@@ -112,8 +113,14 @@ def add_photo(case_id: str) -> Response:
     case, actor = _visible(case_id), current_actor()
     services().casebook.require_photographs_wanted(actor, case)
     form = read_form(PhotoForm)
-    data = _photo(form.kind)
-    facts = PhotoFacts(
+    data = read_file("photo", limit_bytes=limit_of(form.kind))
+    taken = required_photos().take(actor, case, data, facts_of(form))
+    return answer(PhotoTaken.model_validate(taken), 201)
+
+
+def facts_of(form: PhotoForm) -> PhotoFacts:
+    """Return what is said of a photograph or film, as the intake takes it."""
+    return PhotoFacts(
         kind=form.kind,
         site_code=form.site_code,
         laterality=_LATERALITY.get(form.laterality, form.laterality),
@@ -122,8 +129,12 @@ def add_photo(case_id: str) -> Response:
         capture_id=form.capture_id,
         device_id=int(form.device) if form.device else None,
     )
-    taken = required_photos().take(actor, case, data, facts)
-    return answer(PhotoTaken.model_validate(taken), 201)
+
+
+def limit_of(kind: str) -> int:
+    """Return how many bytes a photograph may have, or a film."""
+    settings = services().settings
+    return settings.max_clip_bytes if kind == "clip" else settings.max_photo_bytes
 
 
 @bp.get("/cases/<case_id>/photos")
@@ -141,12 +152,6 @@ def list_photos(case_id: str) -> Response:
 
 def _visible(case_id: str) -> Case:
     return services().casebook.dossier(current_scope(), case_id).case
-
-
-def _photo(kind: str) -> bytes:
-    settings = services().settings
-    limit = settings.max_clip_bytes if kind == "clip" else settings.max_photo_bytes
-    return read_file("photo", limit_bytes=limit)
 
 
 def _shape(row: InstanceRow, note: PhotoNote | None) -> PhotoShape:

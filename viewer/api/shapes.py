@@ -456,6 +456,17 @@ class PhotoTaken(Answer):
     advice: list[AdviceShape]
 
 
+class UploadShape(Answer):
+    """How much of a photograph that comes in pieces is here, and what it has become when whole."""
+
+    upload_id: str
+    offset: int
+    bytes: int
+    complete: bool
+    chunk_bytes: int
+    photo: PhotoTaken | None = None
+
+
 class PhotoShape(Answer):
     """A photograph of a case."""
 

@@ -3,7 +3,7 @@
 import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
-import { defineConfig, type Plugin } from "vite";
+import { build, defineConfig, type Plugin } from "vite";
 
 const here = import.meta.dirname;
 const entriesFolder = join(here, "src/entries");
@@ -34,8 +34,33 @@ export default defineConfig({
     exclude: ["@cornerstonejs/dicom-image-loader"],
     include: ["dicom-parser"],
   },
-  plugins: [thirdParty(), compressed()],
+  plugins: [captureWorker(), thirdParty(), compressed()],
 });
+
+/** Builds the capture page's service worker by itself, as one classic script: the server puts the files' names before it. */
+function captureWorker(): Plugin {
+  return {
+    name: "lysbro-capture-worker",
+    apply: "build",
+    async closeBundle() {
+      await build({
+        configFile: false,
+        logLevel: "warn",
+        build: {
+          outDir: dist,
+          emptyOutDir: false,
+          target: "es2022",
+          lib: {
+            entry: join(here, "src/capture/service_worker.ts"),
+            formats: ["iife"],
+            name: "lysbroCaptureWorker",
+            fileName: () => "capture-worker.js",
+          },
+        },
+      });
+    },
+  };
+}
 
 /** Writes THIRD_PARTY.txt: every package of the lock file that goes into the bundle, with its licence. */
 function thirdParty(): Plugin {

@@ -1,8 +1,10 @@
 // Documents and other pictures beside those of the lesion: sent as soon as they are chosen, listed with their titles.
+// They need a connection: until there is one they wait in the open page, not on the phone.
 import { call, Problem } from "../shared/api.ts";
 import { make, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
 import type { Draft } from "./draft.ts";
+import { freshId } from "./ids.ts";
 
 const RETRY_MS = 5000;
 
@@ -31,7 +33,7 @@ export class Attachments {
     const input = need<HTMLInputElement>("[data-attach]", element);
     input.addEventListener("change", () => {
       const title = need<HTMLInputElement>("#attachment-title", element);
-      const chosen = [...(input.files ?? [])].map((file) => ({ file, title: title.value.trim(), id: crypto.randomUUID() }));
+      const chosen = [...(input.files ?? [])].map((file) => ({ file, title: title.value.trim(), id: freshId() }));
       input.value = title.value = "";
       this.waiting = [...this.waiting, ...chosen];
       void this.send();
@@ -54,24 +56,27 @@ export class Attachments {
 
   /** Sends what waits, one after the other; without a connection it waits on. */
   private async send(): Promise<void> {
-    if (this.isSending) return;
+    if (this.isSending || this.waiting.length === 0) return;
     this.isSending = true;
     try {
-      await this.draft.save();
+      this.tell(t("Sending …"));
+      const caseId = await this.draft.arrive();
       for (let next = this.waiting[0]; next !== undefined; next = this.waiting[0]) {
         this.tell(t("Sending …"));
         const body = new FormData();
         body.append("file", next.file, "file");
         body.append("title", next.title);
         body.append("attachment_id", next.id);
-        const kept = await call<Attached>(`/api/cases/${this.draft.caseId}/attachments`, { method: "POST", form: body });
+        const kept = await call<Attached>(`/api/cases/${caseId}/attachments`, { method: "POST", form: body });
         this.waiting = this.waiting.slice(1);
         this.showKept(kept);
         this.tell(t("Kept"));
       }
     } catch (error) {
-      if (error instanceof Problem) this.waiting = this.waiting.slice(1);
-      const said = error instanceof Problem ? error.message : t("No connection. It is sent when there is one again.");
+      const isSignedOut = error instanceof Problem && error.status === 401;
+      if (error instanceof Problem && !isSignedOut) this.waiting = this.waiting.slice(1);
+      const later = t("It needs a connection, and is sent when there is one. Leave this page open.");
+      const said = isSignedOut ? t("Sign in again in another tab. The file waits in this page.") : error instanceof Problem ? error.message : later;
       this.tell(said);
       say(said);
     } finally {

@@ -2,8 +2,13 @@
 import { call, Problem } from "../shared/api.ts";
 import { make, need, say } from "../shared/dom.ts";
 import { language, t } from "../shared/strings.ts";
+import type { Told } from "./courier.ts";
 import type { Draft } from "./draft.ts";
 import { value } from "./form.ts";
+import { freshId } from "./ids.ts";
+import type { KeptPicture } from "./queue.ts";
+import { smallOf } from "./small.ts";
+import { isOfPicture, why } from "./why.ts";
 
 export interface Advice {
   readonly check: string;
@@ -24,9 +29,11 @@ export class Slot {
   private file: File | null = null;
   private captureId = "";
   private address = "";
-  private count = 0; // pictures of this kind that the server has
+  private count = 0; // pictures of this kind that are kept
   isSending = false;
-  private isLost = false; // was to be kept, and the connection was gone
+  private held: Promise<void> = Promise.resolve(); // the picture is on this phone
+  private readonly onPhone = new Set<string>(); // kept, and not yet on the server
+  private readonly lines = new Map<string, HTMLElement>(); // kept pictures, by capture id or instance
   private keptAnyway = false; // what is wrong was said, and it was kept
   private tell: (verdict: Verdict) => void = () => undefined;
   private queue: Promise<unknown> = Promise.resolve();
@@ -47,9 +54,6 @@ export class Slot {
       });
     }
     this.keepButton().addEventListener("click", () => void this.keepAnyway());
-    window.addEventListener("online", () => {
-      if (this.isLost) void this.keep();
-    });
   }
 
   get waits(): boolean {
@@ -82,17 +86,19 @@ export class Slot {
   /** Keeps a picture although something is wrong with it; that it was said goes with it. */
   keepAnyway(): Promise<void> {
     this.keptAnyway = this.element.querySelector('.advice li:not([data-verdict="good"])') !== null;
-    return this.keep();
+    const kept = this.queue.then(() => this.keep()); // before the next one takes its place
+    this.queue = kept;
+    return kept;
   }
 
   /** Lets go of a picture that is not kept, for another one is taken. */
   letGo(): void {
     if (this.isSending || this.file === null) return;
+    void this.draft.discard(this.captureId);
     this.file = null;
     this.captureId = "";
-    URL.revokeObjectURL(this.address);
     this.advise([]);
-    need(".slot-picture", this.element).hidden = true;
+    this.hidePicture();
     this.keepButton().hidden = true;
     this.mark("");
     this.changed();
@@ -108,11 +114,55 @@ export class Slot {
     this.markKept();
   }
 
+  /** Shows a picture that waits on this phone since the page was last open. */
+  showWaiting(picture: KeptPicture): void {
+    if (picture.state === "kept" && picture.problem === "") {
+      this.count += 1;
+      this.onPhone.add(picture.id);
+      this.line(this.small(picture.file), picture.id);
+      this.markKept();
+      return;
+    }
+    this.file = picture.file;
+    this.captureId = picture.id;
+    URL.revokeObjectURL(this.address);
+    this.address = URL.createObjectURL(picture.file);
+    this.show(this.address);
+    this.keepButton().hidden = false;
+    this.keepButton().textContent = t("Keep anyway");
+    this.advise(picture.problem === "" ? [] : [fault(picture.problem)]);
+    this.mark(t("Not kept yet"));
+  }
+
+  /** Hears what became of the pictures of this place. */
+  hear(told: Told): void {
+    if (!("photo" in told) || !this.onPhone.has(told.photo)) return;
+    const isFree = this.file === null; // no other picture is looked at here
+    if (told.kind === "progress") {
+      if (isFree) this.mark(t("Sending … {share} %", { share: Math.round(told.share * 100) }));
+      return;
+    }
+    this.onPhone.delete(told.photo);
+    const isTwice = told.kind === "photo" && this.lines.has(told.uid); // it was there, and its answer was lost
+    if (told.kind === "refused" || isTwice) this.unline(told.photo);
+    if (isFree) this.markKept();
+    if (told.kind === "photo") return;
+    void this.draft.discard(told.photo);
+    if (isFree) {
+      this.advise([fault(told.message)]);
+      this.mark(this.unusable());
+    } else say(told.message);
+    this.changed();
+  }
+
   private async take(file: File): Promise<void> {
+    const before = this.file === null ? "" : this.captureId; // that was not kept: this one takes its place
     this.file = file;
-    this.isLost = this.keptAnyway = false;
-    const captureId = crypto.randomUUID();
+    this.keptAnyway = false;
+    const captureId = freshId();
     this.captureId = captureId;
+    this.held = this.draft.hold(captureId, file, this.kind);
+    if (before !== "") void this.draft.discard(before);
     URL.revokeObjectURL(this.address);
     this.address = URL.createObjectURL(file);
     this.show(this.address);
@@ -120,6 +170,7 @@ export class Slot {
     this.keepButton().hidden = true;
     this.mark(t("Judging …"));
     try {
+      await this.held;
       const body = new FormData();
       body.append("photo", file, "photo");
       body.append("kind", this.kind);
@@ -143,56 +194,59 @@ export class Slot {
     if (file === null || this.isSending) return;
     this.keepButton().hidden = true;
     this.isSending = true;
-    this.isLost = false;
     this.mark(t("Sending …"));
     try {
+      this.onPhone.add(captureId);
       await this.send(file, captureId);
       this.count += 1;
-      if (captureId === this.captureId) {
-        this.file = null;
-        this.moveToKept(captureId);
-        this.markKept();
-      }
+      this.file = null;
+      this.moveToKept(file, captureId);
+      this.markKept();
       this.changed();
     } catch (error) {
-      this.isLost = !(error instanceof Problem);
+      this.onPhone.delete(captureId);
       this.keepButton().hidden = false;
       this.keepButton().textContent = t("Send again");
       this.mark(t("Not sent"));
-      say(error instanceof Problem ? error.message : t("No connection. The picture is still here: send it again."));
+      say(why(error, t("The picture could not be kept. Send it again.")));
     } finally {
       this.isSending = false;
     }
   }
 
+  /** Has the picture that is on this phone sent, with what is said of it. */
   private async send(file: File, captureId: string): Promise<void> {
+    await this.held.catch(() => (this.held = this.draft.hold(captureId, file, this.kind)));
     await this.draft.save();
     const body = new FormData();
-    body.append("photo", file, "photo");
     body.append("kind", this.kind);
     body.append("site_code", value(this.form, "site"));
     body.append("laterality", need("#sides", this.form).hidden ? "" : value(this.form, "laterality"));
     body.append("lesion", value(this.form, "lesion"));
     if (this.keptAnyway) body.append("kept_anyway", "true");
-    body.append("capture_id", captureId);
     body.append("device", value(this.form, `device-${this.kind}`));
-    await call(`/api/cases/${this.draft.caseId}/photos`, { method: "POST", form: body });
+    await this.draft.addPhoto(captureId, body);
   }
 
   private refused(error: unknown): void {
-    if (error instanceof Problem) {
-      const reason: Advice = { check: "file", verdict: "poor", message: error.message };
+    if (isOfPicture(error)) {
+      const reason = fault(error.message);
       this.file = null;
-      if (this.kind === "clip") need(".slot-picture", this.element).hidden = true;
+      void this.draft.discard(this.captureId);
+      if (this.kind === "clip") this.hidePicture();
       this.advise([reason]);
-      this.mark(this.kind === "clip" ? t("Not a film that can be used") : t("Not a picture that can be used"));
+      this.mark(this.unusable());
       this.tell({ outcome: "refused", reasons: [reason] });
       return;
     }
     this.tell({ outcome: "unjudged", reasons: [] });
     this.keepButton().hidden = false;
     this.keepButton().textContent = t("Keep anyway");
-    this.mark(t("Not judged: no connection"));
+    this.mark(error instanceof Problem ? t("Not judged") : t("Not judged: no connection"));
+  }
+
+  private unusable(): string {
+    return this.kind === "clip" ? t("Not a film that can be used") : t("Not a picture that can be used");
   }
 
   private judged(advice: readonly Advice[]): void {
@@ -201,7 +255,8 @@ export class Slot {
   }
 
   private markKept(): void {
-    const said = this.count === 1 ? t("Kept") : t("{n} pictures kept", { n: this.count });
+    const kept = this.count === 1 ? t("Kept") : t("{n} pictures kept", { n: this.count });
+    const said = this.onPhone.size > 0 ? t("On this phone") : kept;
     this.mark(this.count === 0 ? "" : said);
     const first = this.kind === "clip" ? t("Take a film") : t("Take a picture");
     const text = this.count === 0 ? first : t("Take another");
@@ -211,17 +266,18 @@ export class Slot {
   }
 
   /** Puts the picture that is kept now among the small ones; the large one is let go. */
-  private moveToKept(captureId: string): void {
+  private moveToKept(file: File, captureId: string): void {
     const reasons = [...this.element.querySelectorAll('.advice li:not([data-verdict="good"])')].map((each) => each.textContent);
-    const image = need<HTMLImageElement | HTMLVideoElement>(".slot-image", this.element);
-    const small = make("canvas");
+    this.line(this.small(file), captureId, reasons.join(" "));
+    this.hidePicture();
+    if (reasons.length > 0) this.advise([]);
+  }
+
+  private small(file: File): HTMLCanvasElement {
+    const small = smallOf(file, this.kind === "clip");
     small.setAttribute("role", "img");
     small.setAttribute("aria-label", t("{kind}, kept", { kind: this.title }));
-    shrink(image, small);
-    need(".slot-picture", this.element).hidden = true;
-    URL.revokeObjectURL(this.address);
-    this.line(small, captureId, reasons.join(" "));
-    if (reasons.length > 0) this.advise([]);
+    return small;
   }
 
   /** Adds a kept picture with the button that takes it out again. */
@@ -230,22 +286,30 @@ export class Slot {
     out.type = "button";
     out.setAttribute("aria-label", t("Take this {kind} picture out", { kind: this.title.toLowerCase() }));
     const item = make("li", "", picture, out);
+    this.lines.set(ref, item);
     if (reason !== "") picture.after(make("p", "quiet small", t("Kept anyway: {reason}", { reason })));
-    out.addEventListener("click", () => void this.takeOut(item, out, ref));
+    out.addEventListener("click", () => void this.takeOut(out, ref));
     need(".slot-kept", this.element).append(item);
   }
 
-  private async takeOut(item: HTMLElement, button: HTMLButtonElement, ref: string): Promise<void> {
+  private unline(ref: string): void {
+    this.lines.get(ref)?.remove();
+    this.lines.delete(ref);
+    this.count -= 1;
+  }
+
+  /** Takes a kept picture out: off this phone, or out of the case when the server has it. */
+  private async takeOut(button: HTMLButtonElement, ref: string): Promise<void> {
     button.disabled = true;
     try {
-      await call(`/api/cases/${this.draft.caseId}/photos/${ref}/set-aside`, { method: "POST", json: {} });
+      const wasHere = this.onPhone.delete(ref) && (await this.draft.discard(ref));
+      if (!wasHere) await call(`/api/cases/${this.draft.caseId}/photos/${ref}/set-aside`, { method: "POST", json: {} });
     } catch (error) {
       button.disabled = false;
-      say(error instanceof Problem ? error.message : t("No connection. Nothing is lost: try again."));
+      say(why(error, t("No connection. Nothing is lost: try again.")));
       return;
     }
-    item.remove();
-    this.count -= 1;
+    this.unline(ref);
     this.advise([]);
     this.markKept();
     say(t("Taken out. The specialist does not see it."));
@@ -257,6 +321,12 @@ export class Slot {
     image.src = address;
     if (image instanceof HTMLImageElement) image.alt = t("The picture that you took");
     need(".slot-picture", this.element).hidden = false;
+  }
+
+  private hidePicture(): void {
+    need(".slot-picture", this.element).hidden = true;
+    need(".slot-image", this.element).removeAttribute("src");
+    URL.revokeObjectURL(this.address);
   }
 
   private advise(advice: readonly Advice[]): void {
@@ -283,18 +353,11 @@ export class Slot {
   }
 }
 
-const SMALL_PX = 240; // long side of a kept picture on the page
-
-function shrink(image: HTMLImageElement | HTMLVideoElement, into: HTMLCanvasElement): void {
-  const [width, height] =
-    image instanceof HTMLVideoElement ? [image.videoWidth, image.videoHeight] : [image.naturalWidth, image.naturalHeight];
-  const scale = SMALL_PX / Math.max(width, height, 1);
-  into.width = Math.max(1, Math.round(width * scale)); // 1: what the browser cannot show
-  into.height = Math.max(1, Math.round(height * scale));
-  if (width > 0) into.getContext("2d")?.drawImage(image, 0, 0, into.width, into.height);
-}
-
 const GOOD: Advice = { check: "all", verdict: "good", message: "" };
+
+function fault(message: string): Advice {
+  return { check: "file", verdict: "poor", message };
+}
 
 /** Gives an advice in the page's language. */
 export function adviceText(advice: Advice): string {

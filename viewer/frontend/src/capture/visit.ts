@@ -1,8 +1,10 @@
 // Several lesions of one patient: one case each, sent together, begun from one another, drafts kept in order.
-import { call, Problem } from "../shared/api.ts";
+import { call } from "../shared/api.ts";
 import { block, make, need, say } from "../shared/dom.ts";
 import { t, tn } from "../shared/strings.ts";
 import type { SavedDraft } from "./draft.ts";
+import { queueOfPage } from "./queue.ts";
+import { why } from "./why.ts";
 
 export interface InVisit {
   readonly case_id: string;
@@ -14,6 +16,7 @@ export interface InVisit {
 /** The other cases of the visit, as the server knew them when the page was made. */
 export const others: readonly InVisit[] = block<InVisit[]>("visit");
 const ready = others.filter((each) => each.is_ready);
+export const hasReadyOthers = ready.length > 0;
 
 /** Names what the button sends: this lesion, or all of the visit that are ready. */
 export function nameButtons(): void {
@@ -81,12 +84,15 @@ async function discard(row: HTMLElement, button: HTMLButtonElement): Promise<voi
   button.disabled = true;
   try {
     const reason = t("Thrown away as a draft");
-    await call(`/api/cases/${row.dataset["draft"] ?? ""}/withdraw`, { method: "POST", json: { reason } });
+    const caseId = row.dataset["draft"] ?? "";
+    await call(`/api/cases/${caseId}/withdraw`, { method: "POST", json: { reason } });
+    const queue = await queueOfPage();
+    for (const kept of (await queue.waiting()).drafts) if (kept.caseId === caseId) await queue.throwAway(kept.key);
     say(t("Thrown away"));
     location.reload();
   } catch (error) {
     button.disabled = false;
-    say(error instanceof Problem ? error.message : t("No connection. Nothing is lost: try again."));
+    say(why(error, t("No connection. Nothing is lost: try again.")));
   }
 }
 
@@ -100,14 +106,19 @@ async function sendVisit(button: HTMLButtonElement): Promise<void> {
   else button.disabled = false;
 }
 
-/** Submits cases one after the other; gives why those that did not go did not. */
+/** Submits cases one after the other, which needs a connection; gives why those that did not go did not. */
 async function sendEach(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const failed = new Map<string, string>();
+  const queue = await queueOfPage();
   for (const id of ids) {
     try {
+      if (await queue.isHere(id)) {
+        failed.set(id, t("Something of it is still on this phone. Open it, and send it from there."));
+        continue;
+      }
       await call(`/api/cases/${id}/submit`, { method: "POST", json: {} });
     } catch (error) {
-      failed.set(id, error instanceof Problem ? error.message : t("No connection."));
+      failed.set(id, why(error, t("Sending several needs a connection. It is still a draft.")));
     }
   }
   return failed;

@@ -1,6 +1,7 @@
-// The capture page: five steps, one thing each; the server keeps the draft, so that nothing is lost.
+// The capture page: five steps, one thing each; this phone and then the server keep the draft, so that nothing is lost.
 import "../styles/capture.css";
-import { call, Problem } from "../shared/api.ts";
+import "../styles/capture-waiting.css";
+import { call, whenSignedOut } from "../shared/api.ts";
 import { block, make, need, say } from "../shared/dom.ts";
 import { language, t } from "../shared/strings.ts";
 import { tieBodyMap } from "../capture/bodymap.ts";
@@ -13,11 +14,13 @@ import { chosenLabel, restore, value } from "../capture/form.ts";
 import { Attachments } from "../capture/attachments.ts";
 import { readIdentity } from "../capture/identity.ts";
 import { rememberDevices } from "../capture/devices.ts";
+import { startOffline } from "../capture/offline.ts";
 import { lacking as lackingOf, type Lack } from "../capture/lacking.ts";
 import { Slot } from "../capture/photos.ts";
 import { STEPS, Steps, type Step } from "../capture/steps.ts";
-import { goToAnother, markTakenOver, nameButtons, sendOthers, tieDrafts } from "../capture/visit.ts";
+import { goToAnother, hasReadyOthers, markTakenOver, nameButtons, sendOthers, tieDrafts } from "../capture/visit.ts";
 import { showViews } from "../capture/views.ts";
+import { why } from "../capture/why.ts";
 
 const form = need<HTMLFormElement>("#capture");
 const saved = block<SavedDraft | null>("draft");
@@ -134,11 +137,11 @@ async function submit(): Promise<void> {
   try {
     draft.touch();
     await draft.save();
-    await call(`/api/cases/${draft.caseId}/submit`, { method: "POST", json: {} });
-    await sent();
+    if ((await draft.submit()) === "sent") await sent();
+    else waits();
   } catch (error) {
     complaint.hidden = false;
-    complaint.textContent = error instanceof Problem ? error.message : t("No connection. Nothing is lost: send it again.");
+    complaint.textContent = why(error, t("It could not be kept. Send it again."));
   } finally {
     button.disabled = false;
   }
@@ -146,11 +149,26 @@ async function submit(): Promise<void> {
 
 let sendsAll = false;
 
+/** Says that the case is submitted as soon as there is a connection, and by whom: the phone. */
+function waits(): void {
+  need("#h-sent").textContent = t("It waits on this phone");
+  need("#sent-number").textContent = draft.caseId || t("comes when it is sent");
+  need("#sent-when").textContent = t("It is sent by itself when there is a connection. You may close the page; open it again to see that it went.");
+  need("#sent-not").hidden = !sendsAll || !hasReadyOthers;
+  need("#sent-not").textContent = t("The other lesions of the visit go with it while this page is open; otherwise they stay drafts.");
+  steps.show("sent");
+  void draft.whenSubmitted(() => void sent());
+}
+
 async function sent(): Promise<void> {
+  need("#h-sent").textContent = t("Sent");
   need("#sent-number").textContent = draft.caseId;
+  need("#sent-when").textContent = "";
+  need("#sent-not").hidden = true;
   steps.show("sent");
   if (sendsAll) await sendOthers();
-  const { due_at } = await call<{ due_at?: string | null }>(`/api/cases/${draft.caseId}`);
+  const asked = call<{ due_at?: string | null }>(`/api/cases/${draft.caseId}`);
+  const { due_at } = await asked.catch(() => ({ due_at: null })); // it is sent all the same
   if (!due_at) return;
   const when = new Date(due_at).toLocaleDateString(language === "nb" ? "nb-NO" : "en-GB", {
     weekday: "long",
@@ -189,10 +207,9 @@ async function further(): Promise<void> {
   }
   draft.touch();
   try {
-    await draft.save();
-    goToAnother(draft.caseId);
+    goToAnother(await draft.arrive());
   } catch (error) {
-    say(error instanceof Problem ? error.message : t("No connection. Nothing is lost: try again."));
+    say(why(error, t("Another lesion is begun from what the server has, which needs a connection. Nothing is lost: try again.")));
   }
 }
 
@@ -227,7 +244,10 @@ for (const button of form.querySelectorAll<HTMLElement>("[data-phrase]")) {
   button.addEventListener("click", () => addPhrase(button.dataset["phrase"] ?? ""));
 }
 need("#further").addEventListener("click", () => void further());
-need("#another").addEventListener("click", () => goToAnother(draft.caseId));
+need("#another").addEventListener("click", () => {
+  if (draft.caseId === "") say(t("Another lesion of this patient can be begun when this one has been sent."));
+  else goToAnother(draft.caseId);
+});
 need("#copy").addEventListener("click", () => {
   const others = [...document.querySelectorAll("#sent-others strong")].map((each) => each.textContent);
   void navigator.clipboard.writeText([draft.caseId, ...others].join(", ")).then(() => say(t("Copied")));
@@ -253,3 +273,14 @@ nextPicture();
 const open = saved === null ? "who" : (STEPS.find((step) => lacking(step) !== null) ?? "send");
 const start: Step = onlyPictures ? (site.value === "" ? "where" : "pictures") : followsOn ? "where" : open;
 steps.begin(start, saved !== null);
+
+/** Goes on with a draft that waits on this phone. */
+function resume(kept: SavedDraft): void {
+  restore(form, kept);
+  site.dispatchEvent(new Event("change", { bubbles: true })); // sides, questions, consents and the figure follow
+  nextPicture();
+  steps.begin(onlyPictures ? "pictures" : (STEPS.find((step) => lacking(step) !== null) ?? "send"), true);
+}
+
+whenSignedOut(() => say(t("Sign in again. What you wrote and took is kept on this phone.")));
+void startOffline({ draft, slots, resume });

@@ -21,6 +21,15 @@ export interface CallOptions {
   readonly outlivesPage?: boolean; // sent to its end although the page is closed
 }
 
+let signedOut = (): void => {
+  location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+};
+
+/** Sets what happens when nobody is signed in any more; without it the sign-in page comes. */
+export function whenSignedOut(act: () => void): void {
+  signedOut = act;
+}
+
 /** Calls the API and gives the answer's JSON (undefined when it has none); throws Problem otherwise. */
 export async function call<Answer>(path: string, options: CallOptions = {}): Promise<Answer> {
   const response = await send(path, options);
@@ -47,7 +56,7 @@ export async function send(path: string, options: CallOptions = {}): Promise<Res
     ...(options.signal ? { signal: options.signal } : {}),
   });
   if (response.status === 401 || isSignIn(response)) {
-    location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+    signedOut();
     throw new Problem(401, "", "not-signed-in");
   }
   if (!response.ok) throw await problemOf(response);
