@@ -18,7 +18,7 @@ import pi_heif
 from PIL import Image
 
 from casework.errors import Invalid, TooLarge
-from derm_capture import jpeg, raster
+from derm_capture import jpeg, jpeg_whole, raster
 from derm_capture.exif import Camera, read_exif
 from derm_capture.jpeg import Jpeg
 from derm_capture.raster import Pixels, Raster
@@ -198,11 +198,31 @@ def _open_jpeg(data: bytes, limits: PhotoLimits, *, look: bool) -> Photo:
 
 def _look(stream: Jpeg) -> Raster:
     """Return the picture reduced, or raise Invalid when its samples are not what it says."""
-    seen = raster.decode_jpeg(jpeg.without_metadata(stream), stream.icc, at_least=WORKING_SIDE)
+    if not (jpeg_whole.has_all_scans(stream) and jpeg_whole.has_all_intervals(stream)):
+        raise raster.damaged()
+    if jpeg_whole.can_watch(stream):
+        watched = jpeg_whole.Watched(stream)
+        seen = raster.decode_jpeg(watched, stream.icc, at_least=WORKING_SIDE)
+        is_whole = watched.was_needed
+    else:
+        seen = raster.decode_jpeg(jpeg.without_metadata(stream), stream.icc, at_least=WORKING_SIDE)
+        is_whole = True
     size = seen.pixels.shape[:2]
     if not any((-(-stream.rows // n), -(-stream.columns // n)) == size for n in _SCALES):
-        raise _damaged()  # a decoder made something else of a spoiled stream
+        raise raster.damaged()  # a decoder made something else of a spoiled stream
+    if not is_whole or (jpeg_whole.needs_comparing(stream) and _shows_noise(stream, seen)):
+        raise raster.damaged()
     return seen
+
+
+def _shows_noise(stream: Jpeg, seen: Raster) -> bool:
+    """Tell whether noise behind the samples changes the picture: then some of them are missing."""
+    plain, side, long_side = seen.pixels, WORKING_SIDE, max(stream.rows, stream.columns)
+    if not jpeg_whole.can_watch(stream) and long_side >= 4 * WORKING_SIDE:
+        side = long_side // 2  # much reduced, it lacks the details that alone may be spoiled
+        plain = raster.decode_jpeg(jpeg.without_metadata(stream), b"", at_least=side).pixels
+    noisy = raster.decode_jpeg(jpeg_whole.with_noise(stream), b"", at_least=side).pixels
+    return not np.array_equal(plain, noisy)
 
 
 def _photo(data: bytes, kind: Format, camera: Camera, decoded: Raster) -> Photo:
@@ -266,11 +286,7 @@ def _unreadable(error: BaseException) -> Invalid:
         return Invalid(
             "The picture is cut off: its end is missing. Take or choose it again.", code="truncated"
         )
-    return _damaged()
-
-
-def _damaged() -> Invalid:
-    return Invalid("The picture is damaged and cannot be read. Take it again.", code="damaged")
+    return raster.damaged()
 
 
 def _too_many_pixels(limits: PhotoLimits) -> TooLarge:

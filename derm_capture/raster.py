@@ -7,7 +7,7 @@ from __future__ import annotations
 import io
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import imagecodecs
 import numpy as np
@@ -69,19 +69,22 @@ def decode(data: bytes, name: str) -> Raster:
         return _raster(ImageOps.exif_transpose(image), icc, changes, method)
 
 
-def decode_jpeg(data: bytes, icc: bytes, *, at_least: int | None = None) -> Raster:
+def decode_jpeg(data: bytes | BinaryIO, icc: bytes, *, at_least: int | None = None) -> Raster:
     """Return the pixels of a JPEG stream, not turned; reduced while decoding when a long side will
     do.
     """
     changes: list[str] = []
+    source = io.BytesIO(data) if isinstance(data, bytes) else data
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+        with Image.open(source, formats=["JPEG"]) as image:
             if at_least is not None:
                 scale = at_least / max(image.size)
                 image.draft(None, tuple(max(1, int(side * scale)) for side in image.size))  # type: ignore[arg-type]
             image.load()
             return _raster(image, icc, changes, JPEG_METHOD)
-    except DECODER_ERRORS:
+    except DECODER_ERRORS as error:
+        if not isinstance(data, bytes):
+            raise damaged() from error
         samples = _decode_unusual(data)
     if samples.dtype != np.uint8:
         changes.append("12 bits a sample reduced to 8")
@@ -99,6 +102,11 @@ def _decode_unusual(data: bytes) -> NDArray[Any]:
             code="damaged",
         ) from error
     return samples
+
+
+def damaged() -> Invalid:
+    """Return the refusal of a picture whose samples are not what its header says."""
+    return Invalid("The picture is damaged and cannot be read. Take it again.", code="damaged")
 
 
 def turn(pixels: Pixels, orientation: int) -> Pixels:
