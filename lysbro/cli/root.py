@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import click
 
 from casework.errors import Invalid, LysbroError
+from lysbro.cli.summaries import SUMMARIES
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("run", "demo"),
@@ -42,9 +43,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "retention": ("erasing", "retention"),
     "mirror": ("mirroring", "mirror"),
     "export": ("cases", "export"),
-    "wrap": ("photos", "wrap"),
-    "assess": ("photos", "assess"),
-    "scale-card": ("photos", "scale_card"),
+    "wrap": ("wrapping", "wrap"),
+    "assess": ("assessing", "assess"),
+    "scale-card": ("scale_cards", "scale_card"),
 }
 """Each command with its module below `lysbro.cli` and its name there."""
 
@@ -64,11 +65,22 @@ class Commands(click.Group):
         found = getattr(importlib.import_module(f"lysbro.cli.{module}"), name)
         return found if isinstance(found, click.Command) else None
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading them."""
+        most = formatter.width - 6 - max(map(len, COMMANDS))
+        rows = [(name, _shortened(SUMMARIES[name], most)) for name in COMMANDS]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="lysbro")
 def root() -> None:
     """Lysbro: a store-and-forward exchange for radiology and dermatology images."""
+
+
+def _shortened(text: str, most: int) -> str:
+    return click.Command(name=None, help=text).get_short_help_str(most)
 
 
 def main() -> None:
