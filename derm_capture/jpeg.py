@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from casework.errors import Invalid
 
 SOI, EOI, SOS, DQT, DHT, DRI, DNL, COM = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD, 0xDC, 0xFE
+SOF_JPEG_LS = 0xF7  # ISO 14495-1 C.1.1
 APP0, APP1, APP2, APP14, APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 SOF_BASELINE, SOF_EXTENDED, SOF_PROGRESSIVE, SOF_LOSSLESS = 0xC0, 0xC1, 0xC2, 0xC3
+LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, 0xCC}
 
 _STANDALONE = frozenset({0x01, SOI, EOI, *range(0xD0, 0xD8)})
@@ -132,6 +134,11 @@ def read_jpeg(data: bytes) -> Jpeg:
     if not is_jpeg(data):
         raise Invalid("This is no JPEG file. Choose another picture.", code="not-an-image")
     segments = _walk(data)
+    if any(s.marker == SOF_JPEG_LS for s in segments):
+        raise Invalid(
+            "JPEG-LS pictures are not taken. Choose a JPEG, HEIC or PNG file.",
+            code="unsupported-format",
+        )
     frames = [s for s in segments if s.marker in FRAMES]
     if len(frames) != 1 or not any(s.marker == SOS for s in segments):
         raise _broken()

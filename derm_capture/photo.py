@@ -143,6 +143,8 @@ def sniff(data: bytes) -> Format:
         return Format.BMP
     if data[4:8] == b"ftyp":
         return _sniff_boxes(data)
+    if data.startswith(b"\x1a\x45\xdf\xa3") or (data[:4] == b"RIFF" and data[8:12] == b"AVI "):
+        raise _film()
     raise _refused(data)
 
 
@@ -155,7 +157,7 @@ def _sniff_boxes(data: bytes) -> Format:
     if brand in _HEIC_BRANDS:
         return Format.HEIC
     if brand in _VIDEO_BRANDS:
-        raise Invalid("This is a film. Take or choose a photograph.", code="video")
+        raise _film()
     raise _not_an_image()
 
 
@@ -185,13 +187,13 @@ def _open_jpeg(data: bytes, limits: PhotoLimits, *, look: bool) -> Photo:
         columns=stream.rows if turned else stream.columns,
         camera=camera,
         icc=raster.usable_profile(stream.icc),
-        lossy_method=raster.JPEG_METHOD,
+        lossy_method="" if stream.process in jpeg.LOSSLESS else raster.JPEG_METHOD,
         stream=stream,
     )
     if jpeg.is_usual(stream) and not look:
         return photo
     seen = _look(stream)
-    seen_as = replace(photo, icc=seen.icc, changes=seen.changes, lossy_method=seen.lossy_method)
+    seen_as = replace(photo, icc=seen.icc, changes=seen.changes)
     seen_as.__dict__["working"] = raster.turn(_small(seen.pixels), camera.orientation)
     return seen_as
 
@@ -299,6 +301,10 @@ def _too_many_pixels(limits: PhotoLimits) -> TooLarge:
 
 def _animated() -> Invalid:
     return Invalid("This file holds several pictures. Choose a single photograph.", code="animated")
+
+
+def _film() -> Invalid:
+    return Invalid("This is a film. Take or choose a photograph.", code="video")
 
 
 def _unsupported(what: str) -> Invalid:
