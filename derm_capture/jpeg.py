@@ -134,11 +134,6 @@ def read_jpeg(data: bytes) -> Jpeg:
     if not is_jpeg(data):
         raise Invalid("This is no JPEG file. Choose another picture.", code="not-an-image")
     segments = _walk(data)
-    if any(s.marker == SOF_JPEG_LS for s in segments):
-        raise Invalid(
-            "JPEG-LS pictures are not taken. Choose a JPEG, HEIC or PNG file.",
-            code="unsupported-format",
-        )
     frames = [s for s in segments if s.marker in FRAMES]
     if len(frames) != 1 or not any(s.marker == SOS for s in segments):
         raise _broken()
@@ -257,6 +252,11 @@ def _walk(data: bytes) -> tuple[Segment, ...]:
             return tuple(segments)
         if marker == SOI:
             raise _broken()
+        if marker == SOF_JPEG_LS:
+            raise Invalid(
+                "JPEG-LS pictures are not taken. Choose a JPEG, HEIC or PNG file.",
+                code="unsupported-format",
+            )
         if marker in _STANDALONE:
             position = start + 2
             continue

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from casework.errors import Invalid
 from derm_capture.profile import without_names
-from derm_capture.srgb import SRGB
+from derm_capture.srgb import DISPLAY_P3, SRGB
 
 Pixels = NDArray[np.uint8]
 
@@ -57,7 +57,8 @@ def decode_heif(data: bytes) -> Raster:
         picture.mode, picture.size, bytes(picture.data), "raw", picture.mode, picture.stride
     )
     changes = ["10 bits a sample reduced to 8"] if picture.info.get("bit_depth", 8) > 8 else []
-    return _raster(image, picture.info.get("icc_profile") or b"", changes, "ISO_23008_2")
+    icc = picture.info.get("icc_profile") or _profile_in_numbers(data)
+    return _raster(image, icc, changes, "ISO_23008_2")
 
 
 def decode(data: bytes, name: str) -> Raster:
@@ -66,6 +67,8 @@ def decode(data: bytes, name: str) -> Raster:
         changes = _bits_lost(image, name, data)
         method = _lossy_method(image, name, data)
         icc = image.info.get("icc_profile") or b""
+        if name == "avif":
+            icc = icc or _profile_in_numbers(data)
         image.load()
         return _raster(ImageOps.exif_transpose(image), icc, changes, method)
 
@@ -195,6 +198,14 @@ def _avif_bits(data: bytes) -> int:
     at = data.find(b"av1C\x81")
     flags = data[at + 6] if 0 <= at < len(data) - 6 else 0
     return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
+
+
+def _profile_in_numbers(data: bytes) -> bytes:
+    """Return the profile of the primaries that an HEIC or AVIF file names by their number (ISO
+    14496-12 12.1.5, ITU-T H.273 8.1); nothing for sRGB.
+    """
+    at = data.find(b"colrnclx")
+    return DISPLAY_P3 if at >= 0 and data[at + 8 : at + 10] == b"\0\x0c" else b""
 
 
 def _lossy_method(image: Image.Image, name: str, data: bytes) -> str:
