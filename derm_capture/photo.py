@@ -246,6 +246,7 @@ def _check_container(data: bytes, kind: Format, limits: PhotoLimits) -> None:
     """Refuse, before a pixel is decoded, what holds several pictures or too large a one."""
     if kind is Format.PNG:  # the sizes stand in the first chunk (ISO 15948, IHDR)
         _check_pixels(int.from_bytes(data[16:20]), int.from_bytes(data[20:24]), limits)
+        _check_animation(data)
     if kind is Format.HEIC:
         width, height = pi_heif.open_heif(io.BytesIO(data)).size
         _check_pixels(width, height, limits)
@@ -254,6 +255,19 @@ def _check_container(data: bytes, kind: Format, limits: PhotoLimits) -> None:
         _check_pixels(*image.size, limits)
         if getattr(image, "n_frames", 1) > 1:
             raise _animated()
+
+
+def _check_animation(data: bytes) -> None:
+    """Refuse a PNG that says twice, or wrongly, that it moves (PNG third edition, 11.3.6.1): which
+    of its pictures is meant, nobody knows.
+    """
+    at, counts = 8, []
+    while at + 12 <= len(data) and data[at + 4 : at + 8] != b"IDAT":
+        if data[at + 4 : at + 8] == b"acTL":
+            counts.append(int.from_bytes(data[at + 8 : at + 12]))
+        at += 12 + int.from_bytes(data[at : at + 4])
+    if len(counts) > 1 or 0 in counts:
+        raise raster.damaged()
 
 
 def _check_pixels(width: int, height: int, limits: PhotoLimits) -> None:

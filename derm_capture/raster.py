@@ -69,6 +69,7 @@ def decode(data: bytes, name: str) -> Raster:
         icc = image.info.get("icc_profile") or b""
         if name == "avif":
             icc = icc or _profile_in_numbers(data)
+            image.info.pop("xmp", None)  # its properties alone turn it (ISO 23008-12 6.5.10)
         image.load()
         return _raster(ImageOps.exif_transpose(image), icc, changes, method)
 

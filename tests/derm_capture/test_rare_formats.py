@@ -112,6 +112,14 @@ def test_open_when_it_is_of_another_kind_then_it_says_which(data, code):
 
 
 @pytest.mark.fixtures
+def test_avif_when_xmp_tells_an_orientation_then_its_properties_alone_turn_it(fixtures_dir):
+    path = fixtures_dir / "photo_exif_icc/pillow/avif/xmp_tags_orientation.avif"
+    with Image.open(path) as image:
+        expected = np.asarray(image.convert("RGB"))
+    assert (open_photo(path.read_bytes()).pixels() == expected).all()
+
+
+@pytest.mark.fixtures
 @pytest.mark.parametrize("quarter_turns", range(4))
 @pytest.mark.parametrize("mirror", [None, 0, 1])
 def test_heic_when_turned_by_its_properties_then_it_is_upright(fixtures_dir, quarter_turns, mirror):
