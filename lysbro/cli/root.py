@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import click
 
 from casework.errors import Invalid, LysbroError
-from lysbro.cli.summaries import SUMMARIES
+from lysbro.cli.summaries import LONGEST, SUMMARIES
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("run", "demo"),
@@ -66,11 +66,15 @@ class Commands(click.Group):
         return found if isinstance(found, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without loading them."""
+        """List the commands without loading them, but for one that has no line yet."""
         most = formatter.width - 6 - max(map(len, COMMANDS))
-        rows = [(name, _shortened(SUMMARIES[name], most)) for name in COMMANDS]
+        rows = [(name, _shortened(self._line(ctx, name), most)) for name in COMMANDS]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+    def _line(self, ctx: click.Context, name: str) -> str:
+        command = None if name in SUMMARIES else self.get_command(ctx, name)
+        return SUMMARIES.get(name, "") if command is None else command.get_short_help_str(LONGEST)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
