@@ -15,6 +15,7 @@ from casework import access, clinical, clocks
 from casework.errors import Refused
 from casework.model import Case, CaseState, Priority, Specialty
 from storage.rows import InstanceRow
+from viewer.bodymap.views import page_views
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
 from viewer.languages import language
@@ -71,6 +72,8 @@ def _page(case: Case | None, rows: Sequence[InstanceRow]) -> str:
         case=case,
         draft=_draft(case, rows),
         sites=_sites(),
+        body_views=page_views(),
+        other_name=_other_name,
         questions=clinical.QUESTIONS,
         consents=clinical.CONSENTS,
         units=clinical.DURATION_UNITS,
@@ -94,6 +97,11 @@ def _said(labelled: Any) -> str:
     if isinstance(labelled, Mapping):
         return str(labelled["nb"] if language() == "nb" else labelled["en"])
     return str(labelled.label_nb if language() == "nb" else labelled.label_en)
+
+
+def _other_name(site: Mapping[str, Any]) -> str:
+    """Return what a site is called in the language that is not the reader's, to search by."""
+    return str(site["en"] if language() == "nb" else site["nb"])
 
 
 def _sites() -> Sequence[tuple[str, Sequence[Mapping[str, Any]]]]:

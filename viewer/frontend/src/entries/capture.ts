@@ -8,6 +8,7 @@ import { Draft, type SavedDraft } from "../capture/draft.ts";
 import { chosenLabel, restore, value } from "../capture/form.ts";
 import { readIdentity } from "../capture/identity.ts";
 import { Slot } from "../capture/photos.ts";
+import { tieSiteSearch } from "../capture/sitesearch.ts";
 
 const STEPS = ["who", "where", "pictures", "question", "send"] as const;
 type Step = (typeof STEPS)[number] | "sent";
@@ -210,6 +211,7 @@ if (saved !== null) {
 }
 const followsOn = takeOverPatient();
 tieBodyMap(form, site);
+tieSiteSearch(form, site);
 sides();
 categories();
 reached = saved === null ? 0 : STEPS.length - 1;

@@ -1,0 +1,31 @@
+// Which part of the body an arrow key leads to: the closest one in that direction.
+import type { Part } from "./bodymap_figure.ts";
+
+const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+};
+const ASIDE = 2; // a step aside counts as much as this many ahead
+
+/** Gives the part that a key leads to from another, or undefined when it leads nowhere. */
+export function stepFrom(parts: readonly Part[], from: Part, key: string): Part | undefined {
+  if (key === "Home") return parts[0];
+  if (key === "End") return parts.at(-1);
+  const arrow = ARROWS[key];
+  if (arrow === undefined) return undefined;
+  const [along, across] = arrow;
+  const start = from.middle;
+  let best: Part | undefined;
+  let least = Infinity;
+  for (const part of parts) {
+    const [dx, dy] = [part.middle.x - start.x, part.middle.y - start.y];
+    const ahead = dx * along + dy * across;
+    const aside = Math.abs(dx * across) + Math.abs(dy * along);
+    const cost = ahead + aside * ASIDE;
+    if (part === from || ahead <= 0.5 || cost >= least) continue;
+    [best, least] = [part, cost];
+  }
+  return best ?? from; // at the edge it stays where it is
+}
