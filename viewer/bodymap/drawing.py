@@ -11,7 +11,8 @@ so share their border exactly. Knows no code and no view.
     pair CODE : a b        a part with a twin on the other half; `one` has none
     line 1,2 3,4           a line to look at only; `shape` is an area of that kind, closed
 
-A point that begins with `^` is a corner. After the code may stand `+CODE` for other sites of the
+A line that begins with a space goes on with the one before. A point that begins with `^` is a
+corner. After the code may stand `+CODE` for other sites of the
 same place (`+CODE.L` on the left half only), and `>VIEW` for what is opened instead of chosen.
 """
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import hypot
 
 Point = tuple[float, float]
@@ -79,8 +81,7 @@ class _Sheet:
 def read_figure(text: str) -> Figure:
     """Return the figure that a text draws; raise ValueError where it draws none."""
     sheet = _Sheet()
-    statements = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    for line in statements:
+    for line in filter(None, re.sub(r"\n +", " ", text).splitlines()):
         word, _space, rest = line.partition(" ")
         match word:
             case "box":
@@ -160,7 +161,7 @@ def _curve_of(text: str, *, middle: float | None) -> _Curve:
 def _way(curves: Sequence[_Curve], names: Sequence[str], *, is_closed: bool) -> list[_Stroke]:
     stops = [*names, names[0]] if is_closed else list(names)
     strokes: list[_Stroke] = []
-    for start, end in zip(stops, stops[1:], strict=False):
+    for start, end in pairwise(stops):
         strokes += _between(curves, start, end)
     return strokes
 

@@ -1,4 +1,4 @@
-"""Drawings of the external genitals, seen from the front and below: data only, read by `drawing`."""
+"""Drawings of the external genitals from the front and below: data only, read by `drawing`."""
 
 from __future__ import annotations
 

@@ -105,7 +105,9 @@ VIEWS: Sequence[View] = (
         (mark("Right sole"), mark("Sole of the right foot")),
         (mark("Left sole"), mark("Sole of the left foot")),
     ),
-    View("genital-f", "genital-f", False, "genital", mark("Woman"), mark("External genitals, woman")),
+    View(
+        "genital-f", "genital-f", False, "genital", mark("Woman"), mark("External genitals, woman")
+    ),
     View("genital-m", "genital-m", False, "genital", mark("Man"), mark("External genitals, man")),
 )
 
@@ -178,4 +180,3 @@ def page_views() -> Sequence[Mapping[str, Any]]:
         }
         for view in VIEWS
     ]
-

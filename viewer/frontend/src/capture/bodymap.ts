@@ -12,6 +12,7 @@ export type { Spot } from "./bodymap_figure.ts";
 const OUT: Readonly<Record<string, string>> = { eye: "head-front", ear: "head-front" }; // from other closer views: the body
 const NEAR_PX = 22; // a thumb that misses a part by less has meant it
 const TWICE_MS = 350;
+const NEVER = { at: -Infinity, x: 0, y: 0, opened: false };
 
 /** Ties the figures to the list of sites and to the sides; a change of either is shown on the figures. */
 export function tieBodyMap(form: HTMLFormElement, site: HTMLSelectElement): BodyMap {
@@ -32,7 +33,7 @@ export class BodyMap {
   private seen: Drawn = { width: 1, height: 1, half: "", parts: [] };
   private trail: readonly string[] = [];
   private isOurs = false; // the change that is told to the form now comes from the figure
-  private last = { at: -Infinity, x: 0, y: 0, opened: false };
+  private last = NEVER; // press, of which a second one may follow
 
   constructor(
     private readonly form: HTMLFormElement,
@@ -86,6 +87,7 @@ export class BodyMap {
 
   private open(key: string, { keepZoom = false } = {}): void {
     this.view = this.views.find((view) => view.key === key) ?? this.view;
+    this.last = NEVER;
     this.seen = drawView(this.layer, this.view, (one) => this.views.find((view) => view.key === one)?.twin ?? one);
     this.svg.setAttribute("aria-label", this.view.name);
     this.svg.dataset["view"] = this.view.key;
@@ -110,11 +112,12 @@ export class BodyMap {
   /** Goes to the view around this one; tells whether there was one. */
   private goOut(): boolean {
     if (this.view.group === "body") return false;
-    const from = this.view.group;
-    const back = this.trail.at(-1) ?? OUT[from] ?? "front";
+    const from = this.view;
+    const back = this.trail.at(-1) ?? OUT[from.group] ?? "front";
     this.trail = this.trail.slice(0, -1);
     this.open(back);
-    const opener = this.seen.parts.find((part) => this.views.find((view) => view.key === part.opens)?.group === from);
+    const openers = this.seen.parts.filter((part) => this.views.find((view) => view.key === part.opens)?.group === from.group);
+    const opener = openers.find((part) => from.key.endsWith(`-${part.side}`)) ?? openers[0];
     if (this.root.contains(document.activeElement) || document.activeElement === document.body) {
       (opener ?? this.seen.parts[0])?.element.focus();
     }
@@ -153,7 +156,8 @@ export class BodyMap {
 
   /** Offers what can be shown closer as buttons too: a hand is small on the whole figure. */
   private closer(): void {
-    const openers = this.seen.parts.filter((part) => part.opens !== "");
+    const found = this.seen.parts.filter((part) => part.opens !== "");
+    const openers = [...new Set(found.map((part) => part.code))].flatMap((code) => found.filter((part) => part.code === code));
     const buttons = openers.map((part) => {
       const button = make("button", "chip-button", this.placeName(part.code, part.side));
       button.type = "button";
@@ -177,7 +181,7 @@ export class BodyMap {
     const { x, y } = this.zoom.at(event.clientX, event.clientY);
     const before = this.last;
     const isTwice = event.timeStamp - before.at < TWICE_MS && Math.hypot(event.clientX - before.x, event.clientY - before.y) < NEAR_PX * 1.5;
-    this.last = { at: isTwice ? -Infinity : event.timeStamp, x: event.clientX, y: event.clientY, opened: false };
+    this.last = NEVER;
     if (isTwice) {
       if (before.opened) return; // the second press of two on a hand is not one on its palm
       if (this.zoom.isLargest) this.zoom.reset();
@@ -185,9 +189,8 @@ export class BodyMap {
       return;
     }
     const part = this.near(x, y);
-    if (part === undefined) return;
-    this.last.opened = part.opens !== "";
-    this.choose(part, part.has(x, y) ? { x, y } : part.middle, false);
+    if (part !== undefined) this.choose(part, part.has(x, y) ? { x, y } : part.middle, false);
+    this.last = { at: event.timeStamp, x: event.clientX, y: event.clientY, opened: (part?.opens ?? "") !== "" };
   }
 
   /** Gives the part at a point, or the closest one that a thumb can have meant. */

@@ -1,4 +1,4 @@
-// Which part of the body an arrow key leads to: the closest one in that direction.
+// Which part of the body a key leads to: an arrow to the closest one in its direction, Page Up and Down through all.
 import type { Part } from "./bodymap_figure.ts";
 
 const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
@@ -8,11 +8,15 @@ const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
   ArrowDown: [0, 1],
 };
 const ASIDE = 2; // a step aside counts as much as this many ahead
+const SIDEWAYS = 1000; // what lies more aside than ahead is the last choice
 
 /** Gives the part that a key leads to from another, or undefined when it leads nowhere. */
 export function stepFrom(parts: readonly Part[], from: Part, key: string): Part | undefined {
   if (key === "Home") return parts[0];
   if (key === "End") return parts.at(-1);
+  const index = parts.indexOf(from);
+  if (key === "PageDown") return parts[(index + 1) % parts.length];
+  if (key === "PageUp") return parts.at(index - 1);
   const arrow = ARROWS[key];
   if (arrow === undefined) return undefined;
   const [along, across] = arrow;
@@ -23,7 +27,7 @@ export function stepFrom(parts: readonly Part[], from: Part, key: string): Part 
     const [dx, dy] = [part.middle.x - start.x, part.middle.y - start.y];
     const ahead = dx * along + dy * across;
     const aside = Math.abs(dx * across) + Math.abs(dy * along);
-    const cost = ahead + aside * ASIDE;
+    const cost = ahead + aside * ASIDE + (aside > ahead ? SIDEWAYS : 0);
     if (part === from || ahead <= 0.5 || cost >= least) continue;
     [best, least] = [part, cost];
   }
