@@ -12,8 +12,8 @@ so share their border exactly. Knows no code and no view.
     line 1,2 3,4           a line to look at only; `shape` is an area of that kind, closed
 
 A line that begins with a space goes on with the one before. A point that begins with `^` is a
-corner. After the code may stand `+CODE` for other sites of the
-same place (`+CODE.L` on the left half only), and `>VIEW` for what is opened instead of chosen.
+corner. After the code may stand `+CODE` for other sites of the same place (`+CODE.L` on the
+patient's left only), and `>VIEW` for what is opened instead of chosen (`*` stands for its side).
 """
 
 from __future__ import annotations

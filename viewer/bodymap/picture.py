@@ -11,12 +11,15 @@ from viewer.bodymap.views import BY_KEY, figure
 from viewer.i18n import _
 
 _FIGURE = Markup(
-    '<svg class="body-figure" role="img" viewBox="0 0 {width:g} {height:g}" aria-label="{title}">'
+    '<figure class="body-place"><svg class="body-figure" role="img" aria-label="{title}"'
+    ' viewBox="0 0 {width:g} {height:g}">'
     "<title>{title}</title><g{turned}>"
     '<path class="body-skin" d="{skin}"/><path class="body-line" d="{lines}"/>'
     '<path class="body-edge" d="{edges}"/></g>'
     '<circle class="body-halo" cx="{x:g}" cy="{y:g}" r="{halo:g}"/>'
     '<circle class="body-dot" cx="{x:g}" cy="{y:g}" r="{dot:g}"/></svg>'
+    '<figcaption aria-hidden="true"><b>{where}</b><span class="quiet small">{view}</span>'
+    "</figcaption></figure>"
 )
 
 
@@ -34,6 +37,8 @@ def picture_of(point: Mapping[str, Any] | None, where: str) -> Markup:
     return _FIGURE.format(
         width=drawn.width,
         height=drawn.height,
+        where=where,
+        view=_(view.name),
         title=": ".join(part for part in (_(view.name), where) if part),
         turned=Markup(turned),  # noqa: S704  # numbers only
         skin="".join((*(f"{shape}Z" for shape in drawn.shapes), *(p.outline for p in drawn.parts))),
