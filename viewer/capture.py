@@ -22,6 +22,7 @@ from storage.drafting import DraftRow
 from storage.rows import InstanceRow
 from viewer import headers
 from viewer.api import attachments
+from viewer.bodymap.views import page_views
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
 from viewer.languages import language
@@ -106,6 +107,8 @@ def _page(case: Case | None, rows: Sequence[InstanceRow], before: Case | None = 
         how_agrees=HOW,
         category=services().casebook.last_category(current_actor()) or _first_category(),
         sites=_sites(),
+        body_views=page_views(),
+        other_name=_other_name,
         questions=clinical.QUESTIONS,
         consents=clinical.CONSENTS,
         units=clinical.DURATION_UNITS,
@@ -154,6 +157,11 @@ def _said(labelled: Any) -> str:
     if isinstance(labelled, Mapping):
         return str(labelled["nb"] if language() == "nb" else labelled["en"])
     return str(labelled.label_nb if language() == "nb" else labelled.label_en)
+
+
+def _other_name(site: Mapping[str, Any]) -> str:
+    """Return what a site is called in the language that is not the reader's, to search by."""
+    return str(site["en"] if language() == "nb" else site["nb"])
 
 
 def _sites() -> Sequence[tuple[str, Sequence[Mapping[str, Any]]]]:

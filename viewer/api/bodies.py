@@ -100,7 +100,10 @@ class ReferralBody(Body):
     patient: PatientBody
     question: LongText = ""
     priority: Priority = Priority.ROUTINE
-    clinical: dict[str, Any] = Field(default_factory=dict)
+    clinical: dict[str, Any] = Field(
+        default_factory=dict,
+        description="answers by question; `map`: {view, x, y}, a point of the body map",
+    )
     consent: dict[str, Any] = Field(default_factory=dict)
 
 

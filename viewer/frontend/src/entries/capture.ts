@@ -15,6 +15,7 @@ import { readIdentity } from "../capture/identity.ts";
 import { rememberDevices } from "../capture/devices.ts";
 import { lacking as lackingOf, type Lack } from "../capture/lacking.ts";
 import { Slot } from "../capture/photos.ts";
+import { tieSiteSearch } from "../capture/sitesearch.ts";
 import { STEPS, Steps, type Step } from "../capture/steps.ts";
 import { goToAnother, markTakenOver, nameButtons, sendOthers, tieDrafts } from "../capture/visit.ts";
 import { showViews } from "../capture/views.ts";
@@ -242,6 +243,7 @@ if (saved !== null) {
   else if (!onlyPictures) need("#saved").textContent = t("Your draft is here again");
 }
 tieBodyMap(form, site);
+tieSiteSearch(form, site);
 tieCamera();
 tieConsents(form);
 tieDrafts();
