@@ -13,4 +13,5 @@ class PhotoFacts:
     site_code: str  # of CID 4029
     laterality: str = ""  # L, R, B or empty
     lesion: str = ""  # the referrer's name for the lesion, of this patient
+    recognizable: str = ""  # whether a face or a tattoo is seen: yes, no, or empty when unsaid
     capture_id: str = ""  # names one press of the shutter: the same again is the same object

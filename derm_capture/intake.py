@@ -5,13 +5,13 @@ Every repeat is harmless.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from casework.custody import Origin, Receipt
 from derm_capture import quality, validate
-from derm_capture.context import CaptureContext
+from derm_capture.context import CaptureContext, Kind
 from derm_capture.dicomize import Wrapped, wrap
 from derm_capture.photo import PhotoLimits, open_photo
 from derm_capture.quality import Advice
@@ -36,13 +36,17 @@ def take_photo(
     origin: Origin,
     *,
     limits: PhotoLimits | None = None,
+    recognizable: str = "",
 ) -> Taken:
     """Store a photograph as a DICOM object; the same bytes in the same context are the same object
-    again.
+    again. Whether somebody can be recognised is what was said (`yes`, `no`), else what was found.
     """
     photo = open_photo(data, limits=limits)
     advice = quality.assess(photo, kind=context.kind)
-    wrapped = wrap(photo, context, scale=photo.scale)
+    if recognizable or quality.shows_a_face(photo, kind=context.kind):
+        context = replace(context, recognizable=recognizable != "no")
+    card = None if context.kind is Kind.DERMOSCOPIC else photo.colour_card
+    wrapped = wrap(photo, context, scale=photo.scale, card=card)
     problems = validate.check(wrapped.part10)
     if problems:
         raise RuntimeError(

@@ -26,9 +26,15 @@ class PhotoIntake:
         settings = parts.settings
         self._limits = photo.PhotoLimits(settings.max_photo_bytes, settings.max_photo_pixels)
 
-    def assess(self, data: bytes, kind: str = "") -> list[dict[str, Any]]:
-        """Return the advice on a photograph; raise Invalid when it is none."""
+    def assess(
+        self, data: bytes, kind: str = "", *, size: tuple[int, int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the advice on a photograph, or on a small copy of one of that many rows and
+        columns; raise Invalid when it is none.
+        """
         opened = photo.open_photo(data, limits=self._limits)
+        if size is not None:
+            opened = opened.as_copy_of(*size)
         return [asdict(advice) for advice in quality.assess(opened, kind=_kind(kind or "closeup"))]
 
     def take(
@@ -63,7 +69,14 @@ class PhotoIntake:
         origin = Origin(
             site=case.site, door=Door.CAPTURE, actor=actor.id, association=f"capture-{case.id}"
         )
-        taken = intake.take_photo(self._parts.archive, data, context, origin, limits=self._limits)
+        taken = intake.take_photo(
+            self._parts.archive,
+            data,
+            context,
+            origin,
+            limits=self._limits,
+            recognizable=facts.recognizable,
+        )
         self._parts.archive.settle()
         uid = self._parts.casebook.note_capture(case.id, capture_id, taken.wrapped.sop_instance_uid)
         return _taken(uid, study_uid, [asdict(advice) for advice in taken.advice])
@@ -82,6 +95,7 @@ class PhotoIntake:
                 "view": site.view,
                 "paired": site.paired,
                 "common": site.common,
+                "is_face": anatomy.is_of_face(site),
             }
             for site in anatomy.SITES
         ]

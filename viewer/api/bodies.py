@@ -120,6 +120,7 @@ class PhotoForm(Body):
     site_code: Annotated[str, Field(pattern=r"^[0-9A-Za-z.-]{1,32}$")]
     laterality: Literal["", "left", "right", "bilateral", "L", "R", "B"] = ""
     lesion: Short = ""
+    recognizable: Literal["", "yes", "no"] = ""
     capture_id: Annotated[str, Field(pattern=r"^[0-9A-Za-z._:-]{0,64}$")] = ""
 
 

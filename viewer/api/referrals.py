@@ -6,9 +6,10 @@ Stores through the photo door only.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Literal
 
 from flask import Blueprint, Response
+from pydantic import Field
 
 from casework.errors import NotFound
 from casework.identifiers import derived_uid
@@ -34,10 +35,24 @@ bp = Blueprint("api_referrals", __name__, url_prefix="/api")
 _LATERALITY = {"left": "L", "right": "R", "bilateral": "B"}
 
 
+Side = Annotated[int, Field(ge=0, le=100_000)]
+
+
 class AssessForm(Body):
-    """Which kind of photograph is judged, when it is known."""
+    """Which kind of photograph is judged, when it is known; of a small upright copy, how large the
+    photograph itself is.
+    """
 
     kind: Literal["overview", "closeup", "dermoscopic", ""] = ""
+    rows: Side = 0
+    columns: Side = 0
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Return rows and columns of the photograph of which this is a copy; None when it is
+        itself.
+        """
+        return (self.rows, self.columns) if self.rows and self.columns else None
 
 
 @bp.post("/referrals")
@@ -93,7 +108,7 @@ def edit_referral(case_id: str) -> Response:
 def assess_photo() -> Response:
     """Return the advice on a photograph."""
     data, form = _photo(), read_form(AssessForm)
-    advice = required_photos().assess(data, form.kind)
+    advice = required_photos().assess(data, form.kind, size=form.size)
     return answer(AdviceList(advice=[AdviceShape.of(a) for a in advice]))
 
 
@@ -109,10 +124,12 @@ def add_photo(case_id: str) -> Response:
         site_code=form.site_code,
         laterality=_LATERALITY.get(form.laterality, form.laterality),
         lesion=form.lesion,
+        recognizable=form.recognizable,
         capture_id=form.capture_id,
     )
     taken = required_photos().take(actor, case, data, facts)
-    return answer(PhotoTaken.model_validate(taken), 201)
+    advice = [AdviceShape.of(each) for each in taken["advice"]]
+    return answer(PhotoTaken.model_validate(taken | {"advice": advice}), 201)
 
 
 @bp.get("/cases/<case_id>/photos")

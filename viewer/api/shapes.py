@@ -21,6 +21,7 @@ from casework.model import (
     Report,
     StudyOfCase,
 )
+from casework.photo_checks import reason_of
 from viewer.api.calls import Answer
 
 
@@ -420,11 +421,12 @@ class AdviceShape(Answer):
     threshold: float | None = None
     message: str
     message_nb: str = ""
+    reason: str = ""  # why a reader would ask back for this: one of the reason codes
 
     @classmethod
     def of(cls, advice: Mapping[str, Any]) -> AdviceShape:
         """Return the shape of an advice."""
-        return cls.model_validate(dict(advice))
+        return cls.model_validate({**advice, "reason": reason_of(str(advice["check"]))})
 
 
 class AdviceList(Answer):
