@@ -15,6 +15,7 @@ from casework import access, clinical, clocks
 from casework.errors import Refused
 from casework.model import Case, CaseState, Priority, Specialty
 from storage.rows import InstanceRow
+from viewer.attributes import is_recognizable
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
 from viewer.languages import language
@@ -124,7 +125,11 @@ def _draft(case: Case | None, rows: Sequence[InstanceRow]) -> Mapping[str, Any] 
         "clinical": dict(case.referral.clinical),
         "consent": dict(case.referral.consent),
         "photos": [
-            {"sop_instance_uid": row.sop_instance_uid, "kind": _kind(row)}
+            {
+                "sop_instance_uid": row.sop_instance_uid,
+                "kind": _kind(row),
+                "is_recognizable": is_recognizable(row.attributes),
+            }
             for row in rows
             if row.rows
         ],

@@ -18,6 +18,7 @@ from casework.lifecycle import Event, possible
 from casework.model import Actor, Case, CaseDossier, CaseState, Delivery, Report, Role, SiteKind
 from storage.index import InstanceRow
 from viewer import reading, reply_view
+from viewer.attributes import is_recognizable
 from viewer.custody import passages_of
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
@@ -40,6 +41,7 @@ class Picture:
     small: str
     large: str
     is_photograph: bool
+    is_recognizable: bool
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,9 @@ def _picture(row: InstanceRow, frame: int) -> Picture:
     whole = url_for("api_frames.photo", uid=uid, site=site)
     own_jpeg = is_photograph(row)
     is_photographed = row.attributes.get("Modality") in _PHOTOGRAPHED
-    return Picture(small, whole if own_jpeg else small, is_photographed)
+    return Picture(
+        small, whole if own_jpeg else small, is_photographed, is_recognizable(row.attributes)
+    )
 
 
 def _history(dossier: CaseDossier) -> Sequence[Turn]:

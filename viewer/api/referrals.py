@@ -27,6 +27,7 @@ from viewer.api.shapes import (
     PhotoTaken,
     ReferralMade,
 )
+from viewer.attributes import is_recognizable
 from viewer.guard import current_actor, current_scope
 from viewer.services import required_photos, services
 
@@ -163,4 +164,5 @@ def _shape(row: InstanceRow) -> PhotoShape:
         columns=row.columns,
         description=str(row.attributes.get("SeriesDescription") or ""),
         received_at=row.received_at,
+        is_recognizable=is_recognizable(row.attributes),
     )

@@ -455,6 +455,7 @@ class PhotoShape(Answer):
     columns: int | None
     description: str
     received_at: datetime
+    is_recognizable: bool = False  # a face or a tattoo: to be shown blurred until it is opened
 
 
 class PhotoList(Answer):

@@ -11,7 +11,7 @@ export interface SavedDraft {
   readonly priority: string;
   readonly clinical: Readonly<Record<string, unknown>>;
   readonly consent: Readonly<Record<string, boolean>>;
-  readonly photos: readonly { readonly sop_instance_uid: string; readonly kind: string }[];
+  readonly photos: readonly { readonly sop_instance_uid: string; readonly kind: string; readonly is_recognizable?: boolean }[];
 }
 
 const WAIT_MS = 700;

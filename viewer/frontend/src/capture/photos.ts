@@ -4,13 +4,8 @@ import { make, need, say } from "../shared/dom.ts";
 import { language, t } from "../shared/strings.ts";
 import type { Draft } from "./draft.ts";
 import { value } from "./form.ts";
-
-interface Advice {
-  readonly check: string;
-  readonly verdict: "good" | "doubtful" | "poor";
-  readonly message: string;
-  readonly message_nb?: string;
-}
+import { judge, type Advice } from "./judging.ts";
+import { choiceOf, FACE_CHECK, type Recognizable } from "./recognizable.ts";
 
 /** The place of one picture (overview, close-up or dermoscopic). */
 export class Slot {
@@ -20,6 +15,8 @@ export class Slot {
   private address = "";
   private count = 0; // pictures of this kind that the server has
   isSending = false;
+  private isFit = false; // nothing but the question of faces is in the way of keeping it
+  private readonly seen: Recognizable;
   private isLost = false; // was to be kept, and the connection was gone
 
   constructor(
@@ -36,6 +33,9 @@ export class Slot {
         if (file) void this.take(file);
       });
     }
+    this.seen = choiceOf(element, form, () => {
+      if (this.isFit) void this.keep();
+    });
     this.keepButton().addEventListener("click", () => void this.keep());
     window.addEventListener("online", () => {
       if (this.isLost) void this.keep();
@@ -51,15 +51,17 @@ export class Slot {
   }
 
   /** Shows a picture that the server has already. */
-  showKept(instanceUid: string): void {
+  showKept(instanceUid: string, isRecognizable = false): void {
     this.count += 1;
     this.show(`/api/instances/${instanceUid}/frames/1/preview`);
+    if (isRecognizable) need(".slot-image", this.element).dataset["recognizable"] = "yes";
     this.markKept();
   }
 
   private async take(file: File): Promise<void> {
     this.file = file;
     this.isLost = false;
+    this.isFit = false;
     const captureId = crypto.randomUUID();
     this.captureId = captureId;
     URL.revokeObjectURL(this.address);
@@ -69,13 +71,12 @@ export class Slot {
     this.keepButton().hidden = true;
     this.mark(t("Judging …"));
     try {
-      const body = new FormData();
-      body.append("photo", file, "photo");
-      body.append("kind", this.kind);
-      const { advice } = await call<{ advice: Advice[] }>("/api/photos/assess", { method: "POST", form: body });
+      const advice = await judge(file, this.kind);
       if (captureId !== this.captureId) return; // another picture was taken meanwhile
       this.advise(advice);
-      if (advice.every((each) => each.verdict === "good")) await this.keep();
+      this.seen.consider(advice);
+      this.isFit = advice.every((each) => each.verdict === "good" || each.check === FACE_CHECK);
+      if (this.isFit && !this.seen.lacks) await this.keep();
       else {
         this.keepButton().hidden = false;
         this.keepButton().textContent = t("Keep anyway");
@@ -89,6 +90,7 @@ export class Slot {
   private async keep(): Promise<void> {
     const { file, captureId } = this;
     if (file === null || this.isSending) return;
+    this.isFit = false;
     this.keepButton().hidden = true;
     this.isSending = true;
     this.isLost = false;
@@ -98,6 +100,7 @@ export class Slot {
       this.count += 1;
       if (captureId === this.captureId) {
         this.file = null;
+        this.seen.clear();
         this.markKept();
       }
       this.changed();
@@ -120,6 +123,7 @@ export class Slot {
     body.append("site_code", value(this.form, "site"));
     body.append("laterality", need("#sides", this.form).hidden ? "" : value(this.form, "laterality"));
     body.append("lesion", value(this.form, "lesion"));
+    body.append("recognizable", this.seen.said);
     body.append("capture_id", captureId);
     await call(`/api/cases/${this.draft.caseId}/photos`, { method: "POST", form: body });
   }
@@ -144,6 +148,7 @@ export class Slot {
   private show(address: string): void {
     const image = need<HTMLImageElement>(".slot-image", this.element);
     image.src = address;
+    delete image.dataset["recognizable"];
     image.alt = t("The picture that you took");
     need(".slot-picture", this.element).hidden = false;
   }
@@ -154,7 +159,7 @@ export class Slot {
     const list = need(".advice", this.element);
     list.replaceChildren(
       ...said.map((each) => {
-        const item = make("li", "", each === GOOD ? t("A good picture.") : text(each));
+        const item = make("li", "", ...(each === GOOD ? [thumbsUp(), t("A good picture.")] : [text(each)]));
         item.dataset["verdict"] = each.verdict;
         return item;
       }),
@@ -171,8 +176,21 @@ export class Slot {
   }
 }
 
+const SVG = "http://www.w3.org/2000/svg";
 const GOOD: Advice = { check: "all", verdict: "good", message: "" };
 
 function text(advice: Advice): string {
   return language === "nb" && advice.message_nb ? advice.message_nb : advice.message;
+}
+
+/** Draws a raised thumb, which says good without a word. */
+function thumbsUp(): SVGElement {
+  const drawing = document.createElementNS(SVG, "svg");
+  for (const [name, said] of Object.entries({ viewBox: "0 0 24 24", class: "thumb", "aria-hidden": "true" })) {
+    drawing.setAttribute(name, said);
+  }
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", "M2 10h4v11H2zM8 21V10l5-8c1.7 0 2.5 1.3 2.2 2.800L14.5 9H20c1.400 0 2.3 1.2 2 2.5l-1.800 7.600A2.5 2.5 0 0 1 17.800 21z");
+  drawing.append(path);
+  return drawing;
 }

@@ -205,7 +205,7 @@ need("#copy").addEventListener("click", () => {
 
 if (saved !== null) {
   restore(form, saved);
-  for (const photo of saved.photos) slots.find((slot) => slot.kind === photo.kind)?.showKept(photo.sop_instance_uid);
+  for (const photo of saved.photos) slots.find((slot) => slot.kind === photo.kind)?.showKept(photo.sop_instance_uid, photo.is_recognizable);
   if (!onlyPictures) need("#saved").textContent = t("Your draft is here again");
 }
 const followsOn = takeOverPatient();

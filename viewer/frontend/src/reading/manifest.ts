@@ -34,6 +34,7 @@ export interface Instance {
   readonly is_lossy: boolean;
   readonly laterality: string;
   readonly view: string;
+  readonly is_recognizable?: boolean; // a face or a tattoo: blurred in the strip until it is opened
 }
 
 interface SentSeries {
