@@ -17,7 +17,15 @@ from casework.model import Case, Referral
 from casework.photo_facts import PhotoFacts
 from storage.rows import InstanceRow
 from viewer.api.bodies import PhotoForm, ReferralBody, ReferralEdit
-from viewer.api.calls import Body, answer, describe, read_body, read_file, read_form
+from viewer.api.calls import (
+    Body,
+    answer,
+    describe,
+    read_body,
+    read_file,
+    read_form,
+    refuse_too_large,
+)
 from viewer.api.shapes import (
     AdviceList,
     AdviceShape,
@@ -47,6 +55,7 @@ class AssessForm(Body):
     kind: Literal["overview", "closeup", "dermoscopic", ""] = ""
     rows: Side = 0
     columns: Side = 0
+    size_bytes: Annotated[int, Field(ge=0)] = 0
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -108,7 +117,9 @@ def edit_referral(case_id: str) -> Response:
 )
 def assess_photo() -> Response:
     """Return the advice on a photograph."""
-    data, form = _photo(), read_form(AssessForm)
+    form = read_form(AssessForm)
+    refuse_too_large(form.size_bytes, limit_bytes=services().settings.max_photo_bytes)
+    data = _photo()
     advice = required_photos().assess(data, form.kind, size=form.size)
     return answer(AdviceList(advice=[AdviceShape.of(a) for a in advice]))
 

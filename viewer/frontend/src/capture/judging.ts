@@ -21,18 +21,19 @@ async function byCopy(file: File, kind: string): Promise<readonly Advice[] | nul
   const copy = await smallCopy(file).catch(() => null); // a canvas may be too large for the telephone
   if (copy === null) return null;
   try {
-    return await ask(copy.file, kind, { rows: String(copy.rows), columns: String(copy.columns) });
+    const { rows, columns } = copy;
+    return await ask(copy.file, kind, { rows, columns, size_bytes: file.size });
   } catch (error) {
     if (error instanceof Problem && error.status === 422) return null; // the file itself says it better
     throw error;
   }
 }
 
-async function ask(photo: Blob, kind: string, size: Readonly<Record<string, string>> = {}): Promise<readonly Advice[]> {
+async function ask(photo: Blob, kind: string, ofWhole: Readonly<Record<string, number>> = {}): Promise<readonly Advice[]> {
   const body = new FormData();
   body.append("photo", photo, "photo");
   body.append("kind", kind);
-  for (const [name, text] of Object.entries(size)) body.append(name, text);
+  for (const [name, number] of Object.entries(ofWhole)) body.append(name, String(number));
   const { advice } = await call<{ advice: Advice[] }>("/api/photos/assess", { method: "POST", form: body });
   return advice;
 }
