@@ -19,11 +19,11 @@ from derm_capture.raster import Pixels
 from tests.derm_capture import pictures
 from tests.viewer.conftest import World
 from tests.viewer.test_api_cases import photo_form
-from tests.viewer.test_pages_browser import Visit, address, browser, phone
+from tests.viewer.test_pages_browser import Visit, address, browser, desk, phone
 
-__all__ = ["address", "browser", "phone"]
+__all__ = ["address", "browser", "desk", "phone"]
 
-CHEEK, FOREARM, BACK = "36141000", "70559009", "22943007"
+CHEEK, FOREARM = "36141000", "70559009"
 
 
 def advice_of(world: World, data: bytes, **fields: object) -> tuple[int, dict]:
@@ -153,11 +153,10 @@ def test_capture_when_copies_are_judged_then_the_verdicts_are_those_of_the_photo
     answers: list[dict[str, str]] = []
     page.on("response", lambda r: answers.append(verdicts(r.json())) if "assess" in r.url else None)
     slot, expected = page.locator('[data-slot="closeup"]'), []
-    good = sharp(2600, 1950)
+    good = sharp(1800, 1350)
     for number, pixels in enumerate(
         [
-            cv2.GaussianBlur(good, (0, 0), 12),
-            np.clip(good * 0.5, 0, 255).astype(np.uint8),
+            cv2.GaussianBlur(good, (0, 0), 6),
             np.clip(good * np.array([0.6, 0.85, 1.3]), 0, 255).astype(np.uint8),
             np.clip(good * 2.2, 0, 255).astype(np.uint8),
         ]
@@ -178,6 +177,7 @@ def verdicts(answer: dict) -> dict[str, str]:
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_capture_when_the_site_is_a_face_then_it_waits_for_the_answer_and_blurs_by_it(
     world: World, phone: Visit, tmp_path: Path
 ) -> None:
@@ -206,6 +206,7 @@ def test_capture_when_the_site_is_a_face_then_it_waits_for_the_answer_and_blurs_
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_capture_when_nothing_gives_cause_then_only_the_overview_offers_the_choice(
     phone: Visit, tmp_path: Path
 ) -> None:
@@ -219,3 +220,20 @@ def test_capture_when_nothing_gives_cause_then_only_the_overview_offers_the_choi
         expect(place.locator("[data-recognizable]:not([hidden])")).to_have_count(
             1 if slot == "overview" else 0
         )
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_strip_when_somebody_is_seen_then_the_picture_is_blurred_until_it_is_opened(
+    world: World, desk: Visit
+) -> None:
+    asker, case_id = world.client("referrer@fjord"), world.derm_case()
+    form = photo_form(pictures.jpeg(pictures.skin(640, 480)), recognizable="yes")
+    assert asker.post(f"/api/cases/{case_id}/photos", data=form).status_code == 201
+    assert asker.post(f"/api/cases/{case_id}/submit", json={}).status_code == 200
+    page = desk.sign_in("dermatologist@centre")
+    page.goto(f"{desk.address}/cases/{case_id}")
+    picture = page.locator(".strip-series img")
+    expect(picture).to_have_css("filter", "blur(12px)")
+    page.locator(".strip-series").click()
+    expect(picture).to_have_css("filter", "none")
