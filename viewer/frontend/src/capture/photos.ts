@@ -79,7 +79,7 @@ export class Slot {
       if (this.isFit && !this.seen.lacks) await this.keep();
       else {
         this.keepButton().hidden = false;
-        this.keepButton().textContent = this.isFit ? t("Keep without an answer") : t("Keep anyway");
+        this.keepButton().textContent = t("Keep anyway");
         this.mark("");
       }
     } catch (error) {
