@@ -19,7 +19,9 @@ from PIL import Image
 
 from casework.errors import Invalid, TooLarge
 from derm_capture import jpeg, jpeg_whole, raster
+from derm_capture.colour_card import ColourCard, find_colour_card
 from derm_capture.exif import Camera, read_exif
+from derm_capture.faces import face_score
 from derm_capture.jpeg import Jpeg
 from derm_capture.raster import Pixels, Raster
 from derm_capture.scale import Scale, find_scale
@@ -78,6 +80,30 @@ class Photo:
         found = find_scale(self.working)
         factor = max(self.rows, self.columns) / max(self.working.shape[:2])
         return None if found is None else found.at(factor)
+
+    @cached_property
+    def colour_card(self) -> ColourCard | None:
+        """Return what a colour card in the picture says of its colours."""
+        return find_colour_card(self.working)
+
+    @cached_property
+    def face_score(self) -> float:
+        """Return how sure it is that there is a face in the picture, 0 to 1."""
+        return face_score(self.working)
+
+    def as_copy_of(self, rows: int, columns: int) -> Photo:
+        """Return this small upright copy as the photograph of so many pixels that it was made of;
+        Invalid when it cannot be.
+        """
+        stored = self.stream or self
+        skew = stored.rows * columns - stored.columns * rows
+        if max(rows, columns) < max(stored.rows, stored.columns) or abs(skew) > rows + columns:
+            raise Invalid(
+                f"A copy of {stored.rows} rows and {stored.columns} columns is none of a picture "
+                f"of {rows} and {columns}. Send the photograph itself.",
+                code="not-a-copy",
+            )
+        return replace(self, rows=rows, columns=columns, camera=replace(self.camera, orientation=1))
 
     def pixels(self) -> Pixels:
         """Return all pixels, upright, 8-bit RGB."""

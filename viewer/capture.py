@@ -22,6 +22,7 @@ from storage.drafting import DraftRow
 from storage.rows import InstanceRow
 from viewer import headers
 from viewer.api import attachments
+from viewer.attributes import is_recognizable
 from viewer.bodymap.views import page_views
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
@@ -179,7 +180,11 @@ def _draft(case: Case | None, rows: Sequence[InstanceRow]) -> Mapping[str, Any] 
     beside = attachments.attachments_of(case, rows)
     names = {row.sop_instance_uid for row in beside}
     photos = [
-        {"sop_instance_uid": row.sop_instance_uid, "kind": _kind(row)}
+        {
+            "sop_instance_uid": row.sop_instance_uid,
+            "kind": _kind(row),
+            "is_recognizable": is_recognizable(row.attributes),
+        }
         for row in rows
         if row.rows and row.sop_instance_uid not in names
     ]

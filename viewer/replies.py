@@ -21,6 +21,7 @@ from storage.index import InstanceRow
 from storage.referring import ATTACHABLE
 from viewer import headers, reading, reply_view
 from viewer.api import attachments
+from viewer.attributes import is_recognizable
 from viewer.custody import passages_of
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
@@ -44,6 +45,7 @@ class Picture:
     small: str
     large: str
     is_photograph: bool
+    is_recognizable: bool
     film: str = ""  # where it is played, when it is one
 
 
@@ -217,12 +219,14 @@ def _picture(row: InstanceRow, frame: int) -> Picture:
     if kind_of(row) == "video":
         poster = url_for("api_frames.preview", uid=uid, frame=poster_of(row), site=site)
         film = url_for("api_films.film", uid=uid, site=site)
-        return Picture(poster, film, is_photograph=True, film=film)
+        return Picture(poster, film, is_photograph=True, is_recognizable=False, film=film)
     small = url_for("api_frames.preview", uid=uid, frame=frame, site=site)
     whole = url_for("api_frames.photo", uid=uid, site=site)
     own_jpeg = is_photograph(row)
     is_photographed = row.attributes.get("Modality") in _PHOTOGRAPHED
-    return Picture(small, whole if own_jpeg else small, is_photographed)
+    return Picture(
+        small, whole if own_jpeg else small, is_photographed, is_recognizable(row.attributes)
+    )
 
 
 def _history(dossier: CaseDossier) -> Sequence[Turn]:

@@ -74,8 +74,12 @@ class WebSettings:
 class PhotoDoor(Protocol):
     """The photograph verbs, which live in another face and are wired in."""
 
-    def assess(self, data: bytes, kind: str = "") -> list[dict[str, Any]]:
-        """Return the advice on a photograph of a kind; raise Invalid when it is none."""
+    def assess(
+        self, data: bytes, kind: str = "", *, size: tuple[int, int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the advice on a photograph of a kind, or on a small copy of one of that many rows
+        and columns; raise Invalid when it is none.
+        """
 
     def take(
         self,

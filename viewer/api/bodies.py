@@ -125,6 +125,7 @@ class PhotoForm(Body):
     laterality: Literal["", "left", "right", "bilateral", "L", "R", "B"] = ""
     lesion: Short = ""
     kept_anyway: bool = False
+    recognizable: Literal["", "yes", "no"] = ""
     capture_id: Annotated[str, Field(pattern=r"^[0-9A-Za-z._:-]{0,64}$")] = ""
     device: Annotated[str, Field(pattern=r"^[0-9]{0,18}$", description="its id, as enrolled")] = ""
 

@@ -12,7 +12,7 @@ export interface SavedDraft {
   readonly clinical: Readonly<Record<string, unknown>>;
   readonly consent: Readonly<Record<string, unknown>>;
   readonly attachments?: readonly { readonly title: string; readonly kind: string; readonly sop_instance_uid: string }[];
-  readonly photos: readonly { readonly sop_instance_uid: string; readonly kind: string }[];
+  readonly photos: readonly { readonly sop_instance_uid: string; readonly kind: string; readonly is_recognizable?: boolean }[];
 }
 
 const WAIT_MS = 700;

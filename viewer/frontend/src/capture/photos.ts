@@ -4,13 +4,8 @@ import { make, need, say } from "../shared/dom.ts";
 import { language, t } from "../shared/strings.ts";
 import type { Draft } from "./draft.ts";
 import { value } from "./form.ts";
-
-export interface Advice {
-  readonly check: string;
-  readonly verdict: "good" | "doubtful" | "poor";
-  readonly message: string;
-  readonly message_nb?: string;
-}
+import { judge, type Advice } from "./judging.ts";
+import { choiceOf, FACE_CHECK, type Recognizable } from "./recognizable.ts";
 
 /** What became of a picture that was offered: it goes on by itself, or somebody has to decide. */
 export interface Verdict {
@@ -26,6 +21,8 @@ export class Slot {
   private address = "";
   private count = 0; // pictures of this kind that the server has
   isSending = false;
+  private isFit = false; // nothing but the question of faces is in the way of keeping it
+  private readonly seen: Recognizable;
   private isLost = false; // was to be kept, and the connection was gone
   private keptAnyway = false; // what is wrong was said, and it was kept
   private tell: (verdict: Verdict) => void = () => undefined;
@@ -47,6 +44,9 @@ export class Slot {
       });
     }
     this.keepButton().addEventListener("click", () => void this.keepAnyway());
+    this.seen = choiceOf(element, form, () => {
+      if (this.isFit) void this.keep();
+    });
     window.addEventListener("online", () => {
       if (this.isLost) void this.keep();
     });
@@ -99,18 +99,19 @@ export class Slot {
   }
 
   /** Shows a picture that the server has already. */
-  showKept(instanceUid: string): void {
+  showKept(instanceUid: string, isRecognizable = false): void {
     this.count += 1;
     const image = make("img");
     image.src = `/api/instances/${instanceUid}/frames/1/preview`;
     image.alt = t("{kind}, kept", { kind: this.title });
+    if (isRecognizable) image.dataset["recognizable"] = "yes";
     this.line(image, instanceUid);
     this.markKept();
   }
 
   private async take(file: File): Promise<void> {
     this.file = file;
-    this.isLost = this.keptAnyway = false;
+    this.isLost = this.keptAnyway = this.isFit = false;
     const captureId = crypto.randomUUID();
     this.captureId = captureId;
     URL.revokeObjectURL(this.address);
@@ -120,14 +121,13 @@ export class Slot {
     this.keepButton().hidden = true;
     this.mark(t("Judging …"));
     try {
-      const body = new FormData();
-      body.append("photo", file, "photo");
-      body.append("kind", this.kind);
-      const { advice } = await call<{ advice: Advice[] }>("/api/photos/assess", { method: "POST", form: body });
+      const advice = await judge(file, this.kind);
       if (captureId !== this.captureId) return; // another picture was taken meanwhile
       this.advise(advice);
+      this.seen.consider(advice);
+      this.isFit = advice.every((each) => each.verdict === "good" || each.check === FACE_CHECK);
       this.judged(advice);
-      if (advice.every((each) => each.verdict === "good")) await this.keep();
+      if (this.isFit && !this.seen.lacks) await this.keep();
       else {
         this.keepButton().hidden = false;
         this.keepButton().textContent = t("Keep anyway");
@@ -141,6 +141,7 @@ export class Slot {
   private async keep(): Promise<void> {
     const { file, captureId } = this;
     if (file === null || this.isSending) return;
+    this.isFit = false;
     this.keepButton().hidden = true;
     this.isSending = true;
     this.isLost = false;
@@ -151,6 +152,7 @@ export class Slot {
       if (captureId === this.captureId) {
         this.file = null;
         this.moveToKept(captureId);
+        this.seen.clear();
         this.markKept();
       }
       this.changed();
@@ -174,6 +176,7 @@ export class Slot {
     body.append("laterality", need("#sides", this.form).hidden ? "" : value(this.form, "laterality"));
     body.append("lesion", value(this.form, "lesion"));
     if (this.keptAnyway) body.append("kept_anyway", "true");
+    body.append("recognizable", this.seen.said);
     body.append("capture_id", captureId);
     body.append("device", value(this.form, `device-${this.kind}`));
     await call(`/api/cases/${this.draft.caseId}/photos`, { method: "POST", form: body });
@@ -197,6 +200,7 @@ export class Slot {
 
   private judged(advice: readonly Advice[]): void {
     const reasons = advice.filter((each) => each.verdict !== "good");
+    if (this.seen.lacks && reasons.length === 0) reasons.push(UNSAID);
     this.tell({ outcome: reasons.length === 0 ? "good" : "doubtful", reasons });
   }
 
@@ -255,6 +259,7 @@ export class Slot {
   private show(address: string): void {
     const image = need<HTMLImageElement | HTMLVideoElement>(".slot-image", this.element);
     image.src = address;
+    delete image.dataset["recognizable"];
     if (image instanceof HTMLImageElement) image.alt = t("The picture that you took");
     need(".slot-picture", this.element).hidden = false;
   }
@@ -266,7 +271,7 @@ export class Slot {
     list.replaceChildren(
       ...said.map((each) => {
         const good = this.kind === "clip" ? t("A good film.") : t("A good picture.");
-        const item = make("li", each === GOOD ? "advice-good" : "", each === GOOD ? good : adviceText(each));
+        const item = make("li", each === GOOD ? "advice-good" : "", ...(each === GOOD ? [thumbsUp(), good] : [adviceText(each)]));
         item.dataset["verdict"] = each.verdict;
         return item;
       }),
@@ -294,9 +299,23 @@ function shrink(image: HTMLImageElement | HTMLVideoElement, into: HTMLCanvasElem
   if (width > 0) into.getContext("2d")?.drawImage(image, 0, 0, into.width, into.height);
 }
 
+const SVG = "http://www.w3.org/2000/svg";
+const UNSAID: Advice = { check: FACE_CHECK, verdict: "doubtful", message: t("Say whether a face or a tattoo is visible.") };
 const GOOD: Advice = { check: "all", verdict: "good", message: "" };
 
 /** Gives an advice in the page's language. */
 export function adviceText(advice: Advice): string {
   return language === "nb" && advice.message_nb ? advice.message_nb : advice.message;
+}
+
+/** Draws a raised thumb, which says good without a word. */
+function thumbsUp(): SVGElement {
+  const drawing = document.createElementNS(SVG, "svg");
+  for (const [name, said] of Object.entries({ viewBox: "0 0 24 24", class: "thumb", "aria-hidden": "true" })) {
+    drawing.setAttribute(name, said);
+  }
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", "M2 10h4v11H2zM8 21V10l5-8c1.7 0 2.5 1.3 2.2 2.800L14.5 9H20c1.400 0 2.3 1.2 2 2.5l-1.800 7.600A2.5 2.5 0 0 1 17.800 21z");
+  drawing.append(path);
+  return drawing;
 }

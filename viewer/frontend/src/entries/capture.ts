@@ -237,7 +237,7 @@ need("#copy").addEventListener("click", () => {
 const followsOn = saved !== null && saved.case_id === "";
 if (saved !== null) {
   restore(form, saved);
-  for (const photo of saved.photos) slots.find((slot) => slot.kind === photo.kind)?.showKept(photo.sop_instance_uid);
+  for (const photo of saved.photos) slots.find((slot) => slot.kind === photo.kind)?.showKept(photo.sop_instance_uid, photo.is_recognizable);
   for (const each of saved.attachments ?? []) attachments.showKept(each);
   if (followsOn) markTakenOver(form, saved);
   else if (!onlyPictures) need("#saved").textContent = t("Your draft is here again");
