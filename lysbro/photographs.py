@@ -44,12 +44,13 @@ class PhotoIntake:
         known = self._parts.casebook.capture(case.id, capture_id) if capture_id else None
         if known is not None:
             return _taken(known, study_uid, self.assess(data, facts.kind))
+        lesion = self._lesion(case, facts.lesion)
         context = CaptureContext(
             patient=case.patient,
             kind=_kind(facts.kind),
             site_code=facts.site_code,
             laterality=facts.laterality,
-            lesion=self._lesion(case, facts.lesion),
+            lesion=lesion,
             capture_id=f"{case.id}/{capture_id}" if capture_id else "",
             study_uid=study_uid,
             study_at=case.created_at,
@@ -65,7 +66,14 @@ class PhotoIntake:
         )
         taken = intake.take_photo(self._parts.archive, data, context, origin, limits=self._limits)
         self._parts.archive.settle()
-        uid = self._parts.casebook.note_capture(case.id, capture_id, taken.wrapped.sop_instance_uid)
+        uid = self._parts.casebook.note_capture(
+            case.id,
+            capture_id,
+            taken.wrapped.sop_instance_uid,
+            lesion_uid=lesion.uid if lesion else "",
+            site_code=facts.site_code,
+            laterality=facts.laterality,
+        )
         return _taken(uid, study_uid, [asdict(advice) for advice in taken.advice])
 
     def sites(self) -> list[dict[str, Any]]:

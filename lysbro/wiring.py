@@ -30,6 +30,7 @@ from storage.hl7_inbox import Hl7Inbox
 from storage.holds import Holds
 from storage.index import Index
 from storage.ledger import Ledger
+from storage.lesions import Lesions
 from storage.nodes import Nodes
 from storage.objects import ObjectStore, open_mirror, open_store
 from storage.orders import Orders
@@ -81,6 +82,7 @@ class Parts:
     prior_rules: PriorRules
     prior_queue: PriorQueue
     prior_standings: PriorStandings
+    lesions: Lesions
     clock: Callable[[], datetime]
     jump: Callable[[], Jump | None] = lambda: None  # of the machine's clock, which is not followed
 
@@ -169,6 +171,7 @@ def open_parts(
                 prior_rules=PriorRules(database, clock),
                 prior_queue=PriorQueue(database, clock),
                 prior_standings=PriorStandings(database),
+                lesions=Lesions(database),
                 clock=clock,
                 jump=clock.jump,
             )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from storage.lesion_steps import LesionSteps
 from storage.referring import Referring
 from storage.signing import Signing
 from storage.workitem_making import WorkItemMaking
 from storage.workitem_steps import WorkItems
 
 
-class Casebook(Referring, WorkItemMaking, WorkItems, Signing):
+class Casebook(Referring, LesionSteps, WorkItemMaking, WorkItems, Signing):
     """The cases of one exchange: read them, refer, move them along, sign; and all as work items.
 
     Each verb is one transaction: who may is asked of `casework.access`, what follows of

@@ -480,7 +480,12 @@ captures = Table(
     Column("capture_id", String(64), primary_key=True),
     Column("sop_instance_uid", String(64), nullable=False),
     Column("at", UtcDateTime, nullable=False),
+    Column("lesion_uid", String(64), nullable=False, server_default=""),
+    Column("site_code", String(32), nullable=False, server_default=""),
+    Column("laterality", String(1), nullable=False, server_default=""),
 )
+"""Photographs that were taken in, each with the lesion that it counts for; empty: as its object
+says."""
 
 lesions = Table(
     "lesions",

@@ -20,6 +20,7 @@ from viewer import (
     fhir,
     health,
     i18n,
+    lesions,
     metrics,
     orders,
     outgoing,
@@ -31,6 +32,7 @@ from viewer import (
     worklist,
 )
 from viewer.api import cases, frames, instances, openapi, referrals, studies, vocabulary
+from viewer.api import lesions as api_lesions
 from viewer.api import orders as api_orders
 from viewer.api import priors as api_priors
 
@@ -50,6 +52,7 @@ def blueprints() -> Sequence[Blueprint]:
         outgoing.bp,
         routing.bp,
         priors.bp,
+        lesions.bp,
         prior_rules.bp,
         capture.bp,
         orders.bp,
@@ -61,6 +64,7 @@ def blueprints() -> Sequence[Blueprint]:
         studies.bp,
         api_orders.bp,
         api_priors.bp,
+        api_lesions.bp,
         instances.bp,
         frames.bp,
         vocabulary.bp,

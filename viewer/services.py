@@ -35,6 +35,7 @@ from storage.priors import Priors
 from storage.retention import Retention
 from storage.routing import Routing
 from storage.subscriptions import Subscriptions
+from viewer.lesion_door import LesionDesk
 
 _KEY = "lysbro"
 
@@ -136,6 +137,7 @@ class Services:
     replay_hl7: Callable[[int], str] | None = None  # returns why it is refused again, or nothing
     outgoing: Outgoing | None = None
     prefetching: Prefetching | None = None
+    lesions: LesionDesk | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""
@@ -197,6 +199,14 @@ def prefetching() -> Prefetching:
     found = services().prefetching
     if found is None:
         raise Unavailable("This server knows no earlier studies. Use another.")
+    return found
+
+
+def lesion_desk() -> LesionDesk:
+    """Return what knows and compares lesions, or raise Unavailable where it is not wired in."""
+    found = services().lesions
+    if found is None:
+        raise Unavailable("This server keeps no register of lesions. Use another.")
     return found
 
 

@@ -7,6 +7,7 @@ import { tieBodyMap } from "../capture/bodymap.ts";
 import { Draft, type SavedDraft } from "../capture/draft.ts";
 import { chosenLabel, restore, value } from "../capture/form.ts";
 import { readIdentity } from "../capture/identity.ts";
+import { tieLesions } from "../capture/lesions.ts";
 import { Slot } from "../capture/photos.ts";
 
 const STEPS = ["who", "where", "pictures", "question", "send"] as const;
@@ -210,6 +211,7 @@ if (saved !== null) {
 }
 const followsOn = takeOverPatient();
 tieBodyMap(form, site);
+tieLesions(form, site, draft, { mayChoose: !onlyPictures, hasPictures: () => slots.some((slot) => slot.kept) });
 sides();
 categories();
 reached = saved === null ? 0 : STEPS.length - 1;
