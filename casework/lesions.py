@@ -91,7 +91,8 @@ def grouped(
 ) -> list[KnownLesion]:
     """Return lesions from (UID, the object's own label, picture); what has a kept label bears it.
 
-    No two are called the same. Those that were seen last come first.
+    No two are called the same. Those that were seen last come first; pictures of one day stay by
+    study as they are given.
     """
     pictures: dict[str, list[LesionPicture]] = {}
     own: dict[str, str] = {}
@@ -102,8 +103,7 @@ def grouped(
     for uid in sorted(pictures.keys() - names.keys()):
         names[uid] = _apart(normal_label(own[uid]) or "?", names.values())
     lesions = [
-        KnownLesion(uid, names[uid], tuple(sorted(each, key=_place)))
-        for uid, each in pictures.items()
+        KnownLesion(uid, names[uid], tuple(_by_visit(each))) for uid, each in pictures.items()
     ]
     lesions.sort(key=lambda lesion: lesion.label.casefold())
     lesions.sort(key=lambda lesion: lesion.last_seen or date.min, reverse=True)
@@ -172,6 +172,12 @@ def _apart(label: str, taken: Collection[str]) -> str:
     return f"{label} ({number})"
 
 
-def _place(picture: LesionPicture) -> tuple[date, str, int, str]:
-    kind = _KINDS.index(picture.kind) if picture.kind in _KINDS else len(_KINDS)
-    return picture.day or date.min, picture.study_uid, kind, picture.sop_instance_uid
+def _by_visit(pictures: Sequence[LesionPicture]) -> list[LesionPicture]:
+    visits = list(dict.fromkeys((each.site, each.study_uid) for each in pictures))
+
+    def place(picture: LesionPicture) -> tuple[date, int, int]:
+        kind = _KINDS.index(picture.kind) if picture.kind in _KINDS else len(_KINDS)
+        visit = visits.index((picture.site, picture.study_uid))
+        return picture.day or date.min, visit, kind
+
+    return sorted(pictures, key=place)

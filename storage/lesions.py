@@ -156,7 +156,7 @@ def _photographs(
                 series.c.modality.in_(_PHOTOGRAPHED),
                 study_clause(scope),
             )
-            .order_by(studies.c.study_date, instances.c.pk)
+            .order_by(studies.c.study_date, studies.c.study_time, instances.c.pk)
             .limit(_MOST)
         )
         found += conn.execute(asked).all()
