@@ -101,7 +101,7 @@ function begin(): void {
     if (next === "flicker" && way === "flicker") swap.click();
     way = next;
     draw();
-    if ((next === "blend" || next === "wipe") && !need("#mix-field").hidden) mix.focus();
+    if ((next === "blend" || next === "wipe") && !need("#mix-field").hidden) mix.focus({ preventScroll: true });
   };
 
   const stepEarlier = (by: number): void => {

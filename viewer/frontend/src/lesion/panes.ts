@@ -107,7 +107,7 @@ export class Panes {
   private fit(pane: HTMLElement, picture: Picture): void {
     const box = need(".pane-box", pane);
     box.style.aspectRatio = `${picture.columns} / ${picture.rows}`;
-    box.style.maxWidth = `calc(72vh * ${(picture.columns / picture.rows).toFixed(4)})`;
+    box.style.maxWidth = `calc(66vh * ${(picture.columns / picture.rows).toFixed(4)})`;
   }
 
   private blend({ way, mix }: Shown): void {
