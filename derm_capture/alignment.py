@@ -29,6 +29,7 @@ _WITHOUT_HAIRS = 11  # pixels of a median that leaves no hair and no rim of a bu
 _LEAST_CONTRAST = 0.012  # of a point; skin is smooth, the usual 0.04 leaves hairs alone
 _RATIO = 0.82  # nearest over second nearest (Lowe 2004, 7.1)
 _REACH = 3.0  # pixels within which a point agrees with the transform
+_CLOSE = 1.0  # pixels by which transforms are told apart
 _LEAST_TO_BEGIN = 6  # points; chance does not bring as many together on different lesions
 _LEAST_INLIERS = 8
 _LEAST_SHARE = 0.1  # of the matches
@@ -224,11 +225,11 @@ def _better(
     if found is None:
         return held
     matrix = _squared(found)
-    inliers = _distance(matrix, here, there) < _REACH
-    close = _distance(held[0], here, there) < _REACH
-    if inliers.sum() >= max(_LEAST_FOR_AFFINE, 1.05 * close.sum()):
-        return matrix, inliers, model
-    return held[0], close, held[2]
+    freer, simpler = (_distance(each, here, there) for each in (matrix, held[0]))
+    closely = np.count_nonzero(freer < _CLOSE)
+    if closely >= max(_LEAST_FOR_AFFINE, 1.05 * np.count_nonzero(simpler < _CLOSE)):
+        return matrix, freer < _REACH, model
+    return held[0], simpler < _REACH, held[2]
 
 
 def _squared(matrix: NDArray[Any]) -> Matrix:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.alignment import FOLDERS, on_others
 from benchmarks.retakes import RETAKES, Retake, blur, error_px, gain, hairs, jpeg, take_again
-from derm_capture.alignment import align, see
+from derm_capture.alignment import Sight, align, see
 from derm_capture.photo import open_photo
 from derm_capture.raster import Pixels
 from derm_capture.skin_only import skin_of
@@ -27,10 +28,15 @@ def picture(name: str) -> Pixels:
     return open_photo((FOLDER / name).read_bytes()).working
 
 
+@cache
+def seen(name: str) -> tuple[Pixels, Sight]:
+    pixels = picture(name)
+    return pixels, see(pixels)
+
+
 @pytest.fixture(scope="module")
 def sights():
-    found = {name: picture(name) for name in PICTURES}
-    return {name: (pixels, see(pixels)) for name, pixels in found.items()}
+    return {name: seen(name) for name in PICTURES}
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -53,13 +59,12 @@ def test_alignment_when_taken_again_then_it_is_exact_or_not_claimed(sights, name
     turn=st.floats(0, 180), scale=st.floats(0.7, 1.5), shift=st.floats(0, 0.15),
     tilt=st.floats(0, 0.12), seed=st.integers(0, 50), factor=st.floats(0.7, 1.2),
 )  # fmt: skip
-@settings(
-    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@example(turn=0, scale=1, shift=0, tilt=0.0625, seed=0, factor=1)
+@settings(max_examples=4, deadline=None)
 def test_alignment_when_the_camera_stands_anywhere_near_then_it_is_found(
-    sights, turn, scale, shift, tilt, seed, factor
+    turn, scale, shift, tilt, seed, factor
 ):
-    pixels, sight = sights["dermoscopic.jpg"]
+    pixels, sight = seen("dermoscopic.jpg")
     how = Retake("any", "any", turn, scale, shift, tilt, (gain(factor), blur(0.8), jpeg(80)))
     taken = take_again(pixels, how, seed=seed)
     found = align(sight, see(taken.pixels))
