@@ -95,6 +95,9 @@ class PhotoIntake:
             capture_id,
             taken.wrapped.sop_instance_uid,
             kind=facts.kind,
+            lesion_uid=lesion.uid if lesion else "",
+            site_code=facts.site_code,
+            laterality=facts.laterality,
             judged=judged(facts.kind, advice, kept_anyway=facts.kept_anyway),
         )
         return _taken(uid, study_uid, advice)

@@ -4,11 +4,14 @@ readiness checks.
 
 from __future__ import annotations
 
+from derm_capture.photo import PhotoLimits
 from lysbro.hl7 import replay
+from lysbro.lesion_eye import PhotoComparing
 from lysbro.photographs import PhotoIntake
 from lysbro.status import gather
 from lysbro.wiring import Parts
 from storage.remade import CACHE
+from viewer.lesion_door import LesionDesk
 from viewer.services import Erasing, Outgoing, Prefetching, Services, WebSettings
 
 
@@ -60,6 +63,10 @@ def web_services(parts: Parts) -> Services:
             parts.priors, parts.prior_rules, parts.prior_queue, parts.prior_standings
         ),
         reply_channels=parts.reply_channels,
+        lesions=LesionDesk(
+            parts.lesions,
+            PhotoComparing(PhotoLimits(settings.max_photo_bytes, settings.max_photo_pixels)),
+        ),
         status=lambda: gather(parts),
         checks={"store": parts.store.describe},
     )

@@ -31,6 +31,7 @@ from storage.hl7_inbox import Hl7Inbox
 from storage.holds import Holds
 from storage.index import Index
 from storage.ledger import Ledger
+from storage.lesions import Lesions
 from storage.nodes import Nodes
 from storage.objects import ObjectStore, open_mirror, open_store
 from storage.orders import Orders
@@ -87,6 +88,7 @@ class Parts:
     prior_standings: PriorStandings
     devices: Devices
     photographs: Photographs
+    lesions: Lesions
     clock: Callable[[], datetime]
     jump: Callable[[], Jump | None] = lambda: None  # of the machine's clock, which is not followed
 
@@ -178,6 +180,7 @@ def open_parts(
                 prior_standings=PriorStandings(database),
                 devices=Devices(database, clock),
                 photographs=Photographs(database),
+                lesions=Lesions(database),
                 clock=clock,
                 jump=clock.jump,
             )

@@ -23,6 +23,7 @@ from viewer import (
     fhir,
     health,
     i18n,
+    lesions,
     metrics,
     orders,
     outgoing,
@@ -48,6 +49,7 @@ from viewer.api import (
     vocabulary,
 )
 from viewer.api import devices as api_devices
+from viewer.api import lesions as api_lesions
 from viewer.api import orders as api_orders
 from viewer.api import priors as api_priors
 
@@ -69,6 +71,7 @@ def blueprints() -> Sequence[Blueprint]:
         channels.bp,
         routing.bp,
         priors.bp,
+        lesions.bp,
         prior_rules.bp,
         statistics.bp,
         capture.bp,
@@ -86,6 +89,7 @@ def blueprints() -> Sequence[Blueprint]:
         api_devices.bp,
         api_orders.bp,
         api_priors.bp,
+        api_lesions.bp,
         instances.bp,
         frames.bp,
         films.bp,

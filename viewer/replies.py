@@ -26,6 +26,7 @@ from viewer.custody import passages_of
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
 from viewer.languages import language
+from viewer.lesion_pictures import lesions_over_time
 from viewer.manifest import kind_of, poster_of
 from viewer.prior_words import notes_of
 from viewer.render import is_photograph
@@ -152,6 +153,7 @@ def _reply_page(actor: Actor, dossier: CaseDossier) -> str:
         names_images=bool(reply and _named(reply)),
         history=_history(dossier),
         passages=passages_of(dossier),
+        lesions=lesions_over_time(case),
         priors=prefetching().priors.of_case(current_scope(), case.id),
         prior_notes=notes_of(prefetching().standings.of_case(case.id)),
         has_missing=any(study.missing_instances for study in dossier.studies),

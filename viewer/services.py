@@ -37,6 +37,7 @@ from storage.reply_channels import ReplyChannels
 from storage.retention import Retention
 from storage.routing import Routing
 from storage.subscriptions import Subscriptions
+from viewer.lesion_door import LesionDesk
 
 _KEY = "lysbro"
 
@@ -152,6 +153,7 @@ class Services:
     outgoing: Outgoing | None = None
     prefetching: Prefetching | None = None
     reply_channels: ReplyChannels | None = None
+    lesions: LesionDesk | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""
@@ -221,6 +223,14 @@ def required_devices() -> Devices:
     found = services().devices
     if found is None:
         raise Unavailable("This server keeps no register of devices. Use another.")
+    return found
+
+
+def lesion_desk() -> LesionDesk:
+    """Return what knows and compares lesions, or raise Unavailable where it is not wired in."""
+    found = services().lesions
+    if found is None:
+        raise Unavailable("This server keeps no register of lesions. Use another.")
     return found
 
 
