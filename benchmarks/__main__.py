@@ -10,9 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import quality, query, read, receive, recompress, retrieve, send, wrap
+from benchmarks import alignment, quality, query, read, receive, recompress, retrieve, send, wrap
 
 ALONE = {
+    "alignment": alignment.main,
     "quality": quality.main,
     "query": query.main,
     "read": read.main,
@@ -39,6 +40,8 @@ with tempfile.TemporaryDirectory() as name:  # the results of record are those o
 if all((quality.COLLECTION / name).is_dir() for name in quality.FOLDERS):
     print("# Quality checks of photographs\n")
     quality.main([])
+    with tempfile.TemporaryDirectory() as name:
+        alignment.main(["--most", "6", "-o", str(Path(name) / "alignment.md")])
 else:
     print("The quality checks are not measured: the large collection of photographs is not here.")
 if recompress.COLLECTION.is_dir():

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from casework.body_point import normal_point
 from casework.consents import RECORD
 from casework.errors import Invalid
 from casework.questions import (
@@ -52,8 +53,7 @@ def normal_clinical(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return answers in their form; what is not understood stays as it was written."""
     found = {}
     for key, value in _plain_object(body, "clinical").items():
-        question = _BY_KEY.get(key)
-        read = _value(value, f"clinical.{key}") if question is None else _answer(question, value)
+        read = _read(key, value)
         if read not in (None, "", []):
             found[key] = read
     return found
@@ -82,6 +82,13 @@ def reason_label(code: str, *, language: str = "en") -> str:
         if reason.value == code:
             return reason.label_nb if language == "nb" else reason.label_en
     return code
+
+
+def _read(key: str, value: Any) -> Any:
+    if key == "map":
+        return normal_point(value)
+    question = _BY_KEY.get(key)
+    return _value(value, f"clinical.{key}") if question is None else _answer(question, value)
 
 
 def _answer(question: Question, value: Any) -> Any:

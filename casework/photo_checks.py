@@ -20,14 +20,26 @@ REASON_OF_CHECK: Mapping[str, str] = MappingProxyType(
         "glare": "too-dark",
         "colour": "too-dark",
         "colour_card": "too-dark",
+        "scale": "need-perpendicular",
+        "camera": "blurred",
+        "recognizable": "other",
+        "clock": "other",
     }
 )
-"""Codes of `Advice.check` and of `questions.REASON_CODES`. A check that is not here only tells."""
+"""Codes of `Advice.check` and of `questions.REASON_CODES`."""
+
+_ONLY_TELLS = frozenset({"scale", "camera", "recognizable", "clock"})
+"""Checks for which nobody asks for a new picture: they do not count beside the reader's words."""
+
+
+def reason_of(check: str) -> str:
+    """Return the reason code of a check; what is no check of ours is something else."""
+    return REASON_OF_CHECK.get(check, "other")
 
 
 def reasons_of(checks: Iterable[str]) -> set[str]:
-    """Return the reasons that checks stand for."""
-    return {REASON_OF_CHECK[check] for check in checks if check in REASON_OF_CHECK}
+    """Return the reasons that checks stand for, of those that a reader would ask again for."""
+    return {REASON_OF_CHECK[c] for c in checks if c in REASON_OF_CHECK and c not in _ONLY_TELLS}
 
 
 _EXPECTED = {"overview": "no-overview", "closeup": "no-closeup"}

@@ -125,7 +125,13 @@ def _read(table: str) -> tuple[BodySite, ...]:
 SITES: tuple[BodySite, ...] = _read(TABLE)
 """All sites of CID 4029, in the order of the pick list."""
 
+_FACE_REGIONS = frozenset({"head", "nose", "eye", "mouth"})
 _BY_CODE: Mapping[str, BodySite] = MappingProxyType({site.code: site for site in SITES})
+
+
+def is_of_face(site: BodySite) -> bool:
+    """Tell whether a picture of a site easily shows who it is."""
+    return site.region in _FACE_REGIONS and site.view != "back"
 
 
 def site_of(code: str) -> BodySite:

@@ -5,6 +5,7 @@ Decides no pixel and reads no file.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
@@ -35,6 +36,39 @@ _WORDS = {"XC": "Photographs", "DMS": "Dermoscopic photographs"}
 _OWN_WORDS = {Kind.CLIP: "Film", Kind.OTHER: "Other picture"}
 _OID_ISSUER_TYPE = "ISO"
 _CASE_NUMBERS = "LYSBRO"  # who gives the numbers of cases
+_EXPOSURE_DECIMALS = {
+    "ExposureTimeInSeconds": "exposure_s",
+    "FNumber": "f_number",
+    "FocalLength": "focal_length_mm",
+    "SubjectDistance": "subject_distance_m",
+    "DigitalZoomRatio": "digital_zoom",
+    "ShutterSpeedValue": "shutter_speed",
+    "ApertureValue": "aperture",
+    "BrightnessValue": "brightness",
+    "ExposureBiasValue": "exposure_bias",
+    "MaxApertureValue": "max_aperture",
+}
+_MAY_BE_NEGATIVE = frozenset({"ShutterSpeedValue", "BrightnessValue", "ExposureBiasValue"})
+_EXPOSURE_INTEGERS = {  # with the most that Exif defines
+    "PhotographicSensitivity": ("iso", 2**31 - 1),
+    "StandardOutputSensitivity": ("standard_sensitivity", 2**31 - 1),
+    "RecommendedExposureIndex": ("recommended_index", 2**31 - 1),
+    "FocalLengthIn35mmFilm": ("focal_length_35mm", 2**31 - 1),
+    "SensitivityType": ("sensitivity_type", 7),
+    "ExposureProgram": ("exposure_program", 8),
+    "MeteringMode": ("metering_mode", 255),
+    "LightSource": ("light_source", 255),
+    "SensingMethod": ("sensing_method", 8),
+    "CustomRendered": ("custom_rendered", 1),
+    "ExposureMode": ("exposure_mode", 2),
+    "WhiteBalance": ("white_balance", 1),
+    "SceneCaptureType": ("scene_capture_type", 3),
+    "GainControl": ("gain_control", 4),
+    "Contrast": ("contrast", 2),
+    "Saturation": ("saturation", 2),
+    "Sharpness": ("sharpness", 2),
+    "SubjectDistanceRange": ("subject_distance_range", 3),
+}
 
 
 @dataclass(frozen=True)
@@ -156,28 +190,17 @@ def put_exposure(ds: Dataset, camera: Camera) -> None:
     kept.
     """
     numbers = camera.numbers
-    decimals = {
-        "ExposureTimeInSeconds": "exposure_s",
-        "FNumber": "f_number",
-        "FocalLength": "focal_length_mm",
-        "SubjectDistance": "subject_distance_m",
-        "DigitalZoomRatio": "digital_zoom",
-    }
-    integers = {
-        "PhotographicSensitivity": ("iso", 2**31 - 1),
-        "WhiteBalance": ("white_balance", 1),
-        "FocalLengthIn35mmFilm": ("focal_length_35mm", 2**31 - 1),
-    }
+    if re.fullmatch(r"\d{4}", camera.version):
+        ds.EXIFVersion = camera.version
     if "flash" in numbers:
         ds.FlashFiringStatus = int(numbers["flash"]) & 1  # the other bits tell of the flash's mode
-    for keyword, name in decimals.items():
-        if name in numbers and 0 < numbers[name] < 1e9:
+    for keyword, name in _EXPOSURE_DECIMALS.items():
+        least = -1e9 if keyword in _MAY_BE_NEGATIVE else 0
+        if name in numbers and least < numbers[name] < 1e9:
             setattr(ds, keyword, f"{numbers[name]:.6g}")
-    for keyword, (name, most) in integers.items():
+    for keyword, (name, most) in _EXPOSURE_INTEGERS.items():
         if name in numbers and 0 <= numbers[name] <= most:
             setattr(ds, keyword, int(numbers[name]))
-    if camera.version:
-        ds.EXIFVersion = camera.version
     if camera.lens_make:
         ds.LensMake = camera.lens_make
     if camera.lens_model:

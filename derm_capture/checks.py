@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from derm_capture import framing, measures
+from derm_capture.faces import face_score
 from derm_capture.raster import Pixels
-from derm_capture.thresholds import FITTED
+from derm_capture.thresholds import FITTED, NEVER
 
 
 class Verdict(StrEnum):
@@ -133,6 +134,51 @@ COLOUR = Check(
         ("", ""),
     ),
 )  # fmt: skip
+COLOUR_OF_CARD = Check(
+    "colour", lambda pixels: 0.0, FITTED["colour"][0], NEVER, False,
+    Words(
+        ("Natural colours: the card's grey is grey.", "Naturlige farger: kortets grå er grått."),
+        (
+            "The light colours the picture: the card's grey is not grey. Use daylight or white "
+            "light if you can.",
+            "Lyset farger bildet: kortets grå er ikke grått. Bruk dagslys eller hvitt lys om du "
+            "kan.",
+        ),
+        ("", ""),
+    ),
+)  # fmt: skip
+"""The check of the colours where a colour card lies in the picture: its greys are asked."""
+CARD = Check(
+    "colour_card", lambda pixels: 0.0, 10.0, NEVER, False,
+    Words(
+        (
+            "Colour card found: its correction is kept with the picture.",
+            "Fargekort funnet: korreksjonen følger med bildet.",
+        ),
+        (
+            "The colour card looks quite different from what it is. Use daylight or white light, "
+            "and no lamp on the card.",
+            "Fargekortet ser ganske annerledes ut enn det er. Bruk dagslys eller hvitt lys, og "
+            "ingen lampe på kortet.",
+        ),
+        ("", ""),
+    ),
+)  # fmt: skip
+"""Mean CIEDE2000 of the patches: some 8 is usual of uncalibrated cameras on dermatoscopes."""
+FACE = Check(
+    "recognizable", face_score, 0.62, NEVER, False,
+    Words(
+        ("No face was found.", "Ikke funnet noe ansikt."),
+        (
+            "A face may be seen in the picture. Photograph only the part that matters, or say "
+            "that it is seen: then the picture is shown blurred in lists.",
+            "Et ansikt kan være synlig i bildet. Fotografer bare den delen det gjelder, eller si "
+            "at det synes: da vises bildet uskarpt i lister.",
+        ),
+        ("", ""),
+    ),
+)  # fmt: skip
+"""How sure the network is (`faces`); chosen above what photographs of skin without a face give."""
 DISTANCE = Check(
     "distance", framing.area_share, *FITTED["distance"], True,
     Words(

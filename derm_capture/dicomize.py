@@ -17,6 +17,8 @@ from pydicom.filewriter import write_dataset
 from casework.identifiers import derived_uid
 from derm_capture import anatomy, attributes, stored
 from derm_capture.attributes import Names
+from derm_capture.colour_card import ColourCard
+from derm_capture.colour_note import put_colour_card
 from derm_capture.context import CaptureContext, Kind
 from derm_capture.context_items import put_context
 from derm_capture.photo import Photo
@@ -68,9 +70,15 @@ class Wrapped:
             file.writelines((self.file_meta, *self.pieces))
 
 
-def wrap(photo: Photo, context: CaptureContext, *, scale: Scale | None = None) -> Wrapped:
+def wrap(
+    photo: Photo,
+    context: CaptureContext,
+    *,
+    scale: Scale | None = None,
+    card: ColourCard | None = None,
+) -> Wrapped:
     """Return the object that always belongs to this photograph in this context; with a scale, the
-    object says how large a pixel is.
+    object says how large a pixel is, with a colour card, how its colours would be put right.
     """
     site = anatomy.site_of(context.site_code) if context.site_code else None
     names = names_of(photo.data, context)
@@ -85,6 +93,7 @@ def wrap(photo: Photo, context: CaptureContext, *, scale: Scale | None = None) -
     attributes.put_exposure(ds, photo.camera)
     attributes.put_image(ds, context, kept)
     attributes.put_scale(ds, scale)
+    put_colour_card(ds, card)
     attributes.put_procedure(ds, context)
     put_context(ds, context.acquisition)
     put_references(ds, context.links)

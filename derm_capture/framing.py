@@ -35,6 +35,19 @@ class Outline:
     contrast: float  # mean distance from the skin in CIELAB units
 
 
+@dataclass(frozen=True, eq=False)
+class Region:
+    """The pixels of the lesion on the small picture, and how far they are from the skin."""
+
+    mask: Mask
+    contrast: float  # mean distance from the skin in CIELAB units
+
+    @property
+    def is_clear(self) -> bool:
+        """Tell whether the outline is believed."""
+        return self.contrast >= _CLEAR
+
+
 def area_share(pixels: Pixels) -> float:
     """Return how much of a picture the lesion fills; all of it where no lesion has a clear edge."""
     found = find_lesion(pixels)
@@ -49,24 +62,42 @@ def edge_share(pixels: Pixels) -> float:
 
 def find_lesion(pixels: Pixels) -> Outline | None:
     """Return what stands out most near the middle, or None where nothing does."""
+    found = find_region(pixels)
+    if found is None:
+        return None
+    chosen = found.mask
+    edge = np.ones_like(chosen)
+    edge[1:-1, 1:-1] = False
+    return Outline(
+        area_share=float(chosen.mean()),
+        edge_share=float((chosen & edge).sum() / edge.sum()),
+        contrast=found.contrast,
+    )
+
+
+def find_region(
+    pixels: Pixels, *, skin_alone: Mask | None = None, strictness: float = 1.0
+) -> Region | None:
+    """Return the pixels of what stands out most near the middle, on the small picture.
+
+    Of a given mask, what is no skin is not looked at; a strictness above 1 draws the edge nearer.
+    """
     lab = _small_lab(pixels)
     is_surround = lab[..., 0] < _SURROUND
+    if skin_alone is not None:
+        size = (lab.shape[1], lab.shape[0])
+        inside = cv2.resize(skin_alone.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        is_surround |= inside == 0
     if is_surround.all():
         return None
     skin = np.median(lab[~is_surround], axis=0)
     weights = np.array([_LIGHTNESS_WEIGHT, 1, 1])
     distance = np.sqrt((((lab - skin) * weights) ** 2).sum(axis=-1))
     distance[is_surround | (lab[..., 0] > skin[0] + _LIGHTER)] = 0
-    chosen = _most_central(_apart(distance, ~is_surround), distance)
+    chosen = _most_central(_apart(distance, ~is_surround, strictness), distance)
     if chosen is None:
         return None
-    edge = np.ones_like(chosen)
-    edge[1:-1, 1:-1] = False
-    return Outline(
-        area_share=float(chosen.mean()),
-        edge_share=float((chosen & edge).sum() / edge.sum()),
-        contrast=float(distance[chosen].mean()),
-    )
+    return Region(chosen, float(distance[chosen].mean()))
 
 
 def _small_lab(pixels: Pixels) -> NDArray[np.float32]:
@@ -78,11 +109,13 @@ def _small_lab(pixels: Pixels) -> NDArray[np.float32]:
     return np.asarray(cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB), dtype=np.float32)
 
 
-def _apart(distance: NDArray[np.floating], seen: Mask) -> NDArray[np.uint8]:
+def _apart(
+    distance: NDArray[np.floating], seen: Mask, strictness: float = 1.0
+) -> NDArray[np.uint8]:
     """Return what lies apart from the skin: beyond Otsu's threshold, specks and gaps closed."""
     steps = np.clip(distance * _STEPS, 0, 255).astype(np.uint8)
     threshold, _ = cv2.threshold(steps[seen].reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)
-    mask = (steps > max(threshold, _STEPS * _LEAST_CONTRAST)).astype(np.uint8)
+    mask = (steps > max(threshold * strictness, _STEPS * _LEAST_CONTRAST)).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     return np.asarray(closed, dtype=np.uint8)

@@ -5,7 +5,7 @@ Every repeat is harmless.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -13,7 +13,7 @@ from casework.custody import Origin, Receipt
 from derm_capture import clip, quality, validate
 from derm_capture.clip import ClipLimits
 from derm_capture.clip_object import wrap_clip
-from derm_capture.context import CaptureContext
+from derm_capture.context import CaptureContext, Kind
 from derm_capture.dicomize import Wrapped, wrap
 from derm_capture.document_object import wrap_pdf
 from derm_capture.exif import Camera
@@ -51,13 +51,17 @@ def take_photo(
     origin: Origin,
     *,
     limits: PhotoLimits | None = None,
+    recognizable: str = "",
 ) -> Taken:
     """Store a photograph as a DICOM object; the same bytes in the same context are the same object
-    again.
+    again. Whether somebody can be recognised is what was said (`yes`, `no`), else what was found.
     """
     photo = open_photo(data, limits=limits)
     advice = quality.assess(photo, kind=context.kind)
-    wrapped = wrap(photo, context, scale=photo.scale)
+    if recognizable or quality.shows_a_face(photo, kind=context.kind):
+        context = replace(context, recognizable=recognizable != "no")
+    card = None if context.kind is Kind.DERMOSCOPIC else photo.colour_card
+    wrapped = wrap(photo, context, scale=photo.scale, card=card)
     came = Came(photo.format.value, len(data), photo.camera)
     return _keep(archive, wrapped, origin, advice, context, came)
 

@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 
 from casework.errors import Invalid
 
-SOI, EOI, SOS, DQT, DHT, DRI, DNL, COM = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD, 0xDC, 0xFE
+SOI, EOI, SOS, DQT, DHT, DAC, DRI, DNL, COM = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xCC, 0xDD, 0xDC, 0xFE
+SOF_JPEG_LS = 0xF7  # ISO 14495-1 C.1.1
 APP0, APP1, APP2, APP14, APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
-SOF_BASELINE, SOF_EXTENDED, SOF_PROGRESSIVE = 0xC0, 0xC1, 0xC2
+SOF_BASELINE, SOF_EXTENDED, SOF_PROGRESSIVE, SOF_LOSSLESS = 0xC0, 0xC1, 0xC2, 0xC3
+LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, 0xCC}
 
+_CODING = FRAMES | {DHT, DAC, DQT, DRI, DNL, SOS, EOI}
+"""All that a decoder needs; what stands in other segments, reserved ones too, is never kept."""
 _STANDALONE = frozenset({0x01, SOI, EOI, *range(0xD0, 0xD8)})
 _NO_MARKER = np.zeros(
     256, dtype=bool
@@ -216,6 +220,8 @@ def foreign_segments(stream: Jpeg) -> tuple[str, ...]:
         is_app = APP0 <= segment.marker <= APP15 and segment.marker != APP14
         if segment.marker == COM:
             names.append("COM")
+        elif segment.marker not in _CODING and not is_app and segment.marker not in (SOI, APP14):
+            names.append(f"FF{segment.marker:02X}")
         elif is_app and not stream.data.startswith(allowed, segment.payload, segment.end):
             names.append(f"APP{segment.marker - APP0}")
     return tuple(names)
@@ -223,11 +229,7 @@ def foreign_segments(stream: Jpeg) -> tuple[str, ...]:
 
 def _coding(stream: Jpeg) -> list[memoryview]:
     data = memoryview(stream.data)
-    return [
-        data[s.start : s.end]
-        for s in stream.segments
-        if not (APP0 <= s.marker <= APP15 or s.marker in (COM, SOI))
-    ]
+    return [data[s.start : s.end] for s in stream.segments if s.marker in _CODING]
 
 
 def _walk(data: bytes) -> tuple[Segment, ...]:
@@ -250,6 +252,11 @@ def _walk(data: bytes) -> tuple[Segment, ...]:
             return tuple(segments)
         if marker == SOI:
             raise _broken()
+        if marker == SOF_JPEG_LS:
+            raise Invalid(
+                "JPEG-LS pictures are not taken. Choose a JPEG, HEIC or PNG file.",
+                code="unsupported-format",
+            )
         if marker in _STANDALONE:
             position = start + 2
             continue

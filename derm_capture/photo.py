@@ -18,8 +18,10 @@ import pi_heif
 from PIL import Image
 
 from casework.errors import Invalid, TooLarge
-from derm_capture import jpeg, raster
+from derm_capture import jpeg, jpeg_whole, raster
+from derm_capture.colour_card import ColourCard, find_colour_card
 from derm_capture.exif import Camera, read_exif
+from derm_capture.faces import face_score
 from derm_capture.jpeg import Jpeg
 from derm_capture.raster import Pixels, Raster
 from derm_capture.scale import Scale, find_scale
@@ -78,6 +80,30 @@ class Photo:
         found = find_scale(self.working)
         factor = max(self.rows, self.columns) / max(self.working.shape[:2])
         return None if found is None else found.at(factor)
+
+    @cached_property
+    def colour_card(self) -> ColourCard | None:
+        """Return what a colour card in the picture says of its colours."""
+        return find_colour_card(self.working)
+
+    @cached_property
+    def face_score(self) -> float:
+        """Return how sure it is that there is a face in the picture, 0 to 1."""
+        return face_score(self.working)
+
+    def as_copy_of(self, rows: int, columns: int) -> Photo:
+        """Return this small upright copy as the photograph of so many pixels that it was made of;
+        Invalid when it cannot be.
+        """
+        stored = self.stream or self
+        skew = stored.rows * columns - stored.columns * rows
+        if max(rows, columns) < max(stored.rows, stored.columns) or abs(skew) > rows + columns:
+            raise Invalid(
+                f"A copy of {stored.rows} rows and {stored.columns} columns is none of a picture "
+                f"of {rows} and {columns}. Send the photograph itself.",
+                code="not-a-copy",
+            )
+        return replace(self, rows=rows, columns=columns, camera=replace(self.camera, orientation=1))
 
     def pixels(self) -> Pixels:
         """Return all pixels, upright, 8-bit RGB."""
@@ -143,6 +169,8 @@ def sniff(data: bytes) -> Format:
         return Format.BMP
     if data[4:8] == b"ftyp":
         return _sniff_boxes(data)
+    if data.startswith(b"\x1a\x45\xdf\xa3") or (data[:4] == b"RIFF" and data[8:12] == b"AVI "):
+        raise _film()
     raise _refused(data)
 
 
@@ -155,7 +183,7 @@ def _sniff_boxes(data: bytes) -> Format:
     if brand in _HEIC_BRANDS:
         return Format.HEIC
     if brand in _VIDEO_BRANDS:
-        raise Invalid("This is a film. Take or choose a photograph.", code="video")
+        raise _film()
     raise _not_an_image()
 
 
@@ -185,24 +213,44 @@ def _open_jpeg(data: bytes, limits: PhotoLimits, *, look: bool) -> Photo:
         columns=stream.rows if turned else stream.columns,
         camera=camera,
         icc=raster.usable_profile(stream.icc),
-        lossy_method=raster.JPEG_METHOD,
+        lossy_method="" if stream.process in jpeg.LOSSLESS else raster.JPEG_METHOD,
         stream=stream,
     )
     if jpeg.is_usual(stream) and not look:
         return photo
     seen = _look(stream)
-    seen_as = replace(photo, icc=seen.icc, changes=seen.changes, lossy_method=seen.lossy_method)
+    seen_as = replace(photo, icc=seen.icc, changes=seen.changes)
     seen_as.__dict__["working"] = raster.turn(_small(seen.pixels), camera.orientation)
     return seen_as
 
 
 def _look(stream: Jpeg) -> Raster:
     """Return the picture reduced, or raise Invalid when its samples are not what it says."""
-    seen = raster.decode_jpeg(jpeg.without_metadata(stream), stream.icc, at_least=WORKING_SIDE)
+    if not (jpeg_whole.has_all_scans(stream) and jpeg_whole.has_all_intervals(stream)):
+        raise raster.damaged()
+    if jpeg_whole.can_watch(stream):
+        watched = jpeg_whole.Watched(stream)
+        seen = raster.decode_jpeg(watched, stream.icc, at_least=WORKING_SIDE)
+        is_whole = watched.was_needed
+    else:
+        seen = raster.decode_jpeg(jpeg.without_metadata(stream), stream.icc, at_least=WORKING_SIDE)
+        is_whole = True
     size = seen.pixels.shape[:2]
     if not any((-(-stream.rows // n), -(-stream.columns // n)) == size for n in _SCALES):
-        raise _damaged()  # a decoder made something else of a spoiled stream
+        raise raster.damaged()  # a decoder made something else of a spoiled stream
+    if not is_whole or (jpeg_whole.needs_comparing(stream) and _shows_noise(stream, seen)):
+        raise raster.damaged()
     return seen
+
+
+def _shows_noise(stream: Jpeg, seen: Raster) -> bool:
+    """Tell whether noise behind the samples changes the picture: then some of them are missing."""
+    plain, side, long_side = seen.pixels, WORKING_SIDE, max(stream.rows, stream.columns)
+    if not jpeg_whole.can_watch(stream) and long_side >= 4 * WORKING_SIDE:
+        side = long_side // 2  # much reduced, it lacks the details that alone may be spoiled
+        plain = raster.decode_jpeg(jpeg.without_metadata(stream), b"", at_least=side).pixels
+    noisy = raster.decode_jpeg(jpeg_whole.with_noise(stream), b"", at_least=side).pixels
+    return not np.array_equal(plain, noisy)
 
 
 def _photo(data: bytes, kind: Format, camera: Camera, decoded: Raster) -> Photo:
@@ -224,6 +272,7 @@ def _check_container(data: bytes, kind: Format, limits: PhotoLimits) -> None:
     """Refuse, before a pixel is decoded, what holds several pictures or too large a one."""
     if kind is Format.PNG:  # the sizes stand in the first chunk (ISO 15948, IHDR)
         _check_pixels(int.from_bytes(data[16:20]), int.from_bytes(data[20:24]), limits)
+        _check_animation(data)
     if kind is Format.HEIC:
         width, height = pi_heif.open_heif(io.BytesIO(data)).size
         _check_pixels(width, height, limits)
@@ -232,6 +281,19 @@ def _check_container(data: bytes, kind: Format, limits: PhotoLimits) -> None:
         _check_pixels(*image.size, limits)
         if getattr(image, "n_frames", 1) > 1:
             raise _animated()
+
+
+def _check_animation(data: bytes) -> None:
+    """Refuse a PNG that says twice, or wrongly, that it moves (PNG third edition, 11.3.6.1): which
+    of its pictures is meant, nobody knows.
+    """
+    at, counts = 8, []
+    while at + 12 <= len(data) and data[at + 4 : at + 8] != b"IDAT":
+        if data[at + 4 : at + 8] == b"acTL":
+            counts.append(int.from_bytes(data[at + 8 : at + 12]))
+        at += 12 + int.from_bytes(data[at : at + 4])
+    if len(counts) > 1 or 0 in counts:
+        raise raster.damaged()
 
 
 def _check_pixels(width: int, height: int, limits: PhotoLimits) -> None:
@@ -266,11 +328,7 @@ def _unreadable(error: BaseException) -> Invalid:
         return Invalid(
             "The picture is cut off: its end is missing. Take or choose it again.", code="truncated"
         )
-    return _damaged()
-
-
-def _damaged() -> Invalid:
-    return Invalid("The picture is damaged and cannot be read. Take it again.", code="damaged")
+    return raster.damaged()
 
 
 def _too_many_pixels(limits: PhotoLimits) -> TooLarge:
@@ -283,6 +341,10 @@ def _too_many_pixels(limits: PhotoLimits) -> TooLarge:
 
 def _animated() -> Invalid:
     return Invalid("This file holds several pictures. Choose a single photograph.", code="animated")
+
+
+def _film() -> Invalid:
+    return Invalid("This is a film. Take or choose a photograph.", code="video")
 
 
 def _unsupported(what: str) -> Invalid:

@@ -10,13 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from derm_capture import checks, measures
+from derm_capture.camera_hints import Hint, hints_of
 from derm_capture.checks import Check, Verdict
+from derm_capture.colour_card import ColourCard
 from derm_capture.context import Kind
 from derm_capture.photo import Photo
 from derm_capture.raster import Pixels
 from derm_capture.scale import Scale
 
-__all__ = ["Advice", "Verdict", "assess", "worst"]
+__all__ = ["Advice", "Verdict", "assess", "shows_a_face", "worst"]
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,28 @@ def assess(photo: Photo, *, kind: Kind | str = Kind.CLOSEUP) -> tuple[Advice, ..
     """Return the advice on a photograph, the checks in a fixed order; the same picture gives the
     same advice.
     """
-    judged = _judge(photo.working, min(photo.rows, photo.columns), Kind(kind))
-    return (*judged, _of_scale(photo.scale))
+    kind = Kind(kind)
+    card = None if kind is Kind.DERMOSCOPIC else photo.colour_card  # none lies under its lens
+    judged = _judge(photo.working, min(photo.rows, photo.columns), kind, card)
+    hints = hints_of(
+        photo.camera,
+        rows=photo.rows,
+        columns=photo.columns,
+        not_good={each.check for each in judged if each.verdict is not Verdict.GOOD},
+        is_dermoscopic=kind is Kind.DERMOSCOPIC,
+    )
+    return (
+        *judged,
+        _of_scale(photo.scale),
+        _of_colour_card(card),
+        _of_camera(hints),
+        _of_faces(photo, kind),
+    )
+
+
+def shows_a_face(photo: Photo, *, kind: Kind) -> bool:
+    """Tell whether a face was found; through a dermatoscope there is none to look for."""
+    return _of_faces(photo, kind).verdict is not Verdict.GOOD
 
 
 def worst(advice: Iterable[Advice]) -> Verdict:
@@ -45,7 +67,9 @@ def worst(advice: Iterable[Advice]) -> Verdict:
     return max((a.verdict for a in advice), key=order.index, default=Verdict.GOOD)
 
 
-def _judge(working: Pixels, short_side: int, kind: Kind) -> tuple[Advice, ...]:
+def _judge(
+    working: Pixels, short_side: int, kind: Kind, card: ColourCard | None
+) -> tuple[Advice, ...]:
     seen = working if kind is Kind.OVERVIEW else measures.centre(working)
     motion = _measured(checks.MOTION, seen)
     has_moved = motion.verdict is not Verdict.GOOD  # then it is blurred as well: said once
@@ -58,7 +82,9 @@ def _judge(working: Pixels, short_side: int, kind: Kind) -> tuple[Advice, ...]:
         motion,
         bright if is_burnt_out else dark,
         glare,
-        _measured(checks.COLOUR, seen),
+        _measured(checks.COLOUR, seen)
+        if card is None
+        else _advise(checks.COLOUR_OF_CARD, card.grey),
         *_framed(working, kind),
         _advise(checks.RESOLUTION, float(short_side)),
     )
@@ -97,6 +123,29 @@ def _of_scale(scale: Scale | None) -> Advice:
         return Advice("scale", Verdict.DOUBTFUL, size, 0.0, *words)
     words = (f"Scale found: {size:g} mm a pixel.", f"Målestokk funnet: {size:g} mm per bildepunkt.")
     return Advice("scale", Verdict.GOOD, size, 0.0, *words)
+
+
+def _of_colour_card(card: ColourCard | None) -> Advice:
+    """Return the advice on the colours of the card; a picture without one is as good as any."""
+    if card is None:
+        words = ("No colour card in the picture.", "Ikke noe fargekort i bildet.")
+        return Advice("colour_card", Verdict.GOOD, 0.0, checks.CARD.doubtful, *words)
+    return _advise(checks.CARD, card.error)
+
+
+def _of_camera(hints: tuple[Hint, ...]) -> Advice:
+    """Return what the camera itself says against the picture, in as many sentences as apply."""
+    if not hints:
+        words = ("Nothing in the camera's settings.", "Ingenting i kameraets innstillinger.")
+        return Advice("camera", Verdict.GOOD, 0.0, 1.0, *words)
+    said = " ".join(hint.said for hint in hints), " ".join(hint.said_nb for hint in hints)
+    return Advice("camera", Verdict.DOUBTFUL, float(len(hints)), 1.0, *said)
+
+
+def _of_faces(photo: Photo, kind: Kind) -> Advice:
+    if kind is Kind.DERMOSCOPIC:
+        return _content(checks.FACE)
+    return _advise(checks.FACE, photo.face_score)
 
 
 def _advise(check: Check, value: float) -> Advice:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import io
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import imagecodecs
 import numpy as np
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 from casework.errors import Invalid
-from derm_capture.srgb import SRGB
+from derm_capture.profile import without_names
+from derm_capture.srgb import DISPLAY_P3, SRGB
 
 Pixels = NDArray[np.uint8]
 
@@ -56,7 +57,8 @@ def decode_heif(data: bytes) -> Raster:
         picture.mode, picture.size, bytes(picture.data), "raw", picture.mode, picture.stride
     )
     changes = ["10 bits a sample reduced to 8"] if picture.info.get("bit_depth", 8) > 8 else []
-    return _raster(image, picture.info.get("icc_profile") or b"", changes, "ISO_23008_2")
+    icc = picture.info.get("icc_profile") or _profile_in_numbers(data)
+    return _raster(image, icc, changes, "ISO_23008_2")
 
 
 def decode(data: bytes, name: str) -> Raster:
@@ -65,23 +67,29 @@ def decode(data: bytes, name: str) -> Raster:
         changes = _bits_lost(image, name, data)
         method = _lossy_method(image, name, data)
         icc = image.info.get("icc_profile") or b""
+        if name == "avif":
+            icc = icc or _profile_in_numbers(data)
+            image.info.pop("xmp", None)  # its properties alone turn it (ISO 23008-12 6.5.10)
         image.load()
         return _raster(ImageOps.exif_transpose(image), icc, changes, method)
 
 
-def decode_jpeg(data: bytes, icc: bytes, *, at_least: int | None = None) -> Raster:
+def decode_jpeg(data: bytes | BinaryIO, icc: bytes, *, at_least: int | None = None) -> Raster:
     """Return the pixels of a JPEG stream, not turned; reduced while decoding when a long side will
     do.
     """
     changes: list[str] = []
+    source = io.BytesIO(data) if isinstance(data, bytes) else data
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+        with Image.open(source, formats=["JPEG"]) as image:
             if at_least is not None:
                 scale = at_least / max(image.size)
                 image.draft(None, tuple(max(1, int(side * scale)) for side in image.size))  # type: ignore[arg-type]
             image.load()
             return _raster(image, icc, changes, JPEG_METHOD)
-    except DECODER_ERRORS:
+    except DECODER_ERRORS as error:
+        if not isinstance(data, bytes):
+            raise damaged() from error
         samples = _decode_unusual(data)
     if samples.dtype != np.uint8:
         changes.append("12 bits a sample reduced to 8")
@@ -101,6 +109,18 @@ def _decode_unusual(data: bytes) -> NDArray[Any]:
     return samples
 
 
+def _no_usual_colours() -> Invalid:
+    return Invalid(
+        "This picture has no usual colours. Save it as JPEG or PNG and choose it again.",
+        code="unsupported-format",
+    )
+
+
+def damaged() -> Invalid:
+    """Return the refusal of a picture whose samples are not what its header says."""
+    return Invalid("The picture is damaged and cannot be read. Take it again.", code="damaged")
+
+
 def turn(pixels: Pixels, orientation: int) -> Pixels:
     """Return pixels turned upright as an Exif orientation asks."""
     if orientation in (5, 6, 7, 8):
@@ -113,8 +133,10 @@ def turn(pixels: Pixels, orientation: int) -> Pixels:
 
 
 def usable_profile(icc: bytes, space: bytes = b"RGB ") -> bytes:
-    """Return a profile when it is one for this colour space (ICC.1 section 7.2), else nothing."""
-    return icc if icc[36:40] == b"acsp" and icc[16:20] == space else b""
+    """Return a profile, without names in it, when it is one for this colour space (ICC.1 section
+    7.2), else nothing.
+    """
+    return without_names(icc) if icc[36:40] == b"acsp" and icc[16:20] == space else b""
 
 
 def _raster(image: Image.Image, icc: bytes, changes: list[str], method: str) -> Raster:
@@ -122,13 +144,9 @@ def _raster(image: Image.Image, icc: bytes, changes: list[str], method: str) -> 
         changes.append("converted from CMYK to sRGB")
         image, icc = _from_cmyk(image, usable_profile(icc, b"CMYK")), SRGB
     elif image.mode in ("LAB", "F"):
-        raise Invalid(
-            "This picture has no usual colours. Save it as JPEG or PNG and choose it again.",
-            code="unsupported-format",
-        )
+        raise _no_usual_colours()
     elif image.mode in _SIXTEEN_BITS:
-        wide = np.clip(np.asarray(image, dtype=np.int64), 0, 0xFFFF) >> 8
-        image = Image.fromarray(wide.astype(np.uint8))
+        image = _upper_bits(image)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         if rgba.getchannel("A").getextrema() != (255, 255):
@@ -136,6 +154,16 @@ def _raster(image: Image.Image, icc: bytes, changes: list[str], method: str) -> 
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     pixels = np.ascontiguousarray(np.asarray(image.convert("RGB"), dtype=np.uint8))
     return Raster(pixels, usable_profile(icc), tuple(changes), method)
+
+
+def _upper_bits(image: Image.Image) -> Image.Image:
+    """Return the upper eight bits of a grey picture; one grey may stand for what is transparent."""
+    wide = np.clip(np.asarray(image, dtype=np.int64), 0, 0xFFFF)
+    grey = Image.fromarray((wide >> 8).astype(np.uint8))
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        grey.putalpha(Image.fromarray(np.where(wide == clear, 0, 255).astype(np.uint8)))
+    return grey
 
 
 def _from_cmyk(image: Image.Image, icc: bytes) -> Image.Image:
@@ -151,15 +179,39 @@ def _from_cmyk(image: Image.Image, icc: bytes) -> Image.Image:
 
 
 def _bits_lost(image: Image.Image, name: str, data: bytes) -> list[str]:
-    deep_png = name == "png" and data[24:25] == b"\x10"
-    bits = image.tag_v2.get(258, (8,)) if name == "tiff" else (8,)  # type: ignore[attr-defined]
-    deep_tiff = max(bits if isinstance(bits, tuple) else (bits,)) > 8
-    return ["16 bits a sample reduced to 8"] if deep_png or deep_tiff else []
+    bits = 8
+    if name == "png":
+        bits = data[24]
+    elif name == "avif":
+        bits = _avif_bits(data)
+    elif name == "tiff":
+        told = image.tag_v2.get(258, (8,))  # type: ignore[attr-defined]
+        bits = max(told if isinstance(told, tuple) else (told,))
+    if bits > 16:
+        raise _no_usual_colours()
+    return [f"{bits} bits a sample reduced to 8"] if bits > 8 else []
+
+
+def _avif_bits(data: bytes) -> int:
+    """Return the bits of a sample, as the configuration of the AV1 stream says (AV1-ISOBMFF
+    2.3.3).
+    """
+    at = data.find(b"av1C\x81")
+    flags = data[at + 6] if 0 <= at < len(data) - 6 else 0
+    return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
+
+
+def _profile_in_numbers(data: bytes) -> bytes:
+    """Return the profile of the primaries that an HEIC or AVIF file names by their number (ISO
+    14496-12 12.1.5, ITU-T H.273 8.1); nothing for sRGB.
+    """
+    at = data.find(b"colrnclx")
+    return DISPLAY_P3 if at >= 0 and data[at + 8 : at + 10] == b"\0\x0c" else b""
 
 
 def _lossy_method(image: Image.Image, name: str, data: bytes) -> str:
     if name == "webp":
-        return "" if b"VP8L" in data[12:64] or _has_lossless_chunk(data) else "WEBP"
+        return "" if _has_lossless_chunk(data) else "WEBP"
     if name == "avif":
         return "AVIF"
     return JPEG_METHOD if image.info.get("compression") in ("jpeg", "tiff_jpeg") else ""

@@ -45,19 +45,23 @@ class Scale:
 
 def find_scale(pixels: Pixels) -> Scale | None:
     """Return the scale of a picture, or None where no marker is seen."""
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    corners, ids, _ = _detector().detectMarkers(grey)
-    found = (
-        []
-        if ids is None
-        else [c for c, i in zip(corners, ids.ravel(), strict=True) if i == MARKER_ID]
-    )
+    found = marker_corners(pixels)
     if not found:
         return None
-    sides = [_sides(corner.reshape(4, 2)) for corner in found]
+    sides = [_sides(corners) for corners in found]
     nearest = max(sides, key=lambda four: float(four.mean()))  # the least pixels are the least sure
     side = float(nearest.mean())
     return Scale(MARKER_MM / side, side, float(nearest.min() / nearest.max()))
+
+
+def marker_corners(pixels: Pixels) -> list[NDArray[np.float32]]:
+    """Return the four corners of each marker that is seen, the marker's own upper left first."""
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    corners, ids, _ = _detector().detectMarkers(grey)
+    if ids is None:
+        return []
+    pairs = zip(corners, ids.ravel(), strict=True)
+    return [np.asarray(c.reshape(4, 2), np.float32) for c, i in pairs if i == MARKER_ID]
 
 
 def marker(side_pixels: int) -> NDArray[np.uint8]:

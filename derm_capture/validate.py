@@ -20,6 +20,8 @@ from derm_capture.stored import JPEG_BASELINE, JPEG_LS_LOSSLESS
 
 _GPS = range(0x00160070, 0x0016008F)
 _NEVER = (0x0016002B, 0x0016004D)  # maker note, camera owner
+_SPIFF = 0xE8
+_SPIFF_PARTS = (b"SPIFF\x00", b"\x00\x00\x00\x01")  # its header and the end of its directory
 _RATIO_TOLERANCE = 0.01
 
 
@@ -92,10 +94,14 @@ def _jpeg_problems(ds: Dataset, stream: bytes) -> Iterator[str]:
         yield f"the stream is {found.colour.value}, the header says {ds.PhotometricInterpretation}"
     if len(found.components) != ds.SamplesPerPixel:
         yield f"the stream has {len(found.components)} components, the header {ds.SamplesPerPixel}"
+    if not jpeg.is_usual(found):
+        factors = " ".join(f"{c.horizontal}x{c.vertical}" for c in found.components)
+        yield f"the components are sampled {factors}, which decoders read in different ways"
     for name in jpeg.foreign_segments(found):
         yield f"the stream holds {name}"
-    if found.data[found.end :] not in (b"", b"\x00"):  # padding is one zero, for an even length
-        yield f"{len(found.data) - found.end} bytes behind EOI"
+    if found.icc.rstrip(b"\x00") != _stated_profile(ds) and found.icc:
+        yield "the profile in the stream is not that of the header"
+    yield from _behind(stream, found.end)
     if ds.get("LossyImageCompression") != "01":
         yield "JPEG, but not said to be lossy"
         return
@@ -105,18 +111,38 @@ def _jpeg_problems(ds: Dataset, stream: bytes) -> Iterator[str]:
         yield f"compression ratio {told}, but it is {ratio:.4g}"
 
 
+def _stated_profile(ds: Dataset) -> bytes:
+    return bytes(ds.get("ICCProfile") or b"").rstrip(b"\x00")
+
+
+def _behind(stream: bytes, end: int) -> Iterator[str]:
+    """Say what lies behind a stream but for the byte that makes its length even (A.4)."""
+    if stream[end:] not in (b"", b"\x00"):
+        yield f"{len(stream) - end} bytes behind EOI"
+
+
 def _jpeg_ls_problems(ds: Dataset, stream: bytes) -> Iterator[str]:
-    start = stream.find(b"\xff\xf7")  # SOF55 (ISO 14495-1 C.2.2)
-    if not stream.startswith(b"\xff\xd8") or start < 0 or start + 10 > len(stream):
+    at, frame = 2, b""
+    while stream[at : at + 1] == b"\xff" and stream[at + 1 : at + 2] not in (b"\xda", b""):
+        marker, end = stream[at + 1], at + 2 + int.from_bytes(stream[at + 2 : at + 4])
+        if marker == jpeg.SOF_JPEG_LS:
+            frame = stream[at + 4 : end]
+        elif marker != _SPIFF or not stream.startswith(_SPIFF_PARTS, at + 4):
+            yield f"the stream holds FF{marker:02X}"
+        at = end
+    scan = stream[at + 4 : at + 2 + int.from_bytes(stream[at + 2 : at + 4])]
+    if len(frame) < 6 or len(scan) < 4:
         yield "the stream is no JPEG-LS"
         return
-    precision, rows, columns, components = struct.unpack_from(">BHHB", stream, start + 4)
+    precision, rows, columns, components = struct.unpack_from(">BHHB", frame)
     if (rows, columns, components) != (ds.Rows, ds.Columns, ds.SamplesPerPixel) or precision != 8:
         yield f"the stream has {columns}x{rows}x{components} samples, the header others"
+    if scan[-3]:  # NEAR (ISO 14495-1 C.2.3)
+        yield "the stream is near-lossless, the transfer syntax lossless"
     if ds.PhotometricInterpretation != "RGB":
         yield f"JPEG-LS holds RGB here, the header says {ds.PhotometricInterpretation}"
-    if not stream.removesuffix(b"\x00").endswith(b"\xff\xd9"):
-        yield "bytes behind EOI"
+    end = stream.find(b"\xff\xd9", at)  # samples never look so (A.1)
+    yield from _behind(stream, end + 2) if end >= 0 else ("the stream has no end",)
     if ds.get("LossyImageCompression") == "01" and not _is_ratio(ds.LossyImageCompressionRatio):
         yield f"compression ratio {ds.LossyImageCompressionRatio}"
 

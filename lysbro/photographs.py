@@ -34,11 +34,17 @@ class PhotoIntake:
         self._limits = photo.PhotoLimits(settings.max_photo_bytes, settings.max_photo_pixels)
         self._clips = clip.ClipLimits(settings.max_clip_bytes, settings.max_clip_seconds)
 
-    def assess(self, data: bytes, kind: str = "") -> list[dict[str, Any]]:
-        """Return the advice on a photograph or film; raise Invalid when it is none."""
+    def assess(
+        self, data: bytes, kind: str = "", *, size: tuple[int, int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the advice on a photograph or film, or on a small copy of a photograph of that
+        many rows and columns; raise Invalid when it is none.
+        """
         if kind == Kind.CLIP:
             return [asdict(a) for a in clip.assess(clip.open_clip(data, limits=self._clips))]
         opened = photo.open_photo(data, limits=self._limits)
+        if size is not None:
+            opened = opened.as_copy_of(*size)
         advice = quality.assess(opened, kind=_kind(kind or "closeup"))
         return self._told(advice, opened.camera)
 
@@ -75,11 +81,13 @@ class PhotoIntake:
         origin = Origin(
             site=case.site, door=Door.CAPTURE, actor=actor.id, association=f"capture-{case.id}"
         )
-        archive = self._parts.archive
+        archive, seen = self._parts.archive, facts.recognizable
         if context.kind is Kind.CLIP:
             taken = intake.take_clip(archive, data, context, origin, limits=self._clips)
         else:
-            taken = intake.take_photo(archive, data, context, origin, limits=self._limits)
+            taken = intake.take_photo(
+                archive, data, context, origin, limits=self._limits, recognizable=seen
+            )
         self._parts.archive.settle()
         advice = self._told(taken.advice, taken.camera)
         uid = self._parts.casebook.note_capture(
@@ -87,6 +95,9 @@ class PhotoIntake:
             capture_id,
             taken.wrapped.sop_instance_uid,
             kind=facts.kind,
+            lesion_uid=lesion.uid if lesion else "",
+            site_code=facts.site_code,
+            laterality=facts.laterality,
             judged=judged(facts.kind, advice, kept_anyway=facts.kept_anyway),
         )
         return _taken(uid, study_uid, advice)
@@ -122,6 +133,7 @@ class PhotoIntake:
                 "view": site.view,
                 "paired": site.paired,
                 "common": site.common,
+                "is_face": anatomy.is_of_face(site),
             }
             for site in anatomy.SITES
         ]

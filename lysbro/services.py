@@ -4,12 +4,15 @@ readiness checks.
 
 from __future__ import annotations
 
+from derm_capture.photo import PhotoLimits
 from lysbro.hl7 import replay
+from lysbro.lesion_eye import PhotoComparing
 from lysbro.photographs import PhotoIntake
 from lysbro.status import gather
 from lysbro.wiring import Parts
 from storage.queue_keys import QueueKeys
 from storage.remade import CACHE
+from viewer.lesion_door import LesionDesk
 from viewer.services import Erasing, Outgoing, Prefetching, Services, WebSettings
 
 
@@ -63,6 +66,10 @@ def web_services(parts: Parts) -> Services:
         reply_channels=parts.reply_channels,
         uploads=parts.uploads,
         queue_key=QueueKeys(parts.database).secret_of,
+        lesions=LesionDesk(
+            parts.lesions,
+            PhotoComparing(PhotoLimits(settings.max_photo_bytes, settings.max_photo_pixels)),
+        ),
         status=lambda: gather(parts),
         checks={"store": parts.store.describe},
     )

@@ -31,6 +31,7 @@ from storage.hl7_inbox import Hl7Inbox
 from storage.holds import Holds
 from storage.index import Index
 from storage.ledger import Ledger
+from storage.lesions import Lesions
 from storage.nodes import Nodes
 from storage.objects import ObjectStore, open_mirror, open_store
 from storage.orders import Orders
@@ -89,6 +90,7 @@ class Parts:
     devices: Devices
     photographs: Photographs
     uploads: Uploads
+    lesions: Lesions
     clock: Callable[[], datetime]
     jump: Callable[[], Jump | None] = lambda: None  # of the machine's clock, which is not followed
 
@@ -181,6 +183,7 @@ def open_parts(
                 devices=Devices(database, clock),
                 photographs=Photographs(database),
                 uploads=_uploads(settings, data, clock),
+                lesions=Lesions(database),
                 clock=clock,
                 jump=clock.jump,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from storage.drafting import Drafting
 from storage.histories import Histories
+from storage.lesion_steps import LesionSteps
 from storage.outcomes import Outcomes
 from storage.referring import Referring
 from storage.signing import Signing
@@ -11,7 +12,9 @@ from storage.workitem_making import WorkItemMaking
 from storage.workitem_steps import WorkItems
 
 
-class Casebook(Referring, Drafting, WorkItemMaking, WorkItems, Signing, Outcomes, Histories):
+class Casebook(
+    Referring, LesionSteps, Drafting, WorkItemMaking, WorkItems, Signing, Outcomes, Histories
+):
     """The cases of one exchange: read them, refer, move them along, sign; and all as work items.
 
     Each verb is one transaction: who may is asked of `casework.access`, what follows of

@@ -491,12 +491,15 @@ captures = Table(
     Column("sop_instance_uid", String(64), nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Column("kind", String(16), nullable=False, server_default=""),
+    Column("lesion_uid", String(64), nullable=False, server_default=""),
+    Column("site_code", String(32), nullable=False, server_default=""),
+    Column("laterality", String(1), nullable=False, server_default=""),
     Column("judged", JSON(none_as_null=True)),
     Column("set_aside_at", UtcDateTime),
     Column("set_aside_by", Text, nullable=False, server_default=""),
 )
-"""What each press of a shutter has become, what the check said of it, and whether it was taken out
-of its draft again."""
+"""What each press of a shutter has become, for which lesion it counts (empty: as its object says),
+what the check said of it, and whether it was taken out of its draft again."""
 
 reply_channels = Table(
     "reply_channels",

@@ -178,6 +178,7 @@ INDEXED_KEYWORDS: frozenset[str] = frozenset(NESTED_KEYWORDS) | frozenset(
         "DocumentTitle",
         "MIMETypeOfEncapsulatedDocument",
         "BurnedInAnnotation",
+        "RecognizableVisualFeatures",
         "TrackingUID",
         "TrackingID",
         "SpecificCharacterSet",

@@ -18,7 +18,7 @@ from casework.identifiers import derived_uid, new_case_id
 from casework.lifecycle import Event
 from casework.model import Actor, Case, CaseState, Patient, Priority, Referral, Specialty
 from storage.arrivals import is_free
-from storage.casebook_tables import captures, case_studies, cases, draft_keys, lesions, sites
+from storage.casebook_tables import captures, case_studies, cases, draft_keys, sites
 from storage.database import chunks, insert_if_absent, take_turns
 from storage.folding import fold_name
 from storage.ledger import append_entry
@@ -169,6 +169,9 @@ class Referring(Steps):
         sop_instance_uid: str,
         *,
         kind: str = "",
+        lesion_uid: str = "",
+        site_code: str = "",
+        laterality: str = "",
         judged: Mapping[str, Any] | None = None,
     ) -> str:
         """Note what a photograph has become, and return the UID that counts: the first one's.
@@ -182,6 +185,9 @@ class Referring(Steps):
             "at": self._clock(),
             "kind": kind,
             "judged": dict(judged) if judged else None,
+            "lesion_uid": lesion_uid,
+            "site_code": site_code[:32],
+            "laterality": laterality[:1],
         }
         with self._database.begin() as conn:
             insert_if_absent(conn, captures, [row])
@@ -191,19 +197,6 @@ class Referring(Steps):
                 )
             ).scalar_one()
         return kept
-
-    def lesion_uid(self, case: Case, label: str) -> str:
-        """Return the UID of a patient's lesion: the same for the same label, case after case."""
-        with self._database.begin() as conn:
-            number = conn.execute(
-                select(cases.c.site, cases.c.patient_issuer, cases.c.patient_id).where(
-                    cases.c.id == case.id
-                )
-            ).one()
-            label = label.strip()[:64]
-            uid = derived_uid("lesion", *number, label)
-            insert_if_absent(conn, lesions, [{**number._mapping, "label": label, "uid": uid}])
-        return uid
 
 
 def _free_case_id(conn: Connection) -> str:

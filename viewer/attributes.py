@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -17,3 +18,8 @@ def as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def is_recognizable(attributes: Mapping[str, Any]) -> bool:
+    """Tell whether an object says that somebody can be recognised in it (0028,0302)."""
+    return attributes.get("RecognizableVisualFeatures") == "YES"

@@ -24,6 +24,7 @@ from viewer import (
     fhir,
     health,
     i18n,
+    lesions,
     metrics,
     orders,
     outgoing,
@@ -49,6 +50,7 @@ from viewer.api import (
     vocabulary,
 )
 from viewer.api import devices as api_devices
+from viewer.api import lesions as api_lesions
 from viewer.api import orders as api_orders
 from viewer.api import priors as api_priors
 from viewer.api import uploads as api_uploads
@@ -71,6 +73,7 @@ def blueprints() -> Sequence[Blueprint]:
         channels.bp,
         routing.bp,
         priors.bp,
+        lesions.bp,
         prior_rules.bp,
         statistics.bp,
         capture_offline.bp,
@@ -89,6 +92,7 @@ def blueprints() -> Sequence[Blueprint]:
         api_devices.bp,
         api_orders.bp,
         api_priors.bp,
+        api_lesions.bp,
         api_uploads.bp,
         instances.bp,
         frames.bp,

@@ -22,6 +22,8 @@ from storage.drafting import DraftRow
 from storage.rows import InstanceRow
 from viewer import headers
 from viewer.api import attachments
+from viewer.attributes import is_recognizable
+from viewer.bodymap.views import page_views
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
 from viewer.languages import language
@@ -131,6 +133,8 @@ def _form(*, case: Case | None, **of_person: object) -> str:
         who_agrees=WHO,
         how_agrees=HOW,
         sites=_sites(),
+        body_views=page_views(),
+        other_name=_other_name,
         questions=clinical.QUESTIONS,
         consents=clinical.CONSENTS,
         units=clinical.DURATION_UNITS,
@@ -181,6 +185,11 @@ def _said(labelled: Any) -> str:
     return str(labelled.label_nb if language() == "nb" else labelled.label_en)
 
 
+def _other_name(site: Mapping[str, Any]) -> str:
+    """Return what a site is called in the language that is not the reader's, to search by."""
+    return str(site["en"] if language() == "nb" else site["nb"])
+
+
 def _sites() -> Sequence[tuple[str, Sequence[Mapping[str, Any]]]]:
     """Return the sites on the body by region, those asked for often first."""
     regions: dict[str, list[Mapping[str, Any]]] = {}
@@ -196,7 +205,11 @@ def _draft(case: Case | None, rows: Sequence[InstanceRow]) -> Mapping[str, Any] 
     beside = attachments.attachments_of(case, rows)
     names = {row.sop_instance_uid for row in beside}
     photos = [
-        {"sop_instance_uid": row.sop_instance_uid, "kind": _kind(row)}
+        {
+            "sop_instance_uid": row.sop_instance_uid,
+            "kind": _kind(row),
+            "is_recognizable": is_recognizable(row.attributes),
+        }
         for row in rows
         if row.rows and row.sop_instance_uid not in names
     ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from casework.model import CaseDossier
 from storage.index import InstanceRow
-from viewer.attributes import first
+from viewer.attributes import first, is_recognizable
 from viewer.display import Window, display_of
 from viewer.hanging import Hung, default_window, hang, presets_of
 from viewer.render import can_be_shown, is_photograph
@@ -183,6 +183,7 @@ def _instance(ref: InstanceRow, kind: str) -> dict[str, Any]:
         "frame_time_ms": first(attributes.get("FrameTime"), None),
         "is_lossy": attributes.get("LossyImageCompression") == "01",
         "laterality": _text(attributes, "ImageLaterality", "Laterality"),
+        "is_recognizable": is_recognizable(attributes) or None,
         "view": image_type[3] if kind == "photo" and len(image_type) > 3 else "",
     }
 

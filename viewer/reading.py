@@ -17,6 +17,7 @@ from storage.index import InstanceRow
 from viewer import headers, reply_view
 from viewer.custody import passages_of
 from viewer.guard import current_actor, current_scope
+from viewer.lesion_pictures import lesions_over_time
 from viewer.manifest import build_manifest
 from viewer.prior_words import notes_of
 from viewer.services import prefetching, services
@@ -49,6 +50,7 @@ def reading_room(dossier: CaseDossier) -> str:
         priors=prefetching().priors.of_case(current_scope(), case.id),
         prior_notes=notes_of(prefetching().standings.of_case(case.id)),
         passages=passages_of(dossier),
+        lesions=lesions_over_time(case),
         reason_codes=[(each.value, reason_name(each.value)) for each in REASON_CODES],
         manifest=htmlsafe_json_dumps(manifest),
         draft=draft,

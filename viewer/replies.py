@@ -21,10 +21,12 @@ from storage.index import InstanceRow
 from storage.referring import ATTACHABLE
 from viewer import headers, reading, reply_view
 from viewer.api import attachments
+from viewer.attributes import is_recognizable
 from viewer.custody import passages_of
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
 from viewer.languages import language
+from viewer.lesion_pictures import lesions_over_time
 from viewer.manifest import kind_of, poster_of
 from viewer.prior_words import notes_of
 from viewer.render import is_photograph
@@ -44,6 +46,7 @@ class Picture:
     small: str
     large: str
     is_photograph: bool
+    is_recognizable: bool
     film: str = ""  # where it is played, when it is one
 
 
@@ -150,6 +153,7 @@ def _reply_page(actor: Actor, dossier: CaseDossier) -> str:
         names_images=bool(reply and _named(reply)),
         history=_history(dossier),
         passages=passages_of(dossier),
+        lesions=lesions_over_time(case),
         priors=prefetching().priors.of_case(current_scope(), case.id),
         prior_notes=notes_of(prefetching().standings.of_case(case.id)),
         has_missing=any(study.missing_instances for study in dossier.studies),
@@ -217,12 +221,14 @@ def _picture(row: InstanceRow, frame: int) -> Picture:
     if kind_of(row) == "video":
         poster = url_for("api_frames.preview", uid=uid, frame=poster_of(row), site=site)
         film = url_for("api_films.film", uid=uid, site=site)
-        return Picture(poster, film, is_photograph=True, film=film)
+        return Picture(poster, film, is_photograph=True, is_recognizable=False, film=film)
     small = url_for("api_frames.preview", uid=uid, frame=frame, site=site)
     whole = url_for("api_frames.photo", uid=uid, site=site)
     own_jpeg = is_photograph(row)
     is_photographed = row.attributes.get("Modality") in _PHOTOGRAPHED
-    return Picture(small, whole if own_jpeg else small, is_photographed)
+    return Picture(
+        small, whole if own_jpeg else small, is_photographed, is_recognizable(row.attributes)
+    )
 
 
 def _history(dossier: CaseDossier) -> Sequence[Turn]:

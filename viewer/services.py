@@ -38,6 +38,7 @@ from storage.retention import Retention
 from storage.routing import Routing
 from storage.subscriptions import Subscriptions
 from storage.uploads import Uploads
+from viewer.lesion_door import LesionDesk
 
 _KEY = "lysbro"
 
@@ -75,8 +76,12 @@ class WebSettings:
 class PhotoDoor(Protocol):
     """The photograph verbs, which live in another face and are wired in."""
 
-    def assess(self, data: bytes, kind: str = "") -> list[dict[str, Any]]:
-        """Return the advice on a photograph of a kind; raise Invalid when it is none."""
+    def assess(
+        self, data: bytes, kind: str = "", *, size: tuple[int, int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the advice on a photograph of a kind, or on a small copy of one of that many rows
+        and columns; raise Invalid when it is none.
+        """
 
     def take(
         self,
@@ -151,6 +156,7 @@ class Services:
     reply_channels: ReplyChannels | None = None
     uploads: Uploads | None = None
     queue_key: Callable[[str], str] | None = None  # a person's secret for what is not sent yet
+    lesions: LesionDesk | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""
@@ -228,6 +234,14 @@ def required_devices() -> Devices:
     found = services().devices
     if found is None:
         raise Unavailable("This server keeps no register of devices. Use another.")
+    return found
+
+
+def lesion_desk() -> LesionDesk:
+    """Return what knows and compares lesions, or raise Unavailable where it is not wired in."""
+    found = services().lesions
+    if found is None:
+        raise Unavailable("This server keeps no register of lesions. Use another.")
     return found
 
 

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from flask import Blueprint, g, request
+from markupsafe import Markup
 
 from casework.clinical import DURATION_UNITS, QUESTIONS, Option, Question, reason_label
 from casework.model import (
@@ -25,6 +26,7 @@ from casework.model import (
     Specialty,
 )
 from casework.visits import VISIT
+from viewer.bodymap.picture import picture_of
 from viewer.guard import actor_or_none
 from viewer.i18n import _, _n, clock, span
 from viewer.languages import language
@@ -36,7 +38,7 @@ bp = Blueprint("words", __name__)
 
 _PHOTOGRAPHS_AND_PAPERS = frozenset({"XC", "DMS", "DOC", "SR", "KO"})
 _WHERE = ("site", "laterality", "lesion")
-_TOLD_ELSEWHERE = frozenset({*_WHERE, VISIT})
+_TOLD_ELSEWHERE = frozenset({*_WHERE, VISIT, "map"})
 
 
 @dataclass(frozen=True)
@@ -191,19 +193,33 @@ def clinical_facts(referral: Referral) -> Sequence[tuple[str, str]]:
     return facts
 
 
+@bp.app_template_global()
+def body_picture(referral: Referral) -> Markup:
+    """Return where on the body it is as a small figure, where the referral points to it."""
+    point = referral.clinical.get("map")
+    return picture_of(point, _place(referral)) if isinstance(point, Mapping) else Markup("")
+
+
 def place_facts(referral: Referral) -> list[tuple[str, str]]:
-    """Return where on the body it is, in the words of the pick list, and what the lesion is called.
+    """Return where on the body it is, and what the lesion is called."""
+    told = (
+        (_("Where"), _place(referral)),
+        (_("Lesion"), str(referral.clinical.get("lesion") or "")),
+    )
+    return [(label, said) for label, said in told if said]
+
+
+def _place(referral: Referral) -> str:
+    """Return where on the body it is, in the words of the pick list.
 
     A code that the list does not have stays as it is.
     """
-    code, side, lesion = (str(referral.clinical.get(key) or "") for key in _WHERE)
+    code, side = (str(referral.clinical.get(key) or "") for key in ("site", "laterality"))
     door = services().photos
     named = {str(site["code"]): site for site in door.sites()} if code and door else {}
     place = str(named[code]["nb" if language() == "nb" else "en"]) if code in named else code
     sides = {"L": _("Left"), "R": _("Right")}
-    where = ", ".join(part for part in (place, sides.get(side, side).lower()) if part)
-    told = ((_("Where"), where), (_("Lesion"), lesion))
-    return [(label, said) for label, said in told if said]
+    return ", ".join(part for part in (place, sides.get(side, side).lower()) if part)
 
 
 def category_name(referral: Referral) -> str:

@@ -13,6 +13,7 @@ import click
 
 from casework.model import Actor, SiteKind
 from lysbro import logs, pool
+from lysbro.cli.options import json_option
 from lysbro.settings import Settings, load
 from lysbro.wiring import Parts, open_parts
 
@@ -37,11 +38,6 @@ def settings_options(command: Callable[P, R]) -> Callable[P, R]:
         type=click.Path(path_type=Path, file_okay=False),
         help="The data folder (LYSBRO_DATA).",
     )(command)
-
-
-def json_option(command: Callable[P, R]) -> Callable[P, R]:
-    """Give a command `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")(command)
 
 
 def read_settings(data: Path | None, config: Path | None, **flags: Any) -> Settings:

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 T = TypeVar("T")
 
@@ -40,7 +38,9 @@ def progress(items: Iterable[T], *, total: int | None, label: str) -> Iterator[T
     if not sys.stderr.isatty():
         yield from items
         return
-    with _bar() as bar:
+    from lysbro.cli.bar import bar as shown  # noqa: PLC0415 - not for a machine
+
+    with shown() as bar:
         yield from bar.track(items, total=total, description=label)
 
 
@@ -50,16 +50,8 @@ def counter(label: str) -> Iterator[Callable[..., None]]:
     if not sys.stderr.isatty():
         yield lambda *, done, total: None
         return
-    with _bar() as bar:
+    from lysbro.cli.bar import bar as shown  # noqa: PLC0415
+
+    with shown() as bar:
         task = bar.add_task(label, total=None)
         yield lambda *, done, total: bar.update(task, completed=done, total=total)
-
-
-def _bar() -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=Console(stderr=True), transient=True)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import click
 
 from casework.errors import Invalid, LysbroError
+from lysbro.cli.summaries import LONGEST, SUMMARIES
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("run", "demo"),
@@ -45,9 +46,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "retention": ("erasing", "retention"),
     "mirror": ("mirroring", "mirror"),
     "export": ("cases", "export"),
-    "wrap": ("photos", "wrap"),
-    "assess": ("photos", "assess"),
-    "scale-card": ("photos", "scale_card"),
+    "wrap": ("wrapping", "wrap"),
+    "assess": ("assessing", "assess"),
+    "scale-card": ("scale_cards", "scale_card"),
 }
 """Each command with its module below `lysbro.cli` and its name there."""
 
@@ -67,11 +68,26 @@ class Commands(click.Group):
         found = getattr(importlib.import_module(f"lysbro.cli.{module}"), name)
         return found if isinstance(found, click.Command) else None
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading them, but for one that has no line yet."""
+        most = formatter.width - 6 - max(map(len, COMMANDS))
+        rows = [(name, _shortened(self._line(ctx, name), most)) for name in COMMANDS]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def _line(self, ctx: click.Context, name: str) -> str:
+        command = None if name in SUMMARIES else self.get_command(ctx, name)
+        return SUMMARIES.get(name, "") if command is None else command.get_short_help_str(LONGEST)
+
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="lysbro")
 def root() -> None:
     """Lysbro: a store-and-forward exchange for radiology and dermatology images."""
+
+
+def _shortened(text: str, most: int) -> str:
+    return click.Command(name=None, help=text).get_short_help_str(most)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ SKIN = pictures.skin()
 
 def p3_profile() -> bytes:
     """Return a profile that is not sRGB, as a telephone embeds one."""
-    return SRGB.replace(b"s\x00R\x00G\x00B", b"P\x003\x00 \x00X")
+    return SRGB.replace(b"s\x00R\x00G\x00B", b"P\x003\x00 \x00 ")
 
 
 def test_png_when_opaque_then_pixels_and_no_loss_are_kept():

@@ -14,7 +14,7 @@ from storage.archive import Archive, SpoolLimits
 from storage.database import open_database
 from storage.objects import open_store
 from tests.derm_capture import pictures
-from tests.derm_capture.wrapping import context
+from tests.derm_capture.wrapping import context, read
 
 ORIGIN = Origin(site="fjordgata", door=Door.CAPTURE, actor="user:1", association="capture-1")
 PHOTO = pictures.jpeg(pictures.skin(), orientation=3)
@@ -51,3 +51,22 @@ def test_take_when_it_is_no_photograph_then_nothing_is_kept(archive):
     with pytest.raises(Invalid):
         take_photo(archive, b"no picture", context(), ORIGIN)
     assert archive.spool_status().instances == 0
+
+
+@pytest.mark.fixtures
+@pytest.mark.parametrize(
+    ("said", "shown", "told"),
+    [
+        ("", "face", "YES"),
+        ("no", "face", "NO"),
+        ("yes", "skin", "YES"),
+        ("", "skin", "NO"),
+    ],
+)
+def test_take_when_a_face_is_found_or_said_then_the_object_tells_and_what_was_said_goes_before(
+    archive, fixtures_dir, said, shown, told
+):
+    portrait = fixtures_dir / "photo_exif_icc" / "pillow" / "hopper.png"
+    data = portrait.read_bytes() if shown == "face" else PHOTO
+    taken = take_photo(archive, data, context(), ORIGIN, recognizable=said)
+    assert read(taken.wrapped).RecognizableVisualFeatures == told

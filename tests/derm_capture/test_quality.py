@@ -6,6 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from casework.errors import Invalid
+from casework.photo_checks import REASON_OF_CHECK
+from casework.questions import REASON_CODES
 from derm_capture import quality
 from derm_capture.photo import open_photo
 from derm_capture.quality import Verdict
@@ -31,6 +34,9 @@ def test_assess_when_the_picture_is_good_then_every_check_says_so():
         "framing",
         "resolution",
         "scale",
+        "colour_card",
+        "camera",
+        "recognizable",
     ]
     assert [a.check for a in found] == checks
     assert {a.verdict for a in found} == {Verdict.GOOD}
@@ -126,3 +132,33 @@ def test_assess_when_nothing_stands_out_then_nothing_is_said_of_the_framing():
 def _at(direction: int) -> tuple[int, int]:
     angle = np.radians(direction)
     return round(20 + 15 * np.cos(angle)), round(20 + 15 * np.sin(angle))
+
+
+def test_checks_when_each_is_named_then_a_reader_has_a_reason_code_for_it():
+    found = quality.assess(open_photo(pictures.encoded(SHARP, "JPEG")))
+    assert {each.check for each in found} == set(REASON_OF_CHECK)
+    assert set(REASON_OF_CHECK.values()) <= {each.value for each in REASON_CODES}
+
+
+def test_copy_when_small_then_it_is_judged_as_the_photograph_that_it_was_made_of():
+    whole = open_photo(pictures.jpeg(pictures.skin(2048, 1536), orientation=6))
+    small = pictures.jpeg(cv2.resize(whole.pixels(), (768, 1024), interpolation=cv2.INTER_AREA))
+
+    copy = open_photo(small).as_copy_of(2048, 1536)
+
+    assert (copy.rows, copy.columns) == (whole.rows, whole.columns)
+    verdicts = [[(a.check, a.verdict) for a in quality.assess(p)] for p in (whole, copy)]
+    assert verdicts[0] == verdicts[1]
+
+
+def test_copy_when_its_camera_says_how_it_lay_then_it_is_upright_already():
+    small = open_photo(pictures.jpeg(pictures.skin(768, 1024), orientation=6))
+    copy = small.as_copy_of(2048, 1536)
+    assert copy.working.shape[:2] == (1024, 768)
+    assert copy.camera.make == "Nordcam"
+
+
+@pytest.mark.parametrize("size", [(1536, 2048), (600, 450), (2048, 2048)])
+def test_copy_when_it_is_none_of_such_a_picture_then_it_is_refused(size):
+    with pytest.raises(Invalid, match="Send the photograph itself"):
+        open_photo(pictures.jpeg(pictures.skin(768, 1024))).as_copy_of(*size)

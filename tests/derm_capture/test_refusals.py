@@ -14,6 +14,7 @@ from PIL import Image
 from casework.errors import Invalid, TooLarge
 from derm_capture.photo import PhotoLimits, open_photo
 from tests.derm_capture import pictures
+from viewer.error_words import error_in
 
 SKIN = pictures.skin()
 
@@ -64,6 +65,7 @@ def test_open_when_it_is_no_photograph_then_it_says_so(data, code):
         open_photo(data)
     assert refused.value.code == code
     assert refused.value.message.endswith(".")
+    assert error_in(refused.value.message, "nb") != refused.value.message
 
 
 def test_open_when_too_many_bytes_then_it_is_too_large():

@@ -48,7 +48,7 @@ def refer(page: Page, photograph: Path) -> str:
     page.get_by_role("button", name="Next: where").click()
     page.get_by_role("radio", name="Mole or tumour").check()
     page.get_by_label("Site on the body").select_option(label="Forearm, back")
-    page.get_by_role("radio", name="Left").check()
+    page.get_by_role("radio", name="Left", exact=True).check()
     page.get_by_role("button", name="Next: pictures").click()
     for slot, path in (("overview", photograph), ("closeup", SAMPLES / "closeup.png"),
                        ("dermoscopic", SAMPLES / "dermoscopic.jpg")):  # fmt: skip

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import pytest
 
-from lysbro.cli.root import COMMANDS
+from lysbro.cli.root import COMMANDS, root
+from lysbro.cli.summaries import LONGEST, SUMMARIES
 from tests.lysbro.calling import Desk
 
 pytestmark = pytest.mark.slow
@@ -35,6 +37,36 @@ def test_the_root_lists_every_command_and_the_version(empty_desk: Desk) -> None:
     assert empty_desk().status == 2
     unknown = empty_desk("fly")
     assert (unknown.status, "No such command 'fly'" in unknown.err) == (2, True)
+
+
+def test_the_list_says_of_each_command_what_its_own_help_says() -> None:
+    for name in COMMANDS:
+        command = root.get_command(click.Context(root), name)
+        assert command is not None
+        assert SUMMARIES[name] == command.get_short_help_str(LONGEST), "lysbro/cli/summaries.py"
+    assert set(SUMMARIES) == set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "never"),
+    [
+        (("--help",), {"pydicom", "numpy", "sqlalchemy", "flask", "rich", "cv2", "pydantic"}),
+        (("wrap", "--help"), {"sqlalchemy", "flask", "pynetdicom", "rich", "pydantic", "alembic"}),
+        (("assess", "--help"), {"sqlalchemy", "flask", "pydicom", "rich", "pydantic", "alembic"}),
+    ],
+)
+def test_a_command_that_needs_no_exchange_loads_none(
+    words: tuple[str, ...], never: set[str]
+) -> None:
+    told = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "lysbro", *words],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    loaded = {line.rpartition("|")[2].strip().split(".")[0] for line in told.stderr.splitlines()}
+    assert "click" in loaded
+    assert not loaded & never
 
 
 def test_exit_statuses_and_channels_of_a_real_process(desk: Desk, slices: Path) -> None:

@@ -66,6 +66,38 @@ def test_a_film_becomes_an_object_offline_and_is_judged(empty_desk: Desk, tmp_pa
     assert {each["check"] for each in judged["advice"]} == {"focus", "motion", "exposure"}
 
 
+def test_several_photographs_become_objects_of_one_study(empty_desk: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "objects"
+    folder.mkdir()
+    names = [PHOTOS / name for name, _ in KINDS]
+    words = ("wrap", *names, "--meta", described(tmp_path), "-o", folder)
+    told = empty_desk.must(*words, "--json").json
+    objects = [pydicom.dcmread(one["file"]) for one in told]
+    assert {path.name for path in folder.iterdir()} == {
+        f"{ds.SOPInstanceUID}.dcm" for ds in objects
+    }
+    assert len({ds.StudyInstanceUID for ds in objects}) == 1
+    assert [ds.InstanceNumber for ds in objects] == [1, 2, 3]
+    again = empty_desk.must(*words, "--json").json
+    assert again == told, "a repeat names the same objects"
+
+
+def test_several_photographs_when_one_is_none_then_the_others_are_made(
+    empty_desk: Desk, tmp_path: Path
+) -> None:
+    meta, closeup = described(tmp_path, capture_id="visit-1"), PHOTOS / "closeup.png"
+    folder = tmp_path / "objects"
+    folder.mkdir()
+    answer = empty_desk(
+        "wrap", closeup, meta, PHOTOS / "overview.png", "--meta", meta, "-o", folder
+    )
+    assert (answer.status, len(list(folder.iterdir()))) == (1, 2)
+    assert f"{meta}: refused: This file is no photograph" in answer.out
+    no_folder = empty_desk("wrap", closeup, closeup, "--meta", meta, "-o", tmp_path / "out.dcm")
+    assert (no_folder.status, no_folder.out) == (1, "")
+    assert "is no folder" in no_folder.err
+
+
 @pytest.mark.peers
 @pytest.mark.parametrize(("photo", "kind"), KINDS)
 def test_dciodvfy_finds_no_fault_in_it(

@@ -53,7 +53,7 @@ def arguments(
         "logical_id": patient if "Patient" in rule.rule else case_id, "frame": 1, "number": 1,
         "workitem": work_item_uid(case_id), "aetitle": "WATCH",
         "numbers": "1", "n": 1, "version": 1, "code": "en", "filename": "x", "level": "STUDY",
-        "site": "hammer", "kind": "fetch",
+        "site": "hammer", "kind": "fetch", "lesion": "A",
     }  # fmt: skip
     values = {}
     for name in rule.arguments - set(rule.defaults or {}):

@@ -141,7 +141,13 @@ def test_every_deed_of_the_audit_has_its_norwegian() -> None:
 
 
 def test_every_script_finds_its_texts_in_what_its_page_is_given() -> None:
-    pages = {"capture": "capture", "reading": "reading", "worklist": "worklist", "reply": "case"}
+    pages = {
+        "capture": "capture",
+        "reading": "reading",
+        "worklist": "worklist",
+        "reply": "case",
+        "lesion": "lesion",
+    }
     said = {path.stem: json.loads(path.read_text("utf-8")) for path in CATALOGUES.glob("*.json")}
     missing = {
         text: path.name

@@ -103,7 +103,10 @@ class ReferralBody(Body):
     patient: PatientBody
     question: LongText = ""
     priority: Priority = Priority.ROUTINE
-    clinical: dict[str, Any] = Field(default_factory=dict)
+    clinical: dict[str, Any] = Field(
+        default_factory=dict,
+        description="answers by question; `map`: {view, x, y}, a point of the body map",
+    )
     consent: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -125,6 +128,7 @@ class PhotoForm(Body):
     laterality: Literal["", "left", "right", "bilateral", "L", "R", "B"] = ""
     lesion: Short = ""
     kept_anyway: bool = False
+    recognizable: Literal["", "yes", "no"] = ""
     capture_id: Annotated[str, Field(pattern=r"^[0-9A-Za-z._:-]{0,64}$")] = ""
     device: Annotated[str, Field(pattern=r"^[0-9]{0,18}$", description="its id, as enrolled")] = ""
 

@@ -111,11 +111,16 @@ def read_file(name: str, *, limit_bytes: int) -> bytes:
             f"Send the file as multipart/form-data in the field '{name}'.", code="missing-field"
         )
     data = upload.stream.read(limit_bytes + 1)
-    if len(data) > limit_bytes:
+    refuse_too_large(len(data), limit_bytes=limit_bytes)
+    return data
+
+
+def refuse_too_large(size_bytes: int, *, limit_bytes: int) -> None:
+    """Raise TooLarge for a file over the limit."""
+    if size_bytes > limit_bytes:
         raise TooLarge(
             f"The file is larger than {limit_bytes >> 20} MB. Send a smaller one.", code="too-large"
         )
-    return data
 
 
 def answer(value: BaseModel, status: int = 200, **headers: str) -> Response:

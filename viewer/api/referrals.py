@@ -5,10 +5,12 @@ Stores through the photo door only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from flask import Blueprint, Response
+from pydantic import Field
 
 from casework.errors import NotFound
 from casework.identifiers import derived_uid
@@ -17,7 +19,15 @@ from casework.photo_facts import PhotoFacts
 from casework.photo_notes import PhotoNote
 from storage.rows import InstanceRow
 from viewer.api.bodies import PhotoForm, ReferralBody, ReferralEdit
-from viewer.api.calls import Body, answer, describe, read_body, read_file, read_form
+from viewer.api.calls import (
+    Body,
+    answer,
+    describe,
+    read_body,
+    read_file,
+    read_form,
+    refuse_too_large,
+)
 from viewer.api.shapes import (
     AdviceList,
     AdviceShape,
@@ -27,6 +37,7 @@ from viewer.api.shapes import (
     PhotoTaken,
     ReferralMade,
 )
+from viewer.attributes import is_recognizable
 from viewer.guard import current_actor, current_scope
 from viewer.manifest import kind_of
 from viewer.services import required_photos, services
@@ -36,10 +47,25 @@ bp = Blueprint("api_referrals", __name__, url_prefix="/api")
 _LATERALITY = {"left": "L", "right": "R", "bilateral": "B"}
 
 
+Side = Annotated[int, Field(ge=0, le=100_000)]
+
+
 class AssessForm(Body):
-    """Which kind of photograph or film is judged, when it is known."""
+    """Which kind of photograph or film is judged, when it is known; of a small upright copy, how
+    large the photograph itself is.
+    """
 
     kind: Literal["overview", "closeup", "dermoscopic", "clip", ""] = ""
+    rows: Side = 0
+    columns: Side = 0
+    size_bytes: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Return rows and columns of the photograph of which this is a copy; None when it is
+        itself.
+        """
+        return (self.rows, self.columns) if self.rows and self.columns else None
 
 
 @bp.post("/referrals")
@@ -96,8 +122,9 @@ def edit_referral(case_id: str) -> Response:
 def assess_photo() -> Response:
     """Return the advice on a photograph."""
     form = read_form(AssessForm)
+    refuse_too_large(form.size_bytes, limit_bytes=services().settings.max_photo_bytes)
     data = read_file("photo", limit_bytes=limit_of(form.kind))
-    advice = required_photos().assess(data, form.kind)
+    advice = required_photos().assess(data, form.kind, size=form.size)
     return answer(AdviceList(advice=[AdviceShape.of(a) for a in advice]))
 
 
@@ -114,8 +141,13 @@ def add_photo(case_id: str) -> Response:
     services().casebook.require_photographs_wanted(actor, case)
     form = read_form(PhotoForm)
     data = read_file("photo", limit_bytes=limit_of(form.kind))
-    taken = required_photos().take(actor, case, data, facts_of(form))
-    return answer(PhotoTaken.model_validate(taken), 201)
+    return answer(taken_of(required_photos().take(actor, case, data, facts_of(form))), 201)
+
+
+def taken_of(taken: Mapping[str, Any]) -> PhotoTaken:
+    """Return what a photograph has become, and what is said of it, as it is answered."""
+    advice = [AdviceShape.of(each) for each in taken["advice"]]
+    return PhotoTaken.model_validate({**taken, "advice": advice})
 
 
 def facts_of(form: PhotoForm) -> PhotoFacts:
@@ -126,6 +158,7 @@ def facts_of(form: PhotoForm) -> PhotoFacts:
         laterality=_LATERALITY.get(form.laterality, form.laterality),
         lesion=form.lesion,
         kept_anyway=form.kept_anyway,
+        recognizable=form.recognizable,
         capture_id=form.capture_id,
         device_id=int(form.device) if form.device else None,
     )
@@ -168,6 +201,7 @@ def _shape(row: InstanceRow, note: PhotoNote | None) -> PhotoShape:
         received_at=row.received_at,
         faults=[english for english, _norwegian in note.messages] if note else [],
         kept_anyway=note is not None and note.kept_anyway,
+        is_recognizable=is_recognizable(row.attributes),
     )
 
 

@@ -22,6 +22,7 @@ from casework.model import (
     Report,
     StudyOfCase,
 )
+from casework.photo_checks import reason_of
 from viewer.api.calls import Answer
 
 
@@ -435,11 +436,12 @@ class AdviceShape(Answer):
     threshold: float | None = None
     message: str
     message_nb: str = ""
+    reason: str = ""  # why a reader would ask back for this: one of the reason codes
 
     @classmethod
     def of(cls, advice: Mapping[str, Any]) -> AdviceShape:
         """Return the shape of an advice."""
-        return cls.model_validate(dict(advice))
+        return cls.model_validate({**advice, "reason": reason_of(str(advice["check"]))})
 
 
 class AdviceList(Answer):
@@ -482,6 +484,7 @@ class PhotoShape(Answer):
     received_at: datetime
     faults: list[str] = Field(description="what its quality check found wrong")
     kept_anyway: bool = Field(description="the one who took it had been told, and kept it")
+    is_recognizable: bool = False  # a face or a tattoo: to be shown blurred until it is opened
 
 
 class PhotoList(Answer):

@@ -18,7 +18,7 @@ from casework.model import Case
 from storage.uploads import Announced, Upload, WrongOffset
 from viewer.api.bodies import PhotoForm, PieceQuery, UploadBody
 from viewer.api.calls import answer, describe, read_body, read_query
-from viewer.api.referrals import facts_of, limit_of
+from viewer.api.referrals import facts_of, limit_of, taken_of
 from viewer.api.shapes import PhotoTaken, UploadShape
 from viewer.error_words import error_in
 from viewer.guard import current_actor, current_scope
@@ -129,7 +129,7 @@ def _piece() -> bytes:
 def _take(case: Case, upload: Upload, data: bytes) -> Mapping[str, Any]:
     form = PhotoForm.model_validate(dict(upload.announced.form))
     taken = required_photos().take(current_actor(), case, data, facts_of(form))
-    return PhotoTaken.model_validate(taken).model_dump(mode="json")
+    return taken_of(taken).model_dump(mode="json")
 
 
 def _taken_before(announced: Announced, case: Case, sop_instance_uid: str) -> Upload:

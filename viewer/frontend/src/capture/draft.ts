@@ -15,7 +15,7 @@ export interface SavedDraft {
   readonly clinical: Readonly<Record<string, unknown>>;
   readonly consent: Readonly<Record<string, unknown>>;
   readonly attachments?: readonly { readonly title: string; readonly kind: string; readonly sop_instance_uid: string }[];
-  readonly photos: readonly { readonly sop_instance_uid: string; readonly kind: string }[];
+  readonly photos: readonly { readonly sop_instance_uid: string; readonly kind: string; readonly is_recognizable?: boolean }[];
 }
 
 const WAIT_MS = 700;
@@ -100,6 +100,15 @@ export class Draft {
   /** Forgets a picture; tells whether it was on this phone. */
   async discard(captureId: string): Promise<boolean> {
     return (await this.queue).discard(captureId);
+  }
+
+  /** Gives the pictures on this phone another lesion's name, before they go; tells whether nothing went under the old one. */
+  async relabel(lesion: string): Promise<boolean> {
+    const queue = await this.queue;
+    await queue.amend(this.key, { lesion });
+    if (this.caseId === "") return true;
+    await queue.isHere(this.caseId); // one may be on its way under the old name
+    return false;
   }
 
   /** Saves, waits until the server has it, and gives the case's number; throws when there is no connection. */

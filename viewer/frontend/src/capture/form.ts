@@ -43,6 +43,8 @@ export function answers(form: HTMLFormElement): Record<string, unknown> {
   for (const name of ["site", "laterality", "lesion", "visit"]) {
     if (value(form, name) !== "") clinical[name] = value(form, name);
   }
+  const point = value(form, "map");
+  if (point !== "") clinical["map"] = JSON.parse(point) as unknown;
   const consent: Record<string, boolean | string> = {};
   for (const box of form.querySelectorAll<HTMLInputElement>('input[name^="consent."]')) {
     if (box.type === "checkbox") consent[box.name.slice("consent.".length)] = box.checked;
@@ -77,6 +79,7 @@ export function restore(form: HTMLFormElement, draft: SavedDraft): void {
   put(form, "priority", draft.priority);
   for (const [key, given] of Object.entries(draft.clinical)) {
     if (["site", "laterality", "lesion", "visit"].includes(key)) put(form, key, given);
+    else if (key === "map") put(form, key, JSON.stringify(given));
     else if (isDuration(given)) {
       put(form, `clinical.${key}.value`, given.value);
       put(form, `clinical.${key}.unit`, given.unit);

@@ -6,16 +6,11 @@ import type { Told } from "./courier.ts";
 import type { Draft } from "./draft.ts";
 import { value } from "./form.ts";
 import { freshId } from "./ids.ts";
+import { judge, type Advice } from "./judging.ts";
 import type { KeptPicture } from "./queue.ts";
+import { choiceOf, FACE_CHECK, type Recognizable } from "./recognizable.ts";
 import { smallOf } from "./small.ts";
 import { isOfPicture, why } from "./why.ts";
-
-export interface Advice {
-  readonly check: string;
-  readonly verdict: "good" | "doubtful" | "poor";
-  readonly message: string;
-  readonly message_nb?: string;
-}
 
 /** What became of a picture that was offered: it goes on by itself, or somebody has to decide. */
 export interface Verdict {
@@ -34,6 +29,8 @@ export class Slot {
   private held: Promise<void> = Promise.resolve(); // the picture is on this phone
   private readonly onPhone = new Set<string>(); // kept, and not yet on the server
   private readonly lines = new Map<string, HTMLElement>(); // kept pictures, by capture id or instance
+  private isFit = false; // nothing but the question of faces is in the way of keeping it
+  private readonly seen: Recognizable;
   private keptAnyway = false; // what is wrong was said, and it was kept
   private tell: (verdict: Verdict) => void = () => undefined;
   private queue: Promise<unknown> = Promise.resolve();
@@ -54,6 +51,9 @@ export class Slot {
       });
     }
     this.keepButton().addEventListener("click", () => void this.keepAnyway());
+    this.seen = choiceOf(element, form, () => {
+      if (this.isFit) void this.keepNext();
+    });
   }
 
   get waits(): boolean {
@@ -86,7 +86,12 @@ export class Slot {
   /** Keeps a picture although something is wrong with it; that it was said goes with it. */
   keepAnyway(): Promise<void> {
     this.keptAnyway = this.element.querySelector('.advice li:not([data-verdict="good"])') !== null;
-    const kept = this.queue.then(() => this.keep()); // before the next one takes its place
+    return this.keepNext();
+  }
+
+  /** Keeps the picture before the next one takes its place. */
+  private keepNext(): Promise<void> {
+    const kept = this.queue.then(() => this.keep());
     this.queue = kept;
     return kept;
   }
@@ -105,11 +110,12 @@ export class Slot {
   }
 
   /** Shows a picture that the server has already. */
-  showKept(instanceUid: string): void {
+  showKept(instanceUid: string, isRecognizable = false): void {
     this.count += 1;
     const image = make("img");
     image.src = `/api/instances/${instanceUid}/frames/1/preview`;
     image.alt = t("{kind}, kept", { kind: this.title });
+    if (isRecognizable) image.dataset["recognizable"] = "yes";
     this.line(image, instanceUid);
     this.markKept();
   }
@@ -158,7 +164,7 @@ export class Slot {
   private async take(file: File): Promise<void> {
     const before = this.file === null ? "" : this.captureId; // that was not kept: this one takes its place
     this.file = file;
-    this.keptAnyway = false;
+    this.keptAnyway = this.isFit = false;
     const captureId = freshId();
     this.captureId = captureId;
     this.held = this.draft.hold(captureId, file, this.kind);
@@ -171,14 +177,13 @@ export class Slot {
     this.mark(t("Judging …"));
     try {
       await this.held;
-      const body = new FormData();
-      body.append("photo", file, "photo");
-      body.append("kind", this.kind);
-      const { advice } = await call<{ advice: Advice[] }>("/api/photos/assess", { method: "POST", form: body });
+      const advice = await judge(file, this.kind);
       if (captureId !== this.captureId) return; // another picture was taken meanwhile
       this.advise(advice);
+      this.seen.consider(advice);
+      this.isFit = advice.every((each) => each.verdict === "good" || each.check === FACE_CHECK);
       this.judged(advice);
-      if (advice.every((each) => each.verdict === "good")) await this.keep();
+      if (this.isFit && !this.seen.lacks) await this.keep();
       else {
         this.keepButton().hidden = false;
         this.keepButton().textContent = t("Keep anyway");
@@ -192,6 +197,7 @@ export class Slot {
   private async keep(): Promise<void> {
     const { file, captureId } = this;
     if (file === null || this.isSending) return;
+    this.isFit = false;
     this.keepButton().hidden = true;
     this.isSending = true;
     this.mark(t("Sending …"));
@@ -201,6 +207,7 @@ export class Slot {
       this.count += 1;
       this.file = null;
       this.moveToKept(file, captureId);
+      this.seen.clear();
       this.markKept();
       this.changed();
     } catch (error) {
@@ -224,6 +231,7 @@ export class Slot {
     body.append("laterality", need("#sides", this.form).hidden ? "" : value(this.form, "laterality"));
     body.append("lesion", value(this.form, "lesion"));
     if (this.keptAnyway) body.append("kept_anyway", "true");
+    body.append("recognizable", this.seen.said);
     body.append("device", value(this.form, `device-${this.kind}`));
     await this.draft.addPhoto(captureId, body);
   }
@@ -251,6 +259,7 @@ export class Slot {
 
   private judged(advice: readonly Advice[]): void {
     const reasons = advice.filter((each) => each.verdict !== "good");
+    if (this.seen.lacks && reasons.length === 0) reasons.push(UNSAID);
     this.tell({ outcome: reasons.length === 0 ? "good" : "doubtful", reasons });
   }
 
@@ -319,6 +328,7 @@ export class Slot {
   private show(address: string): void {
     const image = need<HTMLImageElement | HTMLVideoElement>(".slot-image", this.element);
     image.src = address;
+    delete image.dataset["recognizable"];
     if (image instanceof HTMLImageElement) image.alt = t("The picture that you took");
     need(".slot-picture", this.element).hidden = false;
   }
@@ -336,7 +346,7 @@ export class Slot {
     list.replaceChildren(
       ...said.map((each) => {
         const good = this.kind === "clip" ? t("A good film.") : t("A good picture.");
-        const item = make("li", each === GOOD ? "advice-good" : "", each === GOOD ? good : adviceText(each));
+        const item = make("li", each === GOOD ? "advice-good" : "", ...(each === GOOD ? [thumbsUp(), good] : [adviceText(each)]));
         item.dataset["verdict"] = each.verdict;
         return item;
       }),
@@ -353,6 +363,8 @@ export class Slot {
   }
 }
 
+const SVG = "http://www.w3.org/2000/svg";
+const UNSAID: Advice = { check: FACE_CHECK, verdict: "doubtful", message: t("Say whether a face or a tattoo is visible.") };
 const GOOD: Advice = { check: "all", verdict: "good", message: "" };
 
 function fault(message: string): Advice {
@@ -362,4 +374,16 @@ function fault(message: string): Advice {
 /** Gives an advice in the page's language. */
 export function adviceText(advice: Advice): string {
   return language === "nb" && advice.message_nb ? advice.message_nb : advice.message;
+}
+
+/** Draws a raised thumb, which says good without a word. */
+function thumbsUp(): SVGElement {
+  const drawing = document.createElementNS(SVG, "svg");
+  for (const [name, said] of Object.entries({ viewBox: "0 0 24 24", class: "thumb", "aria-hidden": "true" })) {
+    drawing.setAttribute(name, said);
+  }
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", "M2 10h4v11H2zM8 21V10l5-8c1.7 0 2.5 1.3 2.2 2.800L14.5 9H20c1.400 0 2.3 1.2 2 2.5l-1.800 7.600A2.5 2.5 0 0 1 17.800 21z");
+  drawing.append(path);
+  return drawing;
 }

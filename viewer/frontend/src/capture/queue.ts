@@ -128,6 +128,17 @@ export class Queue {
     this.wake();
   }
 
+  /** Says something else of the pictures of a draft that wait here. */
+  async amend(key: string, fields: Readonly<Record<string, string>>): Promise<void> {
+    const { key: lock } = this.required();
+    for (const row of await this.store.all("photos")) {
+      if (row.draft !== key || row.user !== this.holder?.user || row.state !== "kept") continue;
+      const about = await unsealValue<AboutPhoto>(lock, row.about);
+      const sealed = await sealValue(lock, { ...about, fields: { ...about.fields, ...fields } });
+      await this.store.update("photos", row.id, (now) => (now.state === "kept" ? { ...now, about: sealed } : now));
+    }
+  }
+
   /** Forgets a picture; tells whether it was here. One that may be on its way is taken out of its case as well. */
   async discard(id: string): Promise<boolean> {
     let wasHere = false;

@@ -4,7 +4,7 @@ import "../styles/capture-waiting.css";
 import { call, whenSignedOut } from "../shared/api.ts";
 import { block, make, need, say } from "../shared/dom.ts";
 import { language, t } from "../shared/strings.ts";
-import { tieBodyMap } from "../capture/bodymap.ts";
+import { tieBodyMap, type KnownDot, type Spot } from "../capture/bodymap.ts";
 import { Camera } from "../capture/camera.ts";
 import { hasCamera, takesFullStills } from "../capture/camera_track.ts";
 import { tieConsents } from "../capture/consents.ts";
@@ -16,7 +16,9 @@ import { readIdentity } from "../capture/identity.ts";
 import { rememberDevices } from "../capture/devices.ts";
 import { startOffline } from "../capture/offline.ts";
 import { lacking as lackingOf, type Lack } from "../capture/lacking.ts";
+import { tieLesions } from "../capture/lesions.ts";
 import { Slot } from "../capture/photos.ts";
+import { tieSiteSearch } from "../capture/sitesearch.ts";
 import { STEPS, Steps, type Step } from "../capture/steps.ts";
 import { goToAnother, hasReadyOthers, markTakenOver, nameButtons, sendOthers, tieDrafts } from "../capture/visit.ts";
 import { showViews } from "../capture/views.ts";
@@ -256,17 +258,21 @@ need("#copy").addEventListener("click", () => {
 const followsOn = saved !== null && saved.case_id === "";
 if (saved !== null) {
   restore(form, saved);
-  for (const photo of saved.photos) slots.find((slot) => slot.kind === photo.kind)?.showKept(photo.sop_instance_uid);
+  for (const photo of saved.photos) slots.find((slot) => slot.kind === photo.kind)?.showKept(photo.sop_instance_uid, photo.is_recognizable);
   for (const each of saved.attachments ?? []) attachments.showKept(each);
   if (followsOn) markTakenOver(form, saved);
   else if (!onlyPictures) need("#saved").textContent = t("Your draft is here again");
 }
-tieBodyMap(form, site);
+const bodyMap = tieBodyMap(form, site);
+document.addEventListener("lesions-known", (event) => bodyMap.showKnown((event as CustomEvent<KnownDot[]>).detail));
+document.addEventListener("lesion-chosen", (event) => bodyMap.place((event as CustomEvent<Spot | null>).detail));
+tieSiteSearch(form, site);
 tieCamera();
 tieConsents(form);
 tieDrafts();
 nameButtons();
 rememberDevices(form);
+tieLesions(form, site, draft, { mayChoose: !onlyPictures, hasPictures: () => slots.some((slot) => slot.kept) });
 sides();
 categories();
 nextPicture();
@@ -277,7 +283,8 @@ steps.begin(start, saved !== null);
 /** Goes on with a draft that waits on this phone. */
 function resume(kept: SavedDraft): void {
   restore(form, kept);
-  site.dispatchEvent(new Event("change", { bubbles: true })); // sides, questions, consents and the figure follow
+  // Sides, questions, consents, the figure and the lesions seen before follow.
+  for (const field of [site, need("#patient-id")]) field.dispatchEvent(new Event("change", { bubbles: true }));
   nextPicture();
   steps.begin(onlyPictures ? "pictures" : (STEPS.find((step) => lacking(step) !== null) ?? "send"), true);
 }

@@ -1,5 +1,6 @@
 // The reading room. This script alone shows and scrolls previews; the viewer code is fetched after the first one.
 import "../styles/room.css";
+import "../styles/body-figure.css";
 import "../styles/room-findings.css";
 import { block, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";

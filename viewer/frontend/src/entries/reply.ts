@@ -1,6 +1,7 @@
 // The reply page works without a script. This keeps an answer that is being written: a reload or a lost
 // link loses nothing. It is kept for this tab only, since it speaks of a patient.
 import "../styles/reply.css";
+import "../styles/body-figure.css";
 import { t } from "../shared/strings.ts";
 
 const fields = document.querySelectorAll<HTMLTextAreaElement>("textarea[data-keep]");

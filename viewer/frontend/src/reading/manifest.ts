@@ -35,6 +35,7 @@ export interface Instance {
   readonly laterality: string;
   readonly view: string;
   readonly poster?: number; // of a film: the picture that stands for it
+  readonly is_recognizable?: boolean; // a face or a tattoo: blurred in the strip until it is opened
 }
 
 interface SentSeries {

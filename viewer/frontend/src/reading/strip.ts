@@ -46,7 +46,10 @@ export class Strip {
       make("span", "strip-name", number + titleOf(series)),
       make("span", "strip-count", this.counted(series)),
     );
-    button.addEventListener("click", () => this.open(series));
+    button.addEventListener("click", () => {
+      for (const image of button.querySelectorAll("img")) delete image.dataset["recognizable"];
+      this.open(series);
+    });
     this.buttons.set(series.key, button);
     return button;
   }
@@ -59,6 +62,7 @@ export class Strip {
     const image = make("img");
     image.loading = "lazy";
     image.alt = "";
+    if (middle.instance.is_recognizable === true) image.dataset["recognizable"] = "yes";
     image.src = this.manifest.address("preview", middle.instance.uid, series.site, middle.instance.poster ?? middle.frame);
     return image;
   }

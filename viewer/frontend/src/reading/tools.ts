@@ -125,6 +125,7 @@ export class Tools {
       q: () => document.querySelector<HTMLButtonElement>("#ask")?.click(),
       c: () => document.querySelector<HTMLButtonElement>("#claim")?.click(),
       n: () => document.querySelector<HTMLAnchorElement>("#next-case")?.click(),
+      o: () => document.querySelector<HTMLAnchorElement>("#over-time")?.click(),
       "[": () => fold("strip"),
       "]": () => fold("findings"),
       Escape: this.actions.toImages,

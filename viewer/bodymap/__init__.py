@@ -1,0 +1,1 @@
+"""The body map: drawings of the body, each part of which is a site."""
