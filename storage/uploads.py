@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -97,19 +97,26 @@ class Uploads:
         self._keep = timedelta(seconds=keep_s)
 
     def begin(self, announced: Announced) -> Upload:
-        """Begin an upload, or return the one that was begun with the same announcement."""
+        """Begin an upload, or return the one that was begun with the same announcement.
+
+        Something else may be said of the same bytes until they are an object.
+        """
         upload_id = announced.upload_id
         if not (self._folder / upload_id).is_dir():
             self._require_room(announced)
             self._make(upload_id, announced)
         with self._held(upload_id) as place:
             found = _read(place)
-            if found.announced != announced:
+            if found.announced == announced:
+                return found
+            if replace(found.announced, form=announced.form) != announced:
                 raise Conflict(
                     "Another picture was announced under this capture_id. Give each its own.",
                     code="upload-differs",
                 )
-            return found
+            if found.made is None:
+                self._tell(place, announced, found.begun_at, None)
+            return _read(place)
 
     def find(self, upload_id: str, actor_id: str) -> Upload:
         """Return an upload of a person, or raise NotFound: of others' nobody learns."""

@@ -2,7 +2,7 @@
 import { make, need } from "../shared/dom.ts";
 import { t, tn } from "../shared/strings.ts";
 import { assign } from "./assign.ts";
-import type { Slot } from "./photos.ts";
+import { FILM, type Slot } from "./photos.ts";
 
 /** Takes files in, hands each to its place, and asks where it cannot tell. */
 export class Drop {
@@ -48,11 +48,20 @@ export class Drop {
       this.tellHeld();
       return;
     }
-    const places = this.slots().map((slot) => ({ kind: slot.kind, isFree: !slot.kept && !slot.waits }));
+    // What lies on the film's place goes there whatever it is, and is told when it is none.
+    const films = files.filter((file) => from === FILM || file.type.startsWith("video/"));
+    for (const file of films) void this.slots().find((slot) => slot.kind === FILM)?.offer(file);
+    this.share(files.filter((file) => !films.includes(file)), from);
+  }
+
+  /** Gives each picture its place, and asks where it cannot tell. */
+  private share(files: readonly File[], from: string): void {
+    const slots = this.pictures();
+    const places = slots.map((slot) => ({ kind: slot.kind, isFree: !slot.kept && !slot.waits }));
     const kinds = assign(files.length, places, from);
     const seen = new Map<string, Promise<unknown>>();
     for (const [i, file] of files.entries()) {
-      const slot = this.slots().find((each) => each.kind === kinds[i]);
+      const slot = slots.find((each) => each.kind === kinds[i]);
       if (slot !== undefined) seen.set(slot.kind, slot.offer(file));
       else this.chain = this.chain.then(() => this.ask(file));
     }
@@ -65,6 +74,10 @@ export class Drop {
     this.held = [];
     this.tellHeld();
     this.take(files, "");
+  }
+
+  private pictures(): readonly Slot[] {
+    return this.slots().filter((slot) => slot.kind !== FILM);
   }
 
   private tellHeld(): void {
@@ -81,7 +94,7 @@ export class Drop {
     need<HTMLImageElement>("#sort-image").src = address;
     const kind = await new Promise<string>((resolve) => {
       need("#sort-kinds").replaceChildren(
-        ...this.slots().map((slot) => {
+        ...this.pictures().map((slot) => {
           const button = make("button", "button button-wide", slot.title);
           button.type = "button";
           button.addEventListener("click", () => resolve(slot.kind));

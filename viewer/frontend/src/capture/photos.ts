@@ -18,6 +18,9 @@ export interface Verdict {
   readonly reasons: readonly Advice[];
 }
 
+/** The kind of the place that takes a film. */
+export const FILM = "clip";
+
 /** The place of one picture (overview, close-up or dermoscopic). */
 export class Slot {
   readonly kind: string;
@@ -241,7 +244,7 @@ export class Slot {
       const reason = fault(error.message);
       this.file = null;
       void this.draft.discard(this.captureId);
-      if (this.kind === "clip") this.hidePicture();
+      if (this.kind === FILM) this.hidePicture();
       this.advise([reason]);
       this.mark(this.unusable());
       this.tell({ outcome: "refused", reasons: [reason] });
@@ -254,7 +257,7 @@ export class Slot {
   }
 
   private unusable(): string {
-    return this.kind === "clip" ? t("Not a film that can be used") : t("Not a picture that can be used");
+    return this.kind === FILM ? t("Not a film that can be used") : t("Not a picture that can be used");
   }
 
   private judged(advice: readonly Advice[]): void {
@@ -267,7 +270,7 @@ export class Slot {
     const kept = this.count === 1 ? t("Kept") : t("{n} pictures kept", { n: this.count });
     const said = this.onPhone.size > 0 ? t("On this phone") : kept;
     this.mark(this.count === 0 ? "" : said);
-    const first = this.kind === "clip" ? t("Take a film") : t("Take a picture");
+    const first = this.kind === FILM ? t("Take a film") : t("Take a picture");
     const text = this.count === 0 ? first : t("Take another");
     for (const label of this.element.querySelectorAll<HTMLElement>("[data-take-text], [data-camera-text]")) {
       if (label.dataset["fixed"] !== "yes") label.textContent = text;
@@ -283,7 +286,7 @@ export class Slot {
   }
 
   private small(file: File): HTMLCanvasElement {
-    const small = smallOf(file, this.kind === "clip");
+    const small = smallOf(file, this.kind === FILM);
     small.setAttribute("role", "img");
     small.setAttribute("aria-label", t("{kind}, kept", { kind: this.title }));
     return small;
@@ -345,7 +348,7 @@ export class Slot {
     const list = need(".advice", this.element);
     list.replaceChildren(
       ...said.map((each) => {
-        const good = this.kind === "clip" ? t("A good film.") : t("A good picture.");
+        const good = this.kind === FILM ? t("A good film.") : t("A good picture.");
         const item = make("li", each === GOOD ? "advice-good" : "", ...(each === GOOD ? [thumbsUp(), good] : [adviceText(each)]));
         item.dataset["verdict"] = each.verdict;
         return item;

@@ -17,7 +17,7 @@ import { rememberDevices } from "../capture/devices.ts";
 import { startOffline } from "../capture/offline.ts";
 import { lacking as lackingOf, type Lack } from "../capture/lacking.ts";
 import { tieLesions } from "../capture/lesions.ts";
-import { Slot } from "../capture/photos.ts";
+import { FILM, Slot } from "../capture/photos.ts";
 import { tieSiteSearch } from "../capture/sitesearch.ts";
 import { STEPS, Steps, type Step } from "../capture/steps.ts";
 import { goToAnother, hasReadyOthers, markTakenOver, nameButtons, sendOthers, tieDrafts } from "../capture/visit.ts";
@@ -34,9 +34,10 @@ const slots = [...form.querySelectorAll<HTMLElement>("[data-slot]")].map(
 );
 const attachments = new Attachments(need("#attachments"), draft);
 const shownSlots = (): readonly Slot[] => slots.filter((slot) => !slot.element.hidden);
+const pictureSlots = (): readonly Slot[] => shownSlots().filter((slot) => slot.kind !== FILM);
 const steps = new Steps(form, shown);
 const drop = new Drop(shownSlots, () => lacking("who") === null && lacking("where") === null);
-const camera = new Camera(shownSlots, (last) => {
+const camera = new Camera(pictureSlots, (last) => {
   nextPicture();
   const next = shownSlots().some((slot) => slot.kept || slot.waits) ? need("#next-pictures, [data-panel='pictures'] .capture-foot a") : last?.element.querySelector<HTMLElement>("[data-camera]");
   next?.focus();
@@ -71,9 +72,9 @@ async function next(from: Step): Promise<void> {
 
 /** Makes the next thing to do the biggest one: the next picture, or the way on. */
 function nextPicture(): void {
-  const first = shownSlots().find((slot) => !slot.kept && !slot.waits);
-  const isEnough = shownSlots().every((slot) => slot.isOptional || slot.kept || slot.waits);
-  for (const slot of slots) {
+  const first = pictureSlots().find((slot) => !slot.kept && !slot.waits);
+  const isEnough = pictureSlots().every((slot) => slot.isOptional || slot.kept || slot.waits);
+  for (const slot of slots.filter((each) => each.kind !== FILM)) {
     const isNext = slot === first && !isEnough;
     slot.element.dataset["next"] = isNext ? "yes" : "no";
     for (const [name, isBest] of bestWays()) {
@@ -97,6 +98,7 @@ function bestWays(): readonly (readonly [string, boolean])[] {
 
 function tieCamera(): void {
   for (const slot of slots) {
+    if (slot.kind === FILM) continue; // a film is taken with the phone's own camera
     const button = need<HTMLButtonElement>("[data-camera]", slot.element);
     button.hidden = !hasCamera();
     button.addEventListener("click", () => void camera.open(slot));
@@ -285,6 +287,8 @@ function resume(kept: SavedDraft): void {
   restore(form, kept);
   // Sides, questions, consents, the figure and the lesions seen before follow.
   for (const field of [site, need("#patient-id")]) field.dispatchEvent(new Event("change", { bubbles: true }));
+  const spot = kept.clinical["map"] as Spot | undefined;
+  if (spot !== undefined) bodyMap.place(spot);
   nextPicture();
   steps.begin(onlyPictures ? "pictures" : (STEPS.find((step) => lacking(step) !== null) ?? "send"), true);
 }
