@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from casework.model import AePermission, Role, Site, SiteKind
 from lysbro.settings import load
@@ -203,6 +204,27 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     finally:
         if exchange.alive():
             exchange.stop()
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
+    """Return a running exchange of which only the web is needed."""
+    exchange = make_exchange(tmp_path_factory.mktemp("web") / "data")
+    exchange.start(only="web")
+    try:
+        yield exchange
+    finally:
+        if exchange.alive():
+            exchange.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return a Chromium for all tests of a module; each makes a context of its own."""
+    from tests.flows.browsing import chromium  # noqa: PLC0415  # it needs the people of above
+
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

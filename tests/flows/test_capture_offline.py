@@ -22,8 +22,8 @@ from pydicom.encaps import generate_frames
 from casework.access import scope_of
 from lysbro.settings import load
 from lysbro.wiring import open_parts
-from tests.flows.browsing import PHONE, chromium
-from tests.flows.conftest import PASSWORD, Exchange, make_exchange
+from tests.flows.browsing import PHONE
+from tests.flows.conftest import PASSWORD, Exchange
 from tests.flows.cutting import Line, line_to
 from tests.flows.waiting import until
 
@@ -60,24 +60,6 @@ LEFT = """async () => {
   }
   return { found, cached, local: { ...localStorage }, session: { ...sessionStorage } };
 }"""
-
-
-@pytest.fixture(scope="module")
-def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
-    """Return an exchange of which only the web is needed."""
-    exchange = make_exchange(tmp_path_factory.mktemp("exchange") / "data")
-    exchange.start(only="web")
-    try:
-        yield exchange
-    finally:
-        if exchange.alive():
-            exchange.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -221,9 +203,9 @@ def same_pictures(frames: list[bytes], paths: list[Path]) -> bool:
 
 
 def test_a_line_that_breaks_within_a_picture_loses_and_doubles_nothing(
-    browser: Browser, exchange: Exchange, photographs: list[Path]
+    browser: Browser, web: Exchange, photographs: list[Path]
 ) -> None:
-    with phone_of(browser, exchange) as phone:
+    with phone_of(browser, web) as phone:
         page = phone.page
         phone.go("/capture")
         begin(page)
@@ -240,6 +222,10 @@ def test_a_line_that_breaks_within_a_picture_loses_and_doubles_nothing(
         assert phone.left()["found"] != []
         take(page, "closeup", photographs[1], end="On this phone")
         expect(words).to_contain_text("2 pictures wait on this phone; they are sent when")
+        page.get_by_role("button", name="Who").click()
+        page.get_by_label("Given name").fill("Ola")
+        expect(page.locator("#saved")).to_contain_text("No connection. Kept on this phone")
+        page.get_by_role("button", name="Pictures").click()
         tab = phone.context.new_page()  # a second tab hears of it, and sends nothing twice
         phone.line.mend()
         tab.goto(page.url)
@@ -253,15 +239,15 @@ def test_a_line_that_breaks_within_a_picture_loses_and_doubles_nothing(
         case_id = page.locator("#sent-number").inner_text()
         assert page.locator('img[src^="blob:"]').count() == 0
         assert_nothing_is_left(phone)
-    case, frames = case_of(exchange, case_id)
-    assert case["state"] == "submitted"
+    case, frames = case_of(web, case_id)
+    assert (case["state"], case["patient"]["name"]) == ("submitted", f"{FAMILY}^Ola")
     assert same_pictures(frames, photographs)
 
 
 def test_what_was_sent_without_a_connection_goes_by_itself_after_the_tab_was_closed(
-    browser: Browser, exchange: Exchange, photographs: list[Path]
+    browser: Browser, web: Exchange, photographs: list[Path]
 ) -> None:
-    with phone_of(browser, exchange) as phone:
+    with phone_of(browser, web) as phone:
         phone.go("/capture")
         wait_for_the_worker(phone.page)
         phone.line.cut()
@@ -285,8 +271,8 @@ def test_what_was_sent_without_a_connection_goes_by_itself_after_the_tab_was_clo
         phone.page.get_by_role("checkbox", name="Assessment by a specialist").check()
         phone.page.get_by_role("button", name="Send to the specialist").click()
         expect(phone.page.get_by_role("heading", name="It waits on this phone")).to_be_visible()
-        exchange.stop(signal.SIGKILL)
-        exchange.start(only="web")
+        web.stop(signal.SIGKILL)
+        web.start(only="web")
         phone.reopen()
         phone.go("/capture")
         expect(phone.page.locator(".waiting-item")).to_contain_text("is submitted when")
@@ -298,15 +284,15 @@ def test_what_was_sent_without_a_connection_goes_by_itself_after_the_tab_was_clo
         expect(phone.page.locator(".waiting-item")).to_have_count(0)
         case_id = news.inner_text().split()[1]
         assert_nothing_is_left(phone)
-    case, frames = case_of(exchange, case_id)
+    case, frames = case_of(web, case_id)
     assert (case["state"], case["patient"]["id"]) == ("submitted", "fjord-902")
     assert same_pictures(frames, photographs[:1])
 
 
 def test_another_person_on_the_phone_neither_sees_nor_sends_what_waits(
-    browser: Browser, exchange: Exchange, photographs: list[Path]
+    browser: Browser, web: Exchange, photographs: list[Path]
 ) -> None:
-    with phone_of(browser, exchange) as phone:
+    with phone_of(browser, web) as phone:
         phone.go("/capture")
         begin(phone.page, "fjord-903")
         phone.page.wait_for_url("**/capture/*-*")
@@ -340,15 +326,15 @@ def test_another_person_on_the_phone_neither_sees_nor_sends_what_waits(
         phone.go("/capture")
         expect(phone.page.locator(".waiting-line")).to_contain_text("nothing is left")
         assert_nothing_is_left(phone)
-    _, frames = case_of(exchange, case_id)
+    _, frames = case_of(web, case_id)
     assert same_pictures(frames, photographs[:1])
 
 
 def test_a_browser_that_keeps_nothing_says_so_and_sends_all_the_same(
-    browser: Browser, exchange: Exchange, photographs: list[Path]
+    browser: Browser, web: Exchange, photographs: list[Path]
 ) -> None:
     script = "Object.defineProperty(window, 'indexedDB', { value: undefined });"
-    with phone_of(browser, exchange, script=script) as phone:
+    with phone_of(browser, web, script=script) as phone:
         phone.go("/capture")
         expect(phone.page.locator(".waiting-line")).to_contain_text("keeps nothing once the page")
         begin(phone.page, "fjord-905")
@@ -356,6 +342,6 @@ def test_a_browser_that_keeps_nothing_says_so_and_sends_all_the_same(
         ask_and_send(phone.page)
         expect(phone.page.get_by_role("heading", name="Sent", exact=True)).to_be_visible()
         case_id = phone.page.locator("#sent-number").inner_text()
-    case, frames = case_of(exchange, case_id)
+    case, frames = case_of(web, case_id)
     assert case["state"] == "submitted"
     assert same_pictures(frames, photographs[:1])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.flows.browsing import DESK, PHONE, Person, chromium, signed_in
 from tests.flows.conftest import Exchange
@@ -60,13 +60,13 @@ _DROP = """([where, names]) => {
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a photograph that nothing is wrong with."""
     path = tmp_path_factory.mktemp("good") / "good.jpg"
-    picture = Image.open(SAMPLES / "overview.png").convert("RGB").resize((1600, 1200))
+    picture = Image.open(SAMPLES / "overview.png").convert("RGB").resize((1920, 1440))
     picture.save(path, quality=93)
     return path
 
 
 @contextmanager
-def with_camera(exchange: Exchange, picture: Path, size: tuple[int, int]) -> Iterator[Person]:
+def with_camera(web: Exchange, picture: Path, size: tuple[int, int]) -> Iterator[Person]:
     """Sign the GP in at a browser whose camera sees a picture."""
     film = picture.with_suffix(".mjpeg")
     film.write_bytes(picture.read_bytes())
@@ -75,7 +75,7 @@ def with_camera(exchange: Exchange, picture: Path, size: tuple[int, int]) -> Ite
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={film}",
     )
-    with chromium(*switches) as browser, signed_in(browser, exchange, GP, size) as gp:
+    with chromium(*switches) as browser, signed_in(browser, web, GP, size) as gp:
         yield gp
 
 
@@ -92,7 +92,7 @@ def who_and_where(page: Page, number: str, family: str) -> None:
     page.get_by_label("National identity number").fill(number)
     page.get_by_label("Family name").fill(family)
     page.get_by_role("button", name="Next: where").click()
-    where(page, "Forehead")
+    where(page, "Upper back")
 
 
 def where(page: Page, site: str) -> None:
@@ -102,9 +102,9 @@ def where(page: Page, site: str) -> None:
 
 
 def test_a_lesion_is_referred_by_the_guided_camera_in_few_taps(
-    exchange: Exchange, good: Path, capsys: pytest.CaptureFixture[str]
+    web: Exchange, good: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with with_camera(exchange, good, PHONE) as gp:
+    with with_camera(web, good, PHONE) as gp:
         page = gp.page
         page.add_init_script(_COUNT_TAPS)
         gp.go("/capture")
@@ -146,24 +146,24 @@ def test_a_lesion_is_referred_by_the_guided_camera_in_few_taps(
         assert 8 < taps <= MOST_TAPS
         case_id = number.inner_text()
         assert gp.complaints == []
-    status, case = exchange.call(GP, "GET", f"/api/cases/{case_id}")
+    status, case = web.call(GP, "GET", f"/api/cases/{case_id}")
     assert (status, case["state"]) == (200, "submitted")
     record = case["consent"]["record"]["care"]
     assert (record["who"], record["how"], record["by"]) == (
         "patient", "oral", "Dr. Ingrid Solbakken",
     )  # fmt: skip
-    _status, listed = exchange.call(GP, "GET", f"/api/cases/{case_id}/photos")
-    assert [(photo["rows"], photo["columns"]) for photo in listed["photos"]] == [(1200, 1600)] * 2
+    _status, listed = web.call(GP, "GET", f"/api/cases/{case_id}/photos")
+    assert [(photo["rows"], photo["columns"]) for photo in listed["photos"]] == [(1440, 1920)] * 2
 
 
 def test_a_poor_picture_says_why_first_and_is_taken_again_or_kept(
-    exchange: Exchange, tmp_path: Path
+    web: Exchange, tmp_path: Path
 ) -> None:
     dark = tmp_path / "dark.jpg"
-    Image.open(SAMPLES / "overview.png").convert("RGB").resize((1600, 1200)).point(
+    Image.open(SAMPLES / "overview.png").convert("RGB").resize((1920, 1440)).point(
         lambda value: value // 12
     ).save(dark, quality=93)
-    with with_camera(exchange, dark, PHONE) as gp:
+    with with_camera(web, dark, PHONE) as gp:
         page = gp.page
         gp.go("/capture")
         who_and_where(page, "fjord-90", "Mørk")
@@ -187,12 +187,12 @@ def test_a_poor_picture_says_why_first_and_is_taken_again_or_kept(
         expect(kept(page, "overview")).to_have_count(0)
         case_id = page.url.rsplit("/", 1)[1]
         assert gp.complaints == []
-    _status, listed = exchange.call(GP, "GET", f"/api/cases/{case_id}/photos")
+    _status, listed = web.call(GP, "GET", f"/api/cases/{case_id}/photos")
     assert listed["photos"] == []
 
 
-def test_without_a_camera_the_page_says_what_to_use(exchange: Exchange) -> None:
-    with chromium() as browser, signed_in(browser, exchange, GP, PHONE) as gp:
+def test_without_a_camera_the_page_says_what_to_use(browser: Browser, web: Exchange) -> None:
+    with signed_in(browser, web, GP, PHONE) as gp:
         gp.go("/capture")
         who_and_where(gp.page, "fjord-91", "Uten")
         slot(gp.page, "overview").locator("[data-camera]").click()
@@ -202,9 +202,9 @@ def test_without_a_camera_the_page_says_what_to_use(exchange: Exchange) -> None:
 
 
 def test_lesions_of_one_visit_are_begun_from_each_other_and_sent_together(
-    exchange: Exchange, good: Path
+    browser: Browser, web: Exchange, good: Path
 ) -> None:
-    with chromium() as browser, signed_in(browser, exchange, GP, PHONE) as gp:
+    with signed_in(browser, web, GP, PHONE) as gp:
         page = gp.page
         gp.go("/capture")
         who_and_where(page, "fjord-92", "Flere")
@@ -220,8 +220,8 @@ def test_lesions_of_one_visit_are_begun_from_each_other_and_sent_together(
         page.wait_for_url("**/capture?after=*")
         first = page.url.rsplit("=", 1)[1]
         expect(page.locator("#taken-over")).to_contain_text("allergies")
-        page.get_by_label("Your name for this lesion").fill("B")
-        where(page, "Chin")
+        page.get_by_label("Name of this lesion").fill("B")
+        where(page, "Nape")
         slot(page, "closeup").locator("[data-choose]").set_input_files(good)
         expect(kept(page, "closeup")).to_have_count(1, timeout=20_000)
         page.get_by_role("button", name="Next: question").click()
@@ -244,14 +244,14 @@ def test_lesions_of_one_visit_are_begun_from_each_other_and_sent_together(
         expect(page.locator("dl.facts").first).to_contain_text("2 of 2 of this visit")
         assert gp.complaints == []
     for case_id in (first, second):
-        _status, case = exchange.call(GP, "GET", f"/api/cases/{case_id}")
+        _status, case = web.call(GP, "GET", f"/api/cases/{case_id}")
         assert (case["state"], case["clinical"]["allergies"]) == ("submitted", "penicillin")
 
 
-def test_a_draft_is_thrown_away_at_the_second_press(exchange: Exchange) -> None:
+def test_a_draft_is_thrown_away_at_the_second_press(browser: Browser, web: Exchange) -> None:
     body = {"specialty": "dermatology", "patient": {"id": "fjord-93", "name": "Kast^Per"}}
-    _status, made = exchange.call(GP, "POST", "/api/referrals", body)
-    with chromium() as browser, signed_in(browser, exchange, GP, DESK) as gp:
+    _status, made = web.call(GP, "POST", "/api/referrals", body)
+    with signed_in(browser, web, GP, DESK) as gp:
         gp.go("/capture")
         row = gp.page.locator(f'[data-draft="{made["case_id"]}"]')
         if not row.is_visible():
@@ -259,17 +259,17 @@ def test_a_draft_is_thrown_away_at_the_second_press(exchange: Exchange) -> None:
         row.get_by_role("button").click()
         row.get_by_role("button", name="Throw away for good").click()
         expect(row).to_have_count(0)
-    _status, case = exchange.call(GP, "GET", f"/api/cases/{made['case_id']}")
+    _status, case = web.call(GP, "GET", f"/api/cases/{made['case_id']}")
     assert case["state"] == "withdrawn"
 
 
 def test_files_dropped_at_a_desk_find_their_places_and_the_rest_is_asked(
-    exchange: Exchange, good: Path
+    browser: Browser, web: Exchange, good: Path
 ) -> None:
     small = io.BytesIO()
     Image.open(good).save(small, "JPEG", quality=60)
     content = base64.b64encode(small.getvalue()).decode()
-    with chromium() as browser, signed_in(browser, exchange, GP, DESK) as gp:
+    with signed_in(browser, web, GP, DESK) as gp:
         page = gp.page
         gp.go("/capture")
         page.evaluate(_DROP, ["main", [["early.jpg", content]]])  # nobody knows yet whose it is
@@ -277,7 +277,7 @@ def test_files_dropped_at_a_desk_find_their_places_and_the_rest_is_asked(
         page.get_by_label("National identity number").fill("fjord-94")
         page.get_by_label("Family name").fill("Pult")
         page.keyboard.press("Enter")
-        where(page, "Forehead")
+        where(page, "Upper back")
         expect(kept(page, "overview")).to_have_count(1, timeout=20_000)
         page.evaluate(_DROP, ["main", [[f"{n}.jpg", content] for n in range(3)]])
         expect(kept(page, "closeup")).to_have_count(1, timeout=20_000)
@@ -294,9 +294,12 @@ def test_files_dropped_at_a_desk_find_their_places_and_the_rest_is_asked(
         assert gp.complaints == []
 
 
-def test_a_referral_can_be_filled_in_by_keyboard_alone(exchange: Exchange, good: Path) -> None:
-    with chromium() as browser, signed_in(browser, exchange, GP, DESK) as gp:
+def test_a_referral_can_be_filled_in_by_keyboard_alone(
+    browser: Browser, web: Exchange, good: Path
+) -> None:
+    with signed_in(browser, web, GP, DESK) as gp:
         page = gp.page
+        page.on("filechooser", lambda chooser: chooser.set_files([good]))
         gp.go("/capture")
         page.get_by_label("National identity number").focus()
         page.keyboard.type("fjord-95")
@@ -304,15 +307,13 @@ def test_a_referral_can_be_filled_in_by_keyboard_alone(exchange: Exchange, good:
         page.keyboard.type("Tastatur")
         page.keyboard.press("Enter")
         page.get_by_label("Site on the body").focus()
-        page.keyboard.type("Foreh")
+        page.keyboard.type("Nape")
         page.keyboard.press("Tab")
         page.get_by_role("button", name="Next: pictures").focus()
         page.keyboard.press("Enter")
         chosen = slot(page, "closeup").locator("[data-choose]")
         chosen.focus()
-        with page.expect_file_chooser() as opened:
-            page.keyboard.press("Enter")
-        opened.value.set_files([good])
+        page.keyboard.press("Enter")
         expect(kept(page, "closeup")).to_have_count(1, timeout=20_000)
         page.get_by_role("button", name="Next: question").focus()
         page.keyboard.press("Enter")
@@ -329,7 +330,7 @@ def test_a_referral_can_be_filled_in_by_keyboard_alone(exchange: Exchange, good:
 
 @pytest.mark.parametrize("language", ["en", "nb"])
 def test_no_step_scrolls_sideways_and_all_can_be_pressed_by_a_thumb(
-    exchange: Exchange, language: str
+    browser: Browser, web: Exchange, language: str
 ) -> None:
     body = {
         "specialty": "dermatology",
@@ -337,11 +338,11 @@ def test_no_step_scrolls_sideways_and_all_can_be_pressed_by_a_thumb(
         "question": "Wide?",
         "clinical": {"category": "mole", "site": "41550009", "laterality": "L"},
     }
-    _status, made = exchange.call(GP, "POST", "/api/referrals", body)
-    with chromium() as browser, signed_in(browser, exchange, GP, PHONE) as gp:
+    _status, made = web.call(GP, "POST", "/api/referrals", body)
+    with signed_in(browser, web, GP, PHONE) as gp:
         page = gp.page
         page.context.add_cookies(
-            [{"name": "lysbro-language", "value": language, "url": exchange.address}]
+            [{"name": "lysbro-language", "value": language, "url": web.address}]
         )
         wrong = []
         gp.go(f"/capture/{made['case_id']}")

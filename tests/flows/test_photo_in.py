@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from pydicom import dcmread
 
 from lysbro.settings import load
 from lysbro.wiring import open_parts
-from tests.flows.browsing import PHONE, chromium, keep_picture, signed_in
+from tests.flows.browsing import PHONE, keep_picture, signed_in
 from tests.flows.conftest import Exchange
-from tests.flows.waiting import until
 
 SAMPLES = Path(__file__).parents[2] / "lysbro" / "samples" / "photos"
 PICTURES = Path(os.environ["LYSBRO_SCREENSHOTS"]) if "LYSBRO_SCREENSHOTS" in os.environ else None
@@ -75,29 +74,35 @@ def refer(page: Page, photograph: Path) -> str:
 
 
 def test_a_gp_refers_a_mole_on_a_telephone(
-    exchange: Exchange, located: Path, tmp_path: Path
+    browser: Browser, web: Exchange, located: Path, tmp_path: Path
 ) -> None:
-    with chromium() as browser, signed_in(browser, exchange, GP, PHONE) as gp:
+    with signed_in(browser, web, GP, PHONE) as gp:
         gp.go("/capture")
         assert gp.axe_violations() == []
         case_id = refer(gp.page, located)
         assert gp.axe_violations() == []
+        gp.page.get_by_role("button", name="Another lesion, same patient").click()
+        gp.page.wait_for_url(f"**/capture?after={case_id}")
+        gp.page.reload()  # what is taken over outlives it
+        expect(gp.page.get_by_role("heading", name="Where is it?")).to_be_visible()
+        gp.page.get_by_role("button", name="Who").click()
+        expect(gp.page.get_by_label("Family name")).to_have_value("Øverås <b>")
         gp.go(f"/cases/{case_id}")
         gp.page.get_by_text("What you told").click()
         expect(gp.page.locator("dl.facts").first).to_contain_text("Forearm, back, left")
         assert gp.complaints == []
-    status, case = exchange.call(DERMATOLOGIST, "GET", f"/api/cases/{case_id}")
+    status, case = web.call(DERMATOLOGIST, "GET", f"/api/cases/{case_id}")
     assert (status, case["state"], case["specialty"]) == (200, "submitted", "dermatology")
-    check_objects(exchange, case_id, tmp_path)
+    check_objects(web, case_id, tmp_path)
 
 
-def check_objects(exchange: Exchange, case_id: str, folder: Path) -> None:
+def check_objects(web: Exchange, case_id: str, folder: Path) -> None:
     """Hold every object of the case against the standard: upright, without a place, no Error."""
-    status, listed = exchange.call(GP, "GET", f"/api/cases/{case_id}/photos")
+    status, listed = web.call(GP, "GET", f"/api/cases/{case_id}/photos")
     assert status == 200
     assert len(listed["photos"]) == 3
     classes = set()
-    with open_parts(load(environment=exchange.environment)) as parts:
+    with open_parts(load(environment=web.environment)) as parts:
         gp = parts.people.user_by_email(GP)
         assert gp is not None
         from casework.access import scope_of  # noqa: PLC0415
@@ -123,38 +128,6 @@ def check_objects(exchange: Exchange, case_id: str, folder: Path) -> None:
     assert classes == {"VL Photographic Image Storage", "Dermoscopic Photography Image Storage"}
 
 
-def test_a_draft_is_there_again_after_the_tab_was_closed(exchange: Exchange) -> None:
-    with chromium() as browser, signed_in(browser, exchange, GP, PHONE) as gp:
-        gp.go("/capture")
-        gp.page.get_by_label("National identity number").fill("fjord-78")
-        gp.page.get_by_label("Family name").fill("Hætta")
-        gp.page.get_by_role("button", name="Next: where").click()
-        expect(gp.page.locator("#saved")).to_contain_text("Saved")
-        until(lambda: "/capture/" in gp.page.url, "the draft's address")
-        address = gp.page.url
-        gp.page.goto("about:blank")
-        gp.page.goto(address)
-        expect(gp.page.get_by_label("Site on the body")).to_be_visible()
-        gp.page.get_by_role("button", name="Who").click()
-        expect(gp.page.get_by_label("Family name")).to_have_value("Hætta")
-
-
-def test_what_is_no_photograph_is_refused_in_words(exchange: Exchange, tmp_path: Path) -> None:
-    note = tmp_path / "note.jpg"
-    note.write_text("this is not a picture")
-    with chromium() as browser, signed_in(browser, exchange, GP, PHONE) as gp:
-        gp.go("/capture")
-        gp.page.get_by_label("National identity number").fill("fjord-79")
-        gp.page.get_by_label("Family name").fill("Ås")
-        gp.page.get_by_role("button", name="Next: where").click()
-        gp.page.get_by_label("Site on the body").select_option(label="Forehead")
-        gp.page.get_by_role("button", name="Next: pictures").click()
-        place = gp.page.locator('[data-slot="overview"]')
-        place.locator("[data-choose]").set_input_files(note)
-        expect(place.locator('.advice li[data-verdict="poor"]')).to_be_visible(timeout=20_000)
-        expect(place.locator(".slot-state")).to_have_text("Not a picture that can be used")
-
-
 def begin(page: Page, number: str) -> None:
     """Fill in who it is about and where it is; end at the pictures."""
     page.get_by_label("National identity number").fill(number)
@@ -165,8 +138,24 @@ def begin(page: Page, number: str) -> None:
     expect(page.get_by_role("heading", name="Take the pictures")).to_be_visible()
 
 
-def test_the_browsers_back_leads_to_the_step_before(exchange: Exchange) -> None:
-    with chromium() as browser, signed_in(browser, exchange, GP, PHONE) as gp:
+def test_what_is_no_photograph_is_refused_in_words(
+    browser: Browser, web: Exchange, tmp_path: Path
+) -> None:
+    note = tmp_path / "note.jpg"
+    note.write_text("this is not a picture")
+    with signed_in(browser, web, GP, PHONE) as gp:
+        gp.go("/capture")
+        begin(gp.page, "fjord-79")
+        place = gp.page.locator('[data-slot="overview"]')
+        place.locator("[data-choose]").set_input_files(note)
+        expect(place.locator('.advice li[data-verdict="poor"]')).to_be_visible(timeout=20_000)
+        expect(place.locator(".slot-state")).to_have_text("Not a picture that can be used")
+
+
+def test_the_browsers_back_leads_to_the_step_before_and_a_closed_tab_to_the_draft(
+    browser: Browser, web: Exchange
+) -> None:
+    with signed_in(browser, web, GP, PHONE) as gp:
         gp.go("/capture")
         begin(gp.page, "fjord-80")
         gp.page.wait_for_url("**/capture/*")
@@ -176,63 +165,25 @@ def test_the_browsers_back_leads_to_the_step_before(exchange: Exchange) -> None:
         expect(gp.page.get_by_label("Family name")).to_have_value("Bø")
         gp.page.go_forward()
         expect(gp.page.get_by_label("Site on the body")).to_be_visible()
-        assert gp.complaints == []
-
-
-def test_a_lost_connection_loses_neither_text_nor_picture(exchange: Exchange) -> None:
-    with chromium() as browser, signed_in(browser, exchange, GP, PHONE) as gp:
-        page = gp.page
-        gp.go("/capture")
-        begin(page, "fjord-81")
-        page.wait_for_url("**/capture/*")
-        place = page.locator('[data-slot="closeup"]')
-        page.context.set_offline(True)
-        place.locator("[data-choose]").set_input_files(SAMPLES / "closeup.png")
-        keep = place.get_by_role("button", name="Keep anyway")
-        keep.click()
-        expect(place.locator(".slot-state")).to_have_text("On this phone")
-        page.get_by_role("button", name="Who").click()
-        page.get_by_label("Given name").fill("Ola")
-        expect(page.locator("#saved")).to_contain_text("No connection. Kept on this phone")
-        page.context.set_offline(False)
-        expect(page.locator("#saved")).to_contain_text("Saved", timeout=20_000)
-        page.get_by_role("button", name="Pictures").click()
-        expect(place.locator(".slot-state")).to_have_text("Kept", timeout=20_000)
-        place.locator("[data-choose]").set_input_files(SAMPLES / "dermoscopic.jpg")
-        expect(keep.or_(place.get_by_text("2 pictures kept"))).to_be_visible(timeout=20_000)
-        case_id = page.url.rsplit("/", 1)[1]
-    status, case = exchange.call(GP, "GET", f"/api/cases/{case_id}")
-    assert (status, case["patient"]["name"]) == (200, "Bø^Ola")
-
-
-def test_a_second_lesion_keeps_the_patient_through_a_reload(
-    exchange: Exchange, located: Path
-) -> None:
-    with chromium() as browser, signed_in(browser, exchange, GP, PHONE) as gp:
-        gp.go("/capture")
-        first = refer(gp.page, located)
-        gp.page.get_by_role("button", name="Another lesion, same patient").click()
-        gp.page.wait_for_url(f"**/capture?after={first}")
-        gp.page.reload()
-        expect(gp.page.get_by_role("heading", name="Where is it?")).to_be_visible()
+        expect(gp.page.locator("#saved")).to_contain_text("Saved")
+        address = gp.page.url
+        gp.page.goto("about:blank")
+        gp.page.goto(address)
+        expect(gp.page.get_by_role("heading", name="Take the pictures")).to_be_visible()
         gp.page.get_by_role("button", name="Who").click()
-        expect(gp.page.get_by_label("Family name")).to_have_value("Øverås <b>")
+        expect(gp.page.get_by_label("Family name")).to_have_value("Bø")
         assert gp.complaints == []
 
 
 def test_a_rash_needs_no_dermoscopic_picture_and_the_device_is_remembered(
-    exchange: Exchange,
+    browser: Browser, web: Exchange
 ) -> None:
     for name, kind in (("Old telephone", "camera"), ("New telephone", "camera")):
         body = {"name": name, "kind": kind}
-        assert exchange.call(GP, "POST", "/api/devices", body)[0] == 201
-    with chromium() as browser, signed_in(browser, exchange, GP, PHONE) as gp:
+        assert web.call(GP, "POST", "/api/devices", body)[0] == 201
+    with signed_in(browser, web, GP, PHONE) as gp:
         gp.go("/capture")
-        gp.page.get_by_label("National identity number").fill("fjord-80")
-        gp.page.get_by_label("Family name").fill("Ås")
-        gp.page.get_by_role("button", name="Next: where").click()
-        gp.page.get_by_label("Site on the body").select_option(label="Forehead")
-        gp.page.get_by_role("button", name="Next: pictures").click()
+        begin(gp.page, "fjord-81")
         overview = gp.page.locator('[data-slot="overview"]')
         overview.get_by_role("radio", name="New telephone").check()
         dermoscopic = gp.page.locator('[data-slot="dermoscopic"]')

@@ -68,7 +68,6 @@ class Exchange:
                 return
         raise AssertionError("the worker does not come to rest")
 
-
     def pack(self, parts: Parts) -> None:
         """Bring to the store what is asked for; nothing is judged by it yet."""
         for name in ("commit", "pack"):
