@@ -255,6 +255,11 @@ def test_what_was_sent_without_a_connection_goes_by_itself_after_the_tab_was_clo
         phone.go("/capture")  # opens although there is no connection
         begin(phone.page, "fjord-902")
         take(phone.page, "closeup", photographs[0], end="On this phone")
+        take(phone.page, "closeup", photographs[1], end="On this phone")  # beside the first one
+        kept = phone.page.locator('[data-slot="closeup"] .slot-kept li')
+        expect(kept).to_have_count(2)
+        kept.last.get_by_role("button").click()  # it was of the wrong place
+        expect(kept).to_have_count(1)
         phone.reopen()
         phone.go("/capture")
         waiting = phone.page.locator(".waiting-item")

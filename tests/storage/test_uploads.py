@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -147,3 +148,15 @@ def test_what_takes_no_photographs_any_more_is_swept(tmp_path):
     assert taker.uploads.sweep(lambda ids: ids) == 0
     assert taker.uploads.sweep(lambda ids: ()) == 1
     assert list((tmp_path / "uploads").iterdir()) == []
+
+
+def test_what_is_said_of_a_picture_may_change_until_it_is_an_object(tmp_path):
+    taker, said = Taker(tmp_path), announced()
+    other = replace(said, form={"kind": "x", "lesion": "B"})
+    taker.send(DATA[:100], 0)
+    begun = taker.uploads.begin(other)
+    assert (begun.offset_bytes, begun.announced.form["lesion"]) == (100, "B")
+    taker.uploads.append(begun.id, "user:1", DATA[100:], offset_bytes=100)
+    taker.uploads.finish(begun.id, "user:1", taker.make)
+    assert taker.uploads.begin(said).announced == other
+    assert list(taker.made.values()) == [DATA]

@@ -137,7 +137,7 @@ def refer(page: Page, film: Path, chart: Path, box: Path) -> str:
     page.reload()  # the draft knows its film and its papers again
     page.get_by_role("button", name="Pictures").click()
     expect(page.locator('[data-slot="clip"] .slot-state')).to_have_text("Kept")
-    seen(page.locator('[data-slot="clip"] video'))
+    seen(page.locator('[data-slot="clip"] .slot-kept video'))
     expect(page.locator("[data-attached] li")).to_have_count(2)
     page.get_by_role("button", name="Next: question").click()
     page.get_by_label("Your question").fill("Does the wound heal?")

@@ -140,6 +140,17 @@ def test_what_is_too_large_is_refused_before_and_while_it_comes(shared_world):
     assert (huge.status_code, huge.get_json()["code"]) == (413, "piece-too-large")
 
 
+def test_a_film_may_be_as_large_as_films_may_and_no_larger(shared_world):
+    data, case_id = jpeg(), shared_world.derm_case()
+    limits = shared_world.parts.settings
+    assert limits.max_clip_bytes > limits.max_photo_bytes
+    more = {"bytes": limits.max_photo_bytes + 1}
+    assert announce(shared_world, case_id, data, **more).status_code == 413
+    assert announce(shared_world, case_id, data, kind="clip", **more).status_code == 201
+    more = {"bytes": limits.max_clip_bytes + 1, "capture_id": "film-2"}
+    assert announce(shared_world, case_id, data, kind="clip", **more).status_code == 413
+
+
 def test_another_picture_under_the_same_press_is_a_conflict(shared_world):
     case_id = shared_world.derm_case()
     assert announce(shared_world, case_id, jpeg()).status_code == 201

@@ -115,11 +115,7 @@ export class Slot {
   /** Shows a picture that the server has already. */
   showKept(instanceUid: string, isRecognizable = false): void {
     this.count += 1;
-    const image = make("img");
-    image.src = `/api/instances/${instanceUid}/frames/1/preview`;
-    image.alt = t("{kind}, kept", { kind: this.title });
-    if (isRecognizable) image.dataset["recognizable"] = "yes";
-    this.line(image, instanceUid);
+    this.line(this.kind === FILM ? this.player(instanceUid) : this.preview(instanceUid, isRecognizable), instanceUid);
     this.markKept();
   }
 
@@ -283,6 +279,23 @@ export class Slot {
     this.line(this.small(file), captureId, reasons.join(" "));
     this.hidePicture();
     if (reasons.length > 0) this.advise([]);
+  }
+
+  private preview(instanceUid: string, isRecognizable: boolean): HTMLElement {
+    const image = make("img");
+    image.src = `/api/instances/${instanceUid}/frames/1/preview`;
+    image.alt = t("{kind}, kept", { kind: this.title });
+    if (isRecognizable) image.dataset["recognizable"] = "yes";
+    return image;
+  }
+
+  private player(instanceUid: string): HTMLElement {
+    const film = make("video");
+    film.src = `/api/instances/${instanceUid}/video`;
+    film.controls = film.muted = film.playsInline = true;
+    film.preload = "metadata";
+    film.setAttribute("aria-label", t("{kind}, kept", { kind: this.title }));
+    return film;
   }
 
   private small(file: File): HTMLCanvasElement {
