@@ -218,6 +218,7 @@ class Case:
     signed_at: datetime | None = None
     read_at: datetime | None = None
     closed_at: datetime | None = None
+    escalated_at: datetime | None = None  # an urgent reply was not read in time
     waiting_reason: str = ""
     draft: Mapping[str, Any] | None = None  # findings being written
     draft_version: int = 0

@@ -33,7 +33,9 @@ OPTIONS: Mapping[Way, Mapping[str, tuple[str, ...]]] = {
     },
     Way.FHIR: {"secret_file": (), "pdf": ("yes", "no")},
     Way.WEBHOOK: {"secret_file": (), "content": ("notice", "whole")},
-    Way.MAIL: {"language": ("", "en", "nb"), "urgent_only": ("no", "yes")},
+    Way.MAIL: {
+        "language": ("", "en", "nb"), "urgent_only": ("no", "yes"), "escalations": ("no", "yes"),
+    },
 }  # fmt: skip
 """What may be told of each way; the first of the values that stand here is meant without."""
 

@@ -24,6 +24,7 @@ from lysbro.reply_ways import ReplyWays
 from lysbro.sending import sending_of
 from lysbro.wiring import Parts
 from pacs_bridge import outbound, reply_objects, reply_text
+from storage.escalation import REMINDER
 from storage.rows import InstanceRow
 from viewer import reply_view, report_pdf
 
@@ -82,8 +83,12 @@ class Deliverer:
         dossier = self.parts.casebook.dossier(_EVERYTHING, delivery.case_id)
         report = _report(dossier, delivery.report_version)
         if delivery.channel in set(Way):
-            channel = self.parts.reply_channels.of(delivery.destination)
-            return ReplyWays(self.parts).go(channel, dossier, report)
+            name = delivery.destination.removeprefix(REMINDER)
+            channel = self.parts.reply_channels.of(name)
+            ways = ReplyWays(self.parts)
+            if name != delivery.destination:
+                return ways.remind(channel, dossier, report)
+            return ways.go(channel, dossier, report)
         replies = self._reply_objects(dossier, report)
         if delivery.channel == "study":
             for reply in replies:

@@ -111,19 +111,37 @@ class ReplyWays:
             headers[SIGNATURE] = f"sha256={mac}"
         return self._post(channel.address, body, headers)
 
+    def remind(self, channel: ReplyChannel, dossier: CaseDossier, report: Report) -> str:
+        """Say by mail that an urgent reply is unread; not when it has been read meanwhile."""
+        if dossier.case.read_at is not None:
+            return "read meanwhile"
+        subject = mark("Unread urgent answer in case {case}")
+        return self._notice(channel, dossier, report, subject, part="reminder.")
+
     def _mail(self, channel: ReplyChannel, dossier: CaseDossier, report: Report) -> str:
+        urgent = report.content.get("urgency") in URGENT
+        subject = mark("Urgent answer in case {case}") if urgent else mark("Answer in case {case}")
+        return self._notice(channel, dossier, report, subject)
+
+    def _notice(
+        self,
+        channel: ReplyChannel,
+        dossier: CaseDossier,
+        report: Report,
+        subject: str,
+        *,
+        part: str = "",
+    ) -> str:
         settings = self.parts.settings
         if not settings.smtp_host or not settings.smtp_from:
             raise Unavailable(
                 "No mail server is set. Set LYSBRO_SMTP_HOST and LYSBRO_SMTP_FROM.", code="no-smtp"
             )
         language = channel.option("language") or settings.language
-        urgent = report.content.get("urgency") in URGENT
         notice = EmailMessage()
-        subject = mark("Urgent answer in case {case}") if urgent else mark("Answer in case {case}")
         notice["Subject"] = translate(subject, language).format(case=dossier.case.id)
         notice["From"], notice["To"] = settings.smtp_from, channel.address
-        notice["Message-ID"] = f"<{report.uid}.{report.version}@lysbro>"
+        notice["Message-ID"] = f"<{part}{report.uid}.{report.version}@lysbro>"
         said = translate(mark("There is an answer. Sign in to read it: {address}"), language)
         notice.set_content(said.format(address=self._address(dossier.case.id)))
         return self._hand_over(notice)

@@ -429,6 +429,10 @@ class Settings(BaseModel):
         None,
         description="PEM file of the authorities of receivers of replies; unset: the public ones",
     )
+    escalate_after: Annotated[float, Field(ge=0)] = Field(
+        86_400,
+        description="seconds until an urgent reply that nobody has read is escalated; 0: never",
+    )
     smtp_host: str = Field("", description="mail server that takes notices; empty: none")
     smtp_port: Port = Field(587, description="its port")
     smtp_tls: Literal["starttls", "tls", "no"] = Field(

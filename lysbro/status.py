@@ -76,6 +76,7 @@ def gather(parts: Parts) -> dict[str, Any]:
             for each in parts.destinations.waiting()
         ],
         "promises": dict(parts.promises.counts()),
+        "escalated": parts.escalation.count(),
         "priors": priors_of(parts),
         "hl7": {"refused": parts.hl7_inbox.count_refused()},
         "uploads": uploads_of(parts),

@@ -27,6 +27,7 @@ from storage.database import Database, open_database
 from storage.destinations import Destinations
 from storage.devices import Devices
 from storage.erasing import Erasures
+from storage.escalation import Escalation
 from storage.hl7_inbox import Hl7Inbox
 from storage.holds import Holds
 from storage.index import Index
@@ -83,6 +84,7 @@ class Parts:
     promises: Promises
     routing: Routing
     reply_channels: ReplyChannels
+    escalation: Escalation
     priors: Priors
     prior_rules: PriorRules
     prior_queue: PriorQueue
@@ -176,6 +178,7 @@ def open_parts(
                 promises=Promises(database, clock),
                 routing=Routing(database, clock, settings.timezone),
                 reply_channels=ReplyChannels(database, clock),
+                escalation=Escalation(database, clock),
                 priors=Priors(database),
                 prior_rules=PriorRules(database, clock),
                 prior_queue=PriorQueue(database, clock),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from datetime import timedelta
 
 from lysbro.alive import keep_alive
 from lysbro.asking import Asker
@@ -45,8 +46,14 @@ def chores(parts: Parts) -> tuple[Loop, ...]:
         parts.index.presume_complete(parts.clock(), quiet_s)
         return False
 
+    def escalate() -> bool:
+        if settings.escalate_after:
+            parts.escalation.look(timedelta(seconds=settings.escalate_after))
+        return False
+
     return (
         Errands("deliver", Deliverer(parts, lease_s=lease_s)),
+        Chore("escalate", escalate, _SELDOM_S),
         Chore("route", parts.routing.run_once),
         Errands("send", Sender(parts)),
         Errands("promise", promiser),

@@ -28,8 +28,8 @@ AnyRow = Row[*tuple[Any, ...]]
 
 _SAME = (
     "id", "site", "site_name", "created_at", "version", "submitted_at", "due_at", "holder_id",
-    "holder_name", "claimed_at", "signed_at", "read_at", "closed_at", "waiting_reason", "draft",
-    "draft_version", "report_version", "changed_since_report",
+    "holder_name", "claimed_at", "signed_at", "read_at", "closed_at", "escalated_at",
+    "waiting_reason", "draft", "draft_version", "report_version", "changed_since_report",
 )  # fmt: skip
 """Fields of a case that are columns as they stand."""
 

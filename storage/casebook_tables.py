@@ -166,6 +166,7 @@ cases = Table(
     Column("signed_at", UtcDateTime),
     Column("read_at", UtcDateTime),
     Column("closed_at", UtcDateTime),
+    Column("escalated_at", UtcDateTime),
     Column("waiting_reason", Text, nullable=False, server_default=""),
     Column("draft", JSON(none_as_null=True)),
     Column("draft_by", Text, nullable=False, server_default=""),

@@ -174,6 +174,7 @@ def _keep(step: Step, report: Report) -> Change:
         "signed_at": step.now,
         "read_at": None,
         "closed_at": None,
+        "escalated_at": None,
         "changed_since_report": False,
     }
     if step.event is Event.SIGN:

@@ -104,7 +104,7 @@ class Verbs(Steps):
                 return None
             return Change(
                 following(step),
-                {"read_at": step.now},
+                {"read_at": step.now, "escalated_at": None},
                 detail={"report_version": step.case.report_version},
             )
 
@@ -117,7 +117,7 @@ class Verbs(Steps):
             read_at = step.case.read_at or step.now
             return Change(
                 following(step),
-                {"closed_at": step.now, "read_at": read_at},
+                {"closed_at": step.now, "read_at": read_at, "escalated_at": None},
                 detail={"report_version": step.case.report_version},
             )
 

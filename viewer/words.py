@@ -334,8 +334,15 @@ def wait_of(case: Case) -> Wait:
     if case.state is CaseState.READ:
         return Wait(_at(mark("Answer read"), mark("Read {time}"), case.read_at), "fine")
     if case.state in (CaseState.SIGNED, CaseState.DELIVERED):
-        return Wait(_at(mark("Answered"), mark("Answered {time}"), case.signed_at), "fine")
+        return _unread(case, now)
     return _time_left(case.due_at, now)
+
+
+def _unread(case: Case, now: datetime) -> Wait:
+    if case.escalated_at is not None and case.signed_at is not None:
+        unread_s = (now - case.signed_at).total_seconds()
+        return Wait(_("urgent answer unread for {span}", span=span(unread_s)), "act")
+    return Wait(_at(mark("Answered"), mark("Answered {time}"), case.signed_at), "fine")
 
 
 def _at(bare: str, with_time: str, at: datetime | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator
+from datetime import timedelta
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
@@ -260,3 +261,31 @@ def test_names_are_of_one_way_and_sites_must_be_there(parts: Parts) -> None:
 
 def add(parts: Parts, name: str, way: Way, address: str, **options: str) -> None:
     parts.reply_channels.add(ReplyChannel(name, "fjord", way, address, options))
+
+
+def test_an_urgent_reply_that_nobody_reads_is_escalated_once_and_reading_ends_it(
+    parts: Parts,
+) -> None:
+    with mail_server(free_port) as box:
+        object.__setattr__(parts.settings, "smtp_port", box.port)
+        add(parts, "post", Way.MAIL, "gp@fjord.example")
+        all_of_it = ReplyChannel(
+            "watch", "centre", Way.MAIL, "boss@centre.example", {"escalations": "yes"}
+        )
+        parts.reply_channels.add(all_of_it)
+        urgent, calm = signed(parts), signed(parts, urgency="routine")
+        deliver(parts)
+        assert parts.escalation.look(timedelta(hours=1)) == 0  # not yet
+        assert parts.escalation.look(timedelta(0)) == 1
+        assert parts.escalation.look(timedelta(0)) == 0
+        deliver(parts)
+        reminders = [m for m in map(message_from_bytes, box.kept) if "Unread" in str(m["Subject"])]
+        assert {m["To"] for m in reminders} == {"gp@fjord.example", "boss@centre.example"}
+        assert all(urgent.id in str(m["Subject"]) for m in reminders)
+        assert dossier(parts, urgent).case.escalated_at is not None
+        assert dossier(parts, calm).case.escalated_at is None
+        assert parts.escalation.count() == 1
+        parts.casebook.open_reply(actor(parts, "gp@fjord"), urgent.id)
+        assert (parts.escalation.count(), dossier(parts, urgent).case.escalated_at) == (0, None)
+        correct(parts, urgent)
+        assert parts.escalation.look(timedelta(0)) == 1  # a new version is unread again

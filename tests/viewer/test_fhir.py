@@ -1,7 +1,11 @@
 """FHIR R4 over HTTP: reply, question, images and patient, for those who may see them."""
 
 import pytest
+from fhir.resources.R4B.diagnosticreport import DiagnosticReport
+from fhir.resources.R4B.documentreference import DocumentReference
+from fhir.resources.R4B.observation import Observation
 
+MODELS = {m.get_resource_type(): m for m in (DiagnosticReport, DocumentReference, Observation)}
 STUDY = "1.2.826.0.1"
 IMPRESSION = "Nodule of 8 mm; CT again in 3 months."
 FHIR = "application/fhir+json"
@@ -16,6 +20,17 @@ def replied(shared_world):
     reader.post(f"/api/cases/{case_id}/claim", json={})
     findings = {
         "impression": IMPRESSION,
+        "measurements": [
+            {
+                "instance_uid": "1.2.826.0.1.1",
+                "frame": 1,
+                "kind": "length",
+                "value": 8.0,
+                "points": [[0, 0], [3, 3]],
+                "unit": "mm",
+                "label": "Nodule",
+            }
+        ],
         "diagnoses": [{"text": "Nodule", "code": "427359005", "system": "http://snomed.info/sct"}],
     }
     reader.put(f"/api/cases/{case_id}/findings", json=findings)
@@ -36,7 +51,10 @@ def test_capability_statement_is_open(shared_world):
     found = answer.get_json()
     assert found["fhirVersion"] == "4.0.1"
     offered = {resource["type"] for resource in found["rest"][0]["resource"]}
-    assert offered == {"Patient", "ServiceRequest", "ImagingStudy", "DiagnosticReport", "Task"}
+    assert offered == {
+        "Patient", "ServiceRequest", "ImagingStudy", "DiagnosticReport", "Task", "Observation",
+        "DocumentReference",
+    }  # fmt: skip
 
 
 def test_report_concludes_with_the_impression(replied):
@@ -168,3 +186,24 @@ def test_addendum_and_correction_show_in_status_and_conclusion(world):
     reader.post(f"/api/cases/{case_id}/correct", json={"impression": "No nodule."})
     report = reader.get(url).get_json()
     assert (report["status"], report["conclusion"]) == ("corrected", "No nodule.")
+
+
+def test_what_was_measured_and_the_document_are_read_and_found(replied):
+    world, case_id = replied
+    client = world.client("referrer@hammer")
+    (report,) = entries(client.get(f"/fhir/DiagnosticReport?_id={case_id}"))
+    (measured,) = entries(client.get(f"/fhir/Observation?based-on=ServiceRequest/{case_id}"))
+    assert report["result"] == [{"reference": f"Observation/{measured['id']}"}]
+    assert measured["valueQuantity"] == {
+        "value": 8.0, "unit": "mm", "system": "http://unitsofmeasure.org", "code": "mm",
+    }  # fmt: skip
+    assert client.get(f"/fhir/Observation/{measured['id']}").get_json() == measured
+    assert entries(client.get("/fhir/Observation?_id=x-m1")) == []
+    assert client.get(f"/fhir/Observation/{case_id}-m2").status_code == 404
+    (document,) = entries(client.get("/fhir/DocumentReference"))
+    address = document["content"][0]["attachment"]["url"]
+    assert address.endswith(f"/cases/{case_id}/report.pdf")
+    for name in ("Observation", "DocumentReference"):
+        assert entries(world.client("referrer@berg").get(f"/fhir/{name}")) == []
+    for made in (report, measured, document):
+        MODELS[made["resourceType"]].model_validate(made)

@@ -87,9 +87,16 @@ def observations(dossier: CaseDossier, reports: Sequence[Report]) -> list[Resour
     return found
 
 
-def document_reference(dossier: CaseDossier, report: Report, pdf: bytes) -> Resource:
-    """Return the reply as a document."""
+def document_reference(dossier: CaseDossier, report: Report, pdf: bytes | None = None) -> Resource:
+    """Return the reply as a document; with a PDF, that is inside it."""
     case = dossier.case
+    attachment: Resource = {
+        "contentType": "application/pdf",
+        "title": f"Case {case.id}, version {report.version}",
+        "creation": instant(report.signed_at),
+    }
+    if pdf is not None:
+        attachment["data"] = base64.b64encode(pdf).decode("ascii")
     return {
         "resourceType": "DocumentReference",
         "id": case.id,
@@ -100,16 +107,7 @@ def document_reference(dossier: CaseDossier, report: Report, pdf: bytes) -> Reso
         "subject": {"reference": f"Patient/{resources.patient_id(case.site, case.patient)}"},
         "date": instant(report.signed_at),
         "author": [{"display": report.signed_by}],
-        "content": [
-            {
-                "attachment": {
-                    "contentType": "application/pdf",
-                    "data": base64.b64encode(pdf).decode("ascii"),
-                    "title": f"Case {case.id}, version {report.version}",
-                    "creation": instant(report.signed_at),
-                }
-            }
-        ],
+        "content": [{"attachment": attachment}],
     }
 
 

@@ -17,7 +17,7 @@ from casework.lifecycle import REPLIED
 from casework.model import Case, CaseState, Patient
 from storage.levels import shown_issuer
 from storage.rows import StudyRow
-from viewer.fhir import resources
+from viewer.fhir import bundle, resources
 from viewer.fhir.resources import Resource
 from viewer.guard import NotSignedIn, current_actor, current_scope, open_to_all
 from viewer.problems import status_of
@@ -48,7 +48,24 @@ def _report(case: Case) -> Resource | None:
     if not dossier.reports:
         return None
     studies = [study.study_uid for study in dossier.studies if study.instance_count]
-    return resources.diagnostic_report(case, dossier.reports, studies)
+    report = resources.diagnostic_report(case, dossier.reports, studies)
+    if measured := bundle.observations(dossier, dossier.reports):
+        report["result"] = [{"reference": f"Observation/{each['id']}"} for each in measured]
+    return report
+
+
+def _document(case: Case) -> Resource | None:
+    dossier = services().casebook.dossier(current_scope(), case.id)
+    if not dossier.reports:
+        return None
+    found = bundle.document_reference(dossier, dossier.reports[-1])
+    found["content"][0]["attachment"]["url"] = f"{request.url_root}cases/{case.id}/report.pdf"
+    return found
+
+
+def _observations(case: Case) -> list[Resource]:
+    dossier = services().casebook.dossier(current_scope(), case.id)
+    return bundle.observations(dossier, dossier.reports) if dossier.reports else []
 
 
 def _patient(case: Case) -> Resource | None:
@@ -61,6 +78,7 @@ _KINDS = {
         Kind("ServiceRequest", resources.service_request),
         Kind("Task", resources.task),
         Kind("DiagnosticReport", _report, REPLIED),
+        Kind("DocumentReference", _document, REPLIED),
         Kind("Patient", _patient),
     )
 }
@@ -68,6 +86,8 @@ _PARAMETERS = {
     "ServiceRequest": ("_id", "identifier", "patient", "subject", "status"),
     "Task": ("_id", "identifier", "patient", "subject", "status"),
     "DiagnosticReport": ("_id", "identifier", "patient", "subject", "status", "based-on"),
+    "DocumentReference": ("_id", "identifier", "patient", "subject", "status"),
+    "Observation": ("_id", "patient", "subject", "based-on"),
     "Patient": ("_id", "identifier"),
     "ImagingStudy": ("_id", "identifier", "patient", "subject", "basedon"),
 }
@@ -134,7 +154,38 @@ def read_study(study_uid: str) -> Response:
     return _json(resources.imaging_study(row, patient_reference=reference, series=series))
 
 
-@bp.get("/<any(ServiceRequest, Task, DiagnosticReport, Patient):name>")
+@bp.get("/Observation")
+def search_observations() -> Response:
+    """Search what was measured in the images of answered cases."""
+    _require_known("Observation")
+    asked, count, page = request.args.get("_id", ""), _count(), _number("page", 1)
+    case_id, patient = _case_of(asked) or _reference("based-on"), _reference("patient", "subject")
+    made = [
+        each
+        for case in _cases(_KINDS["DiagnosticReport"])
+        if case_id in {"", case.id} and patient in {"", _patient_id(case)}
+        for each in _observations(case)
+        if asked in {"", each["id"]}
+    ]
+    shown = _sliced(made, count, page)
+    return _bundle("Observation", shown, total=len(made), count=count, page=page)
+
+
+@bp.get("/Observation/<logical_id>")
+def read_observation(logical_id: str) -> Response:
+    """Read one measurement."""
+    case_id = _case_of(logical_id)
+    found: list[Resource] = []
+    if case_id:
+        case = services().casebook.dossier(current_scope(), case_id).case
+        found = [each for each in _observations(case) if each["id"] == logical_id]
+    if not found:
+        raise NotFound(f"There is no Observation/{logical_id}.")
+    _note("fhir-read", f"Observation/{logical_id}", case_id=case_id)
+    return _json(found[0])
+
+
+@bp.get("/<any(ServiceRequest, Task, DiagnosticReport, DocumentReference, Patient):name>")
 def search(name: str) -> Response:
     """Search the resources of one type within sight."""
     _require_known(name)
@@ -149,7 +200,9 @@ def search(name: str) -> Response:
     return _bundle(name, shown, total=len(found), count=count, page=page)
 
 
-@bp.get("/<any(ServiceRequest, Task, DiagnosticReport, Patient):name>/<logical_id>")
+@bp.get(
+    "/<any(ServiceRequest, Task, DiagnosticReport, DocumentReference, Patient):name>/<logical_id>"
+)
 def read(name: str, logical_id: str) -> Response:
     """Read one resource."""
     kind = _KINDS[name]
@@ -164,6 +217,12 @@ def read(name: str, logical_id: str) -> Response:
     response = _json(resource)
     response.headers["ETag"] = f'W/"{resource.get("meta", {}).get("versionId", case.version)}"'
     return response
+
+
+def _case_of(observation_id: str) -> str:
+    """Return the case of a measurement by its logical id; empty when it is none."""
+    case_id, mark, number = observation_id.rpartition("-m")
+    return case_id if mark and number.isdecimal() else ""
 
 
 def _cases(kind: Kind) -> Iterator[Case]:
