@@ -129,7 +129,7 @@ def test_a_lesion_is_referred_by_the_guided_camera_in_few_taps(
         assert gp.axe_violations() == []
         page.get_by_role("button", name="Skip").tap()
         expect(page.locator("#camera")).to_be_hidden()
-        assert page.evaluate("document.querySelector('#camera-video').srcObject") is None
+        page.wait_for_function("document.querySelector('#camera-video').srcObject === null")
         for kind in ("overview", "closeup"):
             expect(kept(page, kind)).to_have_count(1, timeout=20_000)
         page.get_by_role("button", name="Next: question").tap()
