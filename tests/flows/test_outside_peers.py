@@ -129,10 +129,12 @@ def pacs(exchange: Exchange, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def test_signed_reply_is_stored_at_the_node_that_takes_replies(
     exchange: Exchange, sent: dict[str, str], replied: str, pacs: Path, tmp_path: Path
 ) -> None:
-    (arrived,) = pacs.iterdir()
-    judged = run("dciodvfy", arrived)
-    assert b"Error" not in judged.stdout + judged.stderr
-    reply = dcmread(arrived)
+    arrived = until(lambda: len(found := list(pacs.iterdir())) == 2 and found, "PDF and SR")
+    for file in arrived:
+        judged = run("dciodvfy", file)
+        assert b"Error" not in judged.stdout + judged.stderr
+    reply, document = sorted(map(dcmread, arrived), key=lambda ds: str(ds.Modality))
+    assert document.SOPClassUID.name == "Basic Text SR Storage"
     assert (reply.SOPClassUID, reply.StudyInstanceUID) == (PDF, sent["U1"])
     assert bytes(reply.EncapsulatedDocument).startswith(b"%PDF-")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
@@ -113,15 +111,18 @@ def test_a_lesion_that_was_seen_before_is_chosen_again_on_a_phone(world, browser
     page.click("#next-where")
     expect(page.get_by_alt_text("The picture from last time")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    with page.expect_response("**/photos") as taken:
-        page.set_input_files(
-            '[data-slot="dermoscopic"] [data-choose]',
-            {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": as_jpeg(again(sample())[0])},
-        )
-        page.locator('[data-slot="dermoscopic"] [data-keep]:visible').click()
-    uid = json.loads(taken.value.text())["sop_instance_uid"]
+    page.set_input_files(
+        '[data-slot="dermoscopic"] [data-choose]',
+        {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": as_jpeg(again(sample())[0])},
+    )
+    page.locator('[data-slot="dermoscopic"] [data-keep]:visible').click()
+    expect(page.locator('[data-slot="dermoscopic"] .slot-state')).to_have_text(
+        "Kept", timeout=20_000
+    )
     case_id = page.url.rsplit("/", 1)[1]
     client = world.client("referrer@fjord")
+    (taken,) = client.get(f"/api/cases/{case_id}/photos").get_json()["photos"]
+    uid = taken["sop_instance_uid"]
     (lesion,) = client.get(f"/api/cases/{case_id}/lesions").get_json()["lesions"]
     assert lesion["uid"] == "1.2.3.4.5"
     assert uid in [p["sop_instance_uid"] for p in lesion["pictures"]]

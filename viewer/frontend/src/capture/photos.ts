@@ -8,7 +8,7 @@ import { value } from "./form.ts";
 import { freshId } from "./ids.ts";
 import { judge, type Advice } from "./judging.ts";
 import type { KeptPicture } from "./queue.ts";
-import { choiceOf, FACE_CHECK, type Recognizable } from "./recognizable.ts";
+import { choiceOf, FACE_CHECK, isFit, type Recognizable } from "./recognizable.ts";
 import { smallOf } from "./small.ts";
 import { isOfPicture, why } from "./why.ts";
 
@@ -180,7 +180,7 @@ export class Slot {
       if (captureId !== this.captureId) return; // another picture was taken meanwhile
       this.advise(advice);
       this.seen.consider(advice);
-      this.isFit = advice.every((each) => each.verdict === "good" || each.check === FACE_CHECK);
+      this.isFit = isFit(advice);
       this.judged(advice);
       if (this.isFit && !this.seen.lacks) await this.keep();
       else {
@@ -259,7 +259,7 @@ export class Slot {
   private judged(advice: readonly Advice[]): void {
     const reasons = advice.filter((each) => each.verdict !== "good");
     if (this.seen.lacks && reasons.length === 0) reasons.push(UNSAID);
-    this.tell({ outcome: reasons.length === 0 ? "good" : "doubtful", reasons });
+    this.tell({ outcome: this.isFit && !this.seen.lacks ? "good" : "doubtful", reasons });
   }
 
   private markKept(): void {
@@ -301,6 +301,7 @@ export class Slot {
   private small(file: File): HTMLCanvasElement {
     const small = smallOf(file, this.kind === FILM);
     small.setAttribute("role", "img");
+    if (this.seen.shows) small.dataset["recognizable"] = "yes";
     small.setAttribute("aria-label", t("{kind}, kept", { kind: this.title }));
     return small;
   }

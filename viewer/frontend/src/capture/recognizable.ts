@@ -5,9 +5,18 @@ import type { Advice } from "./judging.ts";
 /** The check that finds faces; its advice is answered here and keeps no picture back by itself. */
 export const FACE_CHECK = "recognizable";
 
+/** Checks that only tell: neither a face nor a wrong clock is cured by another picture. */
+const TELLS = new Set([FACE_CHECK, "clock"]);
+
+/** Tells whether nothing of the advice asks for another picture. */
+export function isFit(advice: readonly Advice[]): boolean {
+  return advice.every((each) => each.verdict === "good" || TELLS.has(each.check));
+}
+
 /** The choice at one picture. Through a dermatoscope there is nothing to ask. */
 export class Recognizable {
   private isWanted = false;
+  private isFound = false;
 
   constructor(
     private readonly element: HTMLElement | null, // absent at dermoscopic pictures
@@ -22,6 +31,11 @@ export class Recognizable {
     return this.element?.querySelector<HTMLInputElement>("input:checked")?.value ?? "";
   }
 
+  /** Tells whether somebody can be recognised: as it was said, else as it was found. */
+  get shows(): boolean {
+    return this.said === "yes" || (this.isFound && this.said === "");
+  }
+
   /** Tells whether an answer is waited for. */
   get lacks(): boolean {
     return this.isWanted && this.said === "";
@@ -29,13 +43,14 @@ export class Recognizable {
 
   /** Asks where the check found a face or the site is one. */
   consider(advice: readonly Advice[]): void {
-    const found = advice.some((each) => each.check === FACE_CHECK && each.verdict !== "good");
-    this.want(found || this.site.selectedOptions[0]?.dataset["face"] === "yes");
+    this.isFound = advice.some((each) => each.check === FACE_CHECK && each.verdict !== "good");
+    this.want(this.isFound || this.site.selectedOptions[0]?.dataset["face"] === "yes");
   }
 
   /** Asks no more: the picture is kept, and the next one is another. */
   clear(): void {
     for (const input of this.element?.querySelectorAll("input") ?? []) input.checked = false;
+    this.isFound = false;
     this.want(false);
   }
 
@@ -49,6 +64,6 @@ export class Recognizable {
 
 /** Finds the choice of a slot. */
 export function choiceOf(slot: HTMLElement, form: HTMLFormElement, answered: () => void): Recognizable {
-  const element = slot.querySelector<HTMLElement>("[data-recognizable]");
+  const element = slot.querySelector<HTMLElement>("fieldset[data-recognizable]");
   return new Recognizable(element, need<HTMLSelectElement>("#site", form), answered);
 }

@@ -42,7 +42,7 @@ export class WaitingWords {
     else if (count > 0 && waiting.photos > 0) {
       parts.push(tn("{n} picture is on this phone, and on its way.", "{n} pictures are on this phone, and on their way.", waiting.photos));
     }
-    if (count === 0 && this.hadSome) parts.push(t("Sent, nothing is left on this phone"));
+    if (count === 0 && this.hadSome) parts.push(t("All of it is with the exchange, nothing is left on this phone"));
     if (!waiting.isLasting) {
       parts.push(" ", t("This browser keeps nothing once the page is closed: leave it open until everything is sent."));
     }
