@@ -136,7 +136,7 @@ def test_capture_when_twelve_megapixels_are_chosen_then_a_small_copy_is_judged_a
     assert len(asked[0]) < 400_000 < size
     for part in (b'name="rows"\r\n\r\n4032', b'name="columns"\r\n\r\n3024', b"Nordcam"):
         assert part in asked[0]
-    expect(slot).to_have_attribute("data-kept", "yes", timeout=30_000)
+    expect(slot.locator(".slot-state")).to_have_text("Beholdt", timeout=30_000)
     case_id = page.url.rsplit("/", 1)[-1]
     (kept,) = (
         world.client("referrer@fjord").get(f"/api/cases/{case_id}/photos").get_json()["photos"]
