@@ -10,6 +10,7 @@ fraction of a pixel. Then every photograph is tried on every other one.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Sequence
@@ -23,7 +24,9 @@ from derm_capture.alignment import Alignment, Sight, align, see
 from derm_capture.photo import open_photo
 from derm_capture.raster import Pixels
 
-COLLECTION = Path("/work/shared/fixtures")
+COLLECTION = Path(
+    os.environ.get("LYSBRO_FIXTURES") or Path(__file__).resolve().parents[2] / "shared" / "fixtures"
+)
 FOLDERS = ("skin_clinical", "skin_dermoscopic")
 RESULT = Path(__file__).parent / "results" / "alignment.md"
 CLOSE_PX = 3.0
