@@ -120,7 +120,12 @@ class Exchange:
             self.process.send_signal(number)
         status = self.process.wait(60)
         self.process = None
+        if number is signal.SIGKILL:  # its children are ended by the kernel, a moment later
+            until(self._is_silent, "the doors of what was killed to close")
         return status
+
+    def _is_silent(self) -> bool:
+        return not can_connect(self.web_port) and not can_connect(self.dicom_port)
 
     def token(self, email: str) -> str:
         if email not in self.tokens:

@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -36,6 +36,10 @@ class Body:
     floor_rate: float  # 0: it may come as slowly as it will
     waits_since: float | None = None
     may_be_ended: bool = False  # a connection from there was; which one, its end will tell
+
+    def comes_from(self, peer: str) -> bool:
+        """Tell whether it comes from an address, as the kernel writes it."""
+        return self.address.removeprefix("::ffff:") == peer
 
 
 @dataclass(frozen=True)
@@ -94,28 +98,42 @@ class SilenceWatch:
         if not late:
             self._seen.clear()
             return
-        for inode, connection in _connections({body.port for body in late}):
-            with connection:
-                self._judge(inode, connection, late, now)
+        with ExitStack() as stack:
+            silent: dict[str, dict[int, socket.socket]] = {}  # a copy of ours may be listed too
+            for inode, connection in _connections({body.port for body in late}):
+                stack.enter_context(connection)
+                with suppress(OSError):  # gone meanwhile
+                    peer = str(connection.getpeername()[0]).removeprefix("::ffff:")
+                    of_it = [body for body in late if body.comes_from(peer)]
+                    if of_it and self._is_silent(inode, connection, of_it[0], now):
+                        silent.setdefault(peer, {})[inode] = connection
+            for peer, connections in silent.items():
+                self._end(peer, connections, [body for body in late if body.comes_from(peer)])
 
-    def _judge(self, inode: int, connection: socket.socket, late: list[Body], now: float) -> None:
-        peer = str(connection.getpeername()[0]).removeprefix("::ffff:")
-        of_it = [body for body in late if body.address.removeprefix("::ffff:") == peer]
-        if not of_it:
-            return
+    def _end(self, peer: str, silent: dict[int, socket.socket], of_it: list[Body]) -> None:
+        """End as many silent connections as bodies wait there, the oldest: a request that waits
+        for its turn behind them is silent too, and came later.
+        """
+        for inode in sorted(silent)[: len(of_it)]:  # numbers of sockets grow
+            del self._seen[inode]
+            for body in of_it:
+                body.may_be_ended = True
+            log.warning("connection ended", door="stow", peer=peer, reason="too-slow")
+            with suppress(OSError):
+                silent[inode].shutdown(socket.SHUT_RD)
+
+    def _is_silent(self, inode: int, connection: socket.socket, body: Body, now: float) -> bool:
+        """Tell whether a connection has stood still for the pause; what moved begins anew."""
         info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
         acked, received = struct.unpack_from("<QQ", info.ljust(_COUNTS_AT + 16, b"\0"), _COUNTS_AT)
         before = self._seen.setdefault(inode, _Seen(now, acked, received))
         passed_s = now - before.at
-        body = of_it[0]
         if passed_s < body.pause_s:
-            return
-        del self._seen[inode]
+            return False
         if acked == before.acked and received - before.received < body.floor_rate * passed_s:
-            for each in of_it:
-                each.may_be_ended = True
-            log.warning("connection ended", door="stow", peer=peer, reason="too-slow")
-            connection.shutdown(socket.SHUT_RD)
+            return True
+        del self._seen[inode]
+        return False
 
 
 def _connections(ports: set[int]) -> Iterator[tuple[int, socket.socket]]:
