@@ -19,6 +19,7 @@ from viewer.guard import current_actor, current_scope
 from viewer.i18n import _, _n, day
 from viewer.languages import language
 from viewer.lesion_pictures import row_of, sizes_of
+from viewer.noting import note
 from viewer.reading import note_opened
 from viewer.services import lesion_desk, services
 from viewer.size_plot import plot_of
@@ -36,14 +37,7 @@ def page(case_id: str, lesion: str) -> str:
     known = lesion_desk().register.one(current_scope(), case_id, lesion)
     case = services().casebook.dossier(current_scope(), case_id).case
     note_opened(actor, case, [row_of(picture) for picture in known.pictures])
-    services().ledger.append(
-        None,
-        actor=actor,
-        action="lesion-opened",
-        subject=known.uid,
-        case_id=case_id,
-        site=actor.site,
-    )
+    note("lesion-opened", known.uid, case_id=case_id)
     sizes = sizes_of(known)
     trend = trend_of(sizes)
     earlier, later = chosen_pair(known, case_id)

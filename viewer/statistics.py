@@ -16,8 +16,9 @@ from casework.model import Role, Specialty
 from casework.statistics import Statistics
 from casework.statistics_table import as_csv
 from viewer import plots
-from viewer.guard import current_actor, current_scope, require_role
+from viewer.guard import current_scope, require_role
 from viewer.i18n import _, span
+from viewer.noting import note
 from viewer.services import services
 from viewer.words import priority_name, reason_name, site_name
 
@@ -100,13 +101,9 @@ def _histories(wanted: Wanted) -> Sequence[History]:
         since=datetime.combine(wanted.first, time.min, zone),
         until=datetime.combine(wanted.last + timedelta(days=1), time.min, zone),
     )
-    services().ledger.append(
-        None,
-        actor=current_actor(),
-        action="statistics-read",
-        subject="statistics",
-        case_id="",
-        site=current_actor().site,
+    note(
+        "statistics-read",
+        "statistics",
         detail={"since": wanted.first.isoformat(), "until": wanted.last.isoformat()},
     )
     return [

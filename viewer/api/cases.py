@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request
 
 from casework.errors import Conflict, Invalid
-from casework.model import Actor, Case, CaseDossier, CaseState, Report, Specialty
+from casework.model import Case, CaseDossier, CaseState, Report, Specialty
 from casework.outcomes import Outcome
 from viewer.api.bodies import (
     AskBody,
@@ -37,6 +37,7 @@ from viewer.api.shapes import (
     StudyCustody,
 )
 from viewer.guard import current_actor, current_scope
+from viewer.noting import note
 from viewer.services import services
 
 bp = Blueprint("api_cases", __name__, url_prefix="/api/cases")
@@ -62,7 +63,7 @@ def list_cases() -> Response:
         limit=query.limit,
         page=query.page,
     )
-    _note(actor, "cases-listed", subject="cases", detail=_searched(query))
+    note("cases-listed", "cases", detail=_searched(query))
     following = {**request.args.to_dict(), "page": str(query.page + 1)}
     return answer(
         CaseList(
@@ -78,7 +79,7 @@ def get_case(case_id: str) -> Response:
     """Show the referral, studies, conversation, reports, deliveries and custody of a case."""
     actor = current_actor()
     dossier = services().casebook.dossier(current_scope(), case_id)
-    _note(actor, "case-opened", subject=case_id, case_id=case_id)
+    note("case-opened", case_id, case_id=case_id)
     shape = CaseShape.of(dossier, actor, _custody(dossier))
     return answer(shape, ETag=f'"{dossier.case.draft_version}"')
 
@@ -240,22 +241,3 @@ def _searched(query: CasesQuery) -> dict[str, Any]:
     asked = {"state": query.state, "specialty": str(query.specialty), "site": query.site}
     found: dict[str, Any] = {name: value for name, value in asked.items() if value}
     return {**found, "text": True} if query.q else found
-
-
-def _note(
-    actor: Actor,
-    action: str,
-    *,
-    subject: str,
-    case_id: str = "",
-    detail: Mapping[str, Any] | None = None,
-) -> None:
-    services().ledger.append(
-        None,
-        actor=actor,
-        action=action,
-        subject=subject,
-        case_id=case_id,
-        site=actor.site,
-        detail=detail or {},
-    )

@@ -28,6 +28,7 @@ from viewer.api.lesion_shapes import (
 )
 from viewer.guard import current_actor, current_scope
 from viewer.lesion_pictures import row_of, seen, sizes_of
+from viewer.noting import note
 from viewer.services import lesion_desk, services
 
 bp = Blueprint("api_lesions", __name__, url_prefix="/api")
@@ -42,7 +43,7 @@ def look_up() -> Response:
         raise Refused("Only those who refer look up lesions. Open a case.", code="wrong-role")
     patient = read_body(LookupBody).patient.patient()
     found, following = lesion_desk().register.of_patient(actor, patient)
-    _note("lesions-looked-up", "lesions", detail={"lesions": [each.uid for each in found]})
+    note("lesions-looked-up", "lesions", detail={"lesions": [each.uid for each in found]})
     return answer(
         LookupShape(lesions=[LesionShape.of(each) for each in found], next_label=following)
     )
@@ -53,7 +54,7 @@ def look_up() -> Response:
 def of_case(case_id: str) -> Response:
     """List the lesions of the patient: of this case, and of its earlier studies within sight."""
     found = lesion_desk().register.of_case(current_scope(), case_id)
-    _note("lesions-listed", case_id, case_id=case_id)
+    note("lesions-listed", case_id, case_id=case_id)
     return answer(LesionsShape(lesions=[LesionShape.of(each) for each in found]))
 
 
@@ -117,18 +118,3 @@ def _picture(lesion: KnownLesion, name: str) -> LesionPicture:
         if picture.sop_instance_uid == uid:
             return picture
     raise NotFound(f"The lesion has no photograph {uid[:64]}.", code="no-such-picture")
-
-
-def _note(
-    action: str, subject: str, *, case_id: str = "", detail: dict[str, Any] | None = None
-) -> None:
-    actor = current_actor()
-    services().ledger.append(
-        None,
-        actor=actor,
-        action=action,
-        subject=subject,
-        case_id=case_id,
-        site=actor.site,
-        detail=detail or {},
-    )

@@ -9,8 +9,9 @@ from flask import Blueprint, Response
 from storage.prior_standing import AskedNode, ToldStudy
 from storage.priors import Prior
 from viewer.api.calls import Answer, answer, describe
-from viewer.guard import current_actor, current_scope
-from viewer.services import prefetching, services
+from viewer.guard import current_scope
+from viewer.noting import note
+from viewer.services import prefetching
 
 bp = Blueprint("api_priors", __name__, url_prefix="/api/cases")
 
@@ -111,16 +112,9 @@ class PriorsShape(Answer):
 @describe("The earlier studies of a case, and those being fetched", answers={200: PriorsShape})
 def priors(case_id: str) -> Response:
     """List what is here of the patient within sight, and what the sites' nodes were asked for."""
-    actor, known = current_actor(), prefetching()
+    known = prefetching()
     found = known.priors.of_case(current_scope(), case_id)
-    services().ledger.append(
-        None,
-        actor=actor,
-        action="priors-listed",
-        subject=case_id,
-        case_id=case_id,
-        site=actor.site,
-    )
+    note("priors-listed", case_id, case_id=case_id)
     return answer(
         PriorsShape(
             priors=[PriorShape.of(each) for each in found],

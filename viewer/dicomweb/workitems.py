@@ -5,9 +5,6 @@ Every step is one of the casebook's, so that a work item claimed here is a case 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from flask import Blueprint, Response, request
 
 from casework.errors import Conflict
@@ -29,6 +26,7 @@ from viewer.dicomweb.workitem_answers import (
 )
 from viewer.dicomweb.workitem_query import read_search
 from viewer.guard import current_actor, current_scope
+from viewer.noting import note
 from viewer.services import services
 
 _MORE = "There are more work items: ask for them with offset and limit"
@@ -61,7 +59,7 @@ def search() -> Response:
         offset=asked.offset,
         whole=asked.wants_objects,
     )
-    _note("work-items-searched", "workitems", detail={"by": sorted(asked.keys)})
+    note("work-items-searched", "workitems", detail={"by": sorted(asked.keys)})
     shown = [
         dict(each.values) if asked.shown is None else only(each.values, asked.shown)
         for each in found
@@ -89,7 +87,7 @@ def retrieve(workitem: str) -> Response:
     """Return a work item whole, without its Transaction UID."""
     media_type = chosen_type()
     item = services().casebook.work_item(current_scope(), workitem)
-    _note("work-item-opened", item.case.id, case_id=item.case.id)
+    note("work-item-opened", item.case.id, case_id=item.case.id)
     response = answer(values_of(item, _retrieval()), status=200, media_type=media_type)
     response.headers["Content-Location"] = workitem_address(item.uid)
     return response
@@ -141,18 +139,3 @@ def _uid_in_query(*names: str) -> str:
 
 def _retrieval() -> Retrieval:
     return Retrieval(services().settings.ae_title, root())
-
-
-def _note(
-    action: str, subject: str, *, case_id: str = "", detail: Mapping[str, Any] | None = None
-) -> None:
-    actor = current_actor()
-    services().ledger.append(
-        None,
-        actor=actor,
-        action=action,
-        subject=subject,
-        case_id=case_id,
-        site=actor.site,
-        detail=detail or {},
-    )

@@ -5,9 +5,9 @@ The resources are made in `resources`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, json, request
@@ -19,7 +19,8 @@ from storage.levels import shown_issuer
 from storage.rows import StudyRow
 from viewer.fhir import bundle, resources
 from viewer.fhir.resources import Resource
-from viewer.guard import NotSignedIn, current_actor, current_scope, open_to_all
+from viewer.guard import NotSignedIn, current_scope, open_to_all
+from viewer.noting import note
 from viewer.problems import status_of
 from viewer.services import services
 
@@ -149,7 +150,7 @@ def read_study(study_uid: str) -> Response:
     if row is None:
         raise NotFound(f"There is no ImagingStudy/{study_uid}.")
     series = services().index.series_of(current_scope(), study_uid, site=row.site)
-    _note("fhir-read", f"ImagingStudy/{study_uid}")
+    note("fhir-read", f"ImagingStudy/{study_uid}")
     reference = f"Patient/{_patient_of(row)}"
     return _json(resources.imaging_study(row, patient_reference=reference, series=series))
 
@@ -181,7 +182,7 @@ def read_observation(logical_id: str) -> Response:
         found = [each for each in _observations(case) if each["id"] == logical_id]
     if not found:
         raise NotFound(f"There is no Observation/{logical_id}.")
-    _note("fhir-read", f"Observation/{logical_id}", case_id=case_id)
+    note("fhir-read", f"Observation/{logical_id}", case_id=case_id)
     return _json(found[0])
 
 
@@ -213,7 +214,7 @@ def read(name: str, logical_id: str) -> Response:
     resource = kind.make(case) if case is not None else None
     if case is None or resource is None:
         raise NotFound(f"There is no {name}/{logical_id}.")
-    _note("fhir-read", f"{name}/{logical_id}", case_id="" if name == "Patient" else case.id)
+    note("fhir-read", f"{name}/{logical_id}", case_id="" if name == "Patient" else case.id)
     response = _json(resource)
     response.headers["ETag"] = f'W/"{resource.get("meta", {}).get("versionId", case.version)}"'
     return response
@@ -288,7 +289,7 @@ def _require_known(name: str) -> None:
             f"{name} cannot be searched by {', '.join(unknown)}; use {', '.join(sorted(known))}.",
             code="bad-request",
         )
-    _note("fhir-searched", name, detail={"by": sorted(request.args)})
+    note("fhir-searched", name, detail={"by": sorted(request.args)})
 
 
 def _reference(*names: str) -> str:
@@ -366,18 +367,3 @@ def _outcome(status: int, detail: str) -> Response:
 
 def _json(value: Resource) -> Response:
     return Response(json.dumps(value), content_type=MEDIA_TYPE)
-
-
-def _note(
-    action: str, subject: str, *, case_id: str = "", detail: Mapping[str, Any] | None = None
-) -> None:
-    actor = current_actor()
-    services().ledger.append(
-        None,
-        actor=actor,
-        action=action,
-        subject=subject,
-        case_id=case_id,
-        site=actor.site,
-        detail=detail or {},
-    )
