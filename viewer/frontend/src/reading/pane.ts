@@ -2,7 +2,8 @@
 import { Problem } from "../shared/api.ts";
 import { t } from "../shared/strings.ts";
 import type { Frame, Series } from "./manifest.ts";
-import { centreOut, type Pixels, type PixelStore } from "./pixels.ts";
+import { centreOut } from "./order.ts";
+import type { Pixels, PixelStore } from "./pixels.ts";
 import type { PreviewPane } from "./preview.ts";
 import type { ShownRecord } from "./shown.ts";
 import type { Surface } from "./surface.ts";

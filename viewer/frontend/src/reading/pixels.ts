@@ -166,13 +166,3 @@ function typed(type: string, body: ArrayBuffer): Samples {
       throw new Error(`The image came as ${type}, which is not shown here.`);
   }
 }
-
-/** The order in which the rest of a series is fetched: outwards from where the reader is. */
-export function centreOut(length: number, from: number): number[] {
-  const order: number[] = [];
-  for (let step = 1; order.length < length - 1 && step < length; step++) {
-    if (from + step < length) order.push(from + step);
-    if (from - step >= 0) order.push(from - step);
-  }
-  return order;
-}
