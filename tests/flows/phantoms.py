@@ -18,6 +18,7 @@ SIZE = 256
 SPACING_MM = 0.7
 BLOCK = 32  # each block of so many pixels has one value
 SLICES = 12
+VOLUME_SIZE, VOLUME_SLICES = 128, 40
 CT, XC = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.77.1.4"
 P3 = (200, 120, 100)  # in Display P3; in sRGB it is
 IN_SRGB = (214, 116, 95)
@@ -47,6 +48,35 @@ def write_series(folder: Path, study: str, **more: Any) -> None:
         ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
         ds.Rows = ds.Columns = SIZE
         ds.PixelData = values(number).tobytes()
+        ds["PixelData"].VR = "OW"
+        _write(ds, folder / f"{study}-{number:02}.dcm", ExplicitVRLittleEndian)
+
+
+def volume_values(number: int) -> NDArray[np.int16]:
+    """Return a slice of a volume: values rise evenly to the left, the back and the head of the
+    patient, and a rod of 3,000 lies along the patient in the middle.
+    """
+    y, x = np.mgrid[0:VOLUME_SIZE, 0:VOLUME_SIZE]
+    plain = 1000 + 2 * x + 4 * y + 8 * number
+    rod = np.hypot(x - VOLUME_SIZE / 2, y - VOLUME_SIZE / 2) < 5
+    return np.where(rod, 3000, plain).astype(np.int16)
+
+
+def write_volume(folder: Path, study: str, *, without: int | None = None) -> None:
+    """Write a CT series of slices that make a volume; or one with a slice missing."""
+    for number in range(VOLUME_SLICES):
+        if number == without:
+            continue
+        ds = _object(CT, study, number + 1, Modality="CT", SeriesDescription="Volume")
+        ds.PixelSpacing = [1.0, 1.0]
+        ds.ImagePositionPatient = [-64.0, -64.0, number * 3.0]
+        ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        ds.WindowCenter, ds.WindowWidth = 1000, 2000
+        ds.RescaleSlope, ds.RescaleIntercept = 1, -1024
+        ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 1
+        ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
+        ds.Rows = ds.Columns = VOLUME_SIZE
+        ds.PixelData = volume_values(number).tobytes()
         ds["PixelData"].VR = "OW"
         _write(ds, folder / f"{study}-{number:02}.dcm", ExplicitVRLittleEndian)
 

@@ -144,6 +144,7 @@ def test_every_script_finds_its_texts_in_what_its_page_is_given() -> None:
     pages = {
         "capture": "capture",
         "reading": "reading",
+        "mpr": "reading",
         "worklist": "worklist",
         "reply": "case",
         "lesion": "lesion",

@@ -12,6 +12,7 @@ import { Marks } from "../reading/marks.ts";
 import { Measured } from "../reading/measured.ts";
 import { Pane } from "../reading/pane.ts";
 import { showPapers } from "../reading/papers.ts";
+import { closePlanes, offerPlanes } from "../reading/planes.ts";
 import type { PhotoWall } from "../reading/photos.ts";
 import { PixelStore } from "../reading/pixels.ts";
 import { PreviewPane } from "../reading/preview.ts";
@@ -75,6 +76,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && isWriting && document.querySelector("dialog[open]") === null) view.focus();
 });
 
+offerPlanes(() => pane, store, cacheBytes(), () => view.focus());
 offerVerbs(manifest.case.id, () => (form?.mayWrite ? form.flush() : Promise.resolve(true)));
 if (form !== null) {
   new Signing(form, shown, manifest);
@@ -86,6 +88,7 @@ if (first !== undefined) open(first);
 
 /** Opens a series in the part of the page that its kind needs. */
 function open(series: Series): void {
+  if (series !== pane.frame?.series) closePlanes();
   strip.mark(series);
   const isStack = series.kind === "stack";
   const isPhoto = series.kind === "photo";
