@@ -99,15 +99,18 @@ test("a slab gives the mean, the most and the least of what it passes", () => {
   const volume = grid();
   const voxels = filled(volume);
   const middle = middleOf(volume);
-  const through = (mode: Cut["mode"], thickness_mm: number): number => {
+  const through = (mode: Cut["mode"], thickness_mm: number, isRough = false): number => {
     const out = new Int16Array(1);
-    reslice(volume, voxels, { ...CUT, columns: 1, rows: 1, middle, plane: STANDARD.axial, thickness_mm, mode }, -1, out);
+    reslice(volume, voxels, { ...CUT, columns: 1, rows: 1, middle, plane: STANDARD.axial, thickness_mm, mode, isRough }, -1, out);
     return out[0]!;
   };
   assert.ok(Math.abs(through("mean", 8) - value(middle)) <= 1);
   assert.ok(Math.abs(through("max", 8) - value([middle[0], middle[1], middle[2] + 4])) <= 1);
   assert.ok(Math.abs(through("min", 8) - value([middle[0], middle[1], middle[2] - 4])) <= 1);
   assert.equal(through("max", 0), through("mean", 0));
+  for (const mode of ["mean", "max", "min"] as const) {
+    assert.ok(Math.abs(through(mode, 8, true) - through(mode, 8)) <= 20, "a rough one is near to it");
+  }
 });
 
 test("planes stay at right angles however they are turned, and their letters say where things are", () => {

@@ -86,7 +86,8 @@ export class MprPane {
     const context = this.canvas.getContext("2d");
     if (context === null || this.values === null) return;
     const { thickness_mm, mode } = this.state;
-    const cut = { middle: this.state.middleOf(this.plane), plane: this.plane, columns, rows, thickness_mm, mode };
+    const isRough = pixel === COARSE;
+    const cut = { isRough, middle: this.state.middleOf(this.plane), plane: this.plane, columns, rows, thickness_mm, mode };
     const outside = (tone.isInverted !== tone.slope < 0 ? 1 : -1) * 32767;
     reslice(grid, voxels, { ...cut, step_mm: (this.scale_mm * width) / columns }, outside, this.values);
     const image = context.createImageData(columns, rows);

@@ -14,7 +14,10 @@ export interface Cut {
   readonly step_mm: number; // from one pixel of the screen to the next
   readonly thickness_mm: number; // 0: a plane
   readonly mode: SlabMode;
+  readonly isRough?: boolean; // a slab of the nearest voxels, for while something moves
 }
+
+const MOST_ROUGH = 12; // layers of a slab while something moves
 
 /** Fills `out` with the values of a cut; where there is no voxel it puts `outside`. */
 export function reslice(grid: Grid, voxels: Voxels, cut: Cut, outside: number, out: Voxels): void {
@@ -30,26 +33,27 @@ export function reslice(grid: Grid, voxels: Voxels, cut: Cut, outside: number, o
       const i = row[0] + right[0] * x;
       const j = row[1] + right[1] * x;
       const k = row[2] + right[2] * x;
-      const value = layers.length === 1 ? sampler.at(i, j, k) : throughSlab(sampler, i, j, k, layers, cut.mode);
+      const value = layers.length === 1 ? sampler.at(i, j, k) : throughSlab(sampler, i, j, k, layers, cut);
       out[y * columns + x] = Number.isNaN(value) ? outside : Math.round(value);
     }
   }
 }
 
 /** Where the layers of a slab lie from its middle, among the voxels: no further apart than the voxels themselves. */
-function layersOf(grid: Grid, { plane, thickness_mm }: Cut): Vector[] {
+function layersOf(grid: Grid, { plane, thickness_mm, isRough = false }: Cut): Vector[] {
   const away = applied(grid.toVoxel, plane.away);
   if (thickness_mm <= 0) return [[0, 0, 0]];
   const voxels = Math.max(...away.map((share) => Math.abs(share) * thickness_mm));
-  const count = Math.max(2, Math.ceil(voxels) + 1);
+  const count = Math.max(2, Math.min(isRough ? MOST_ROUGH : Infinity, Math.ceil(voxels) + 1));
   return Array.from({ length: count }, (_, at) => times(away, (at / (count - 1) - 0.5) * thickness_mm));
 }
 
-function throughSlab(sampler: Sampler, i: number, j: number, k: number, layers: readonly Vector[], mode: SlabMode): number {
+function throughSlab(sampler: Sampler, i: number, j: number, k: number, layers: readonly Vector[], { mode, isRough = false }: Cut): number {
   let found = 0;
   let result = mode === "max" ? -Infinity : mode === "min" ? Infinity : 0;
   for (const layer of layers) {
-    const value = sampler.at(i + layer[0], j + layer[1], k + layer[2]);
+    const [x, y, z] = [i + layer[0], j + layer[1], k + layer[2]];
+    const value = isRough ? sampler.nearest(x, y, z) : sampler.at(x, y, z);
     if (Number.isNaN(value)) continue;
     found++;
     if (mode === "mean") result += value;
@@ -71,6 +75,14 @@ class Sampler {
   ) {
     [this.columns, this.rows, this.slices] = grid.size;
     this.perSlice = this.columns * this.rows;
+  }
+
+  /** The voxel that is nearest to a place, NaN outside. */
+  nearest(i: number, j: number, k: number): number {
+    const { columns, rows, slices } = this;
+    const [x, y, z] = [Math.round(i), Math.round(j), Math.round(k)];
+    if (x < 0 || y < 0 || z < 0 || x >= columns || y >= rows || z >= slices) return NaN;
+    return this.voxels[z * this.perSlice + y * columns + x] as number;
   }
 
   /** The value at a place among the voxels, NaN outside; half a voxel around the outermost still counts. */
