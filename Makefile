@@ -16,7 +16,9 @@ coverage:
 	@COVERAGE=1 $(MAKE) --no-print-directory test
 
 quick: $(VENV)/.test
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not peers and not browser and not fixtures and not slow" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not peers and not browser and not fixtures and not slow" \
+	  --ignore=tests/crash --ignore=tests/hostile --ignore=tests/flows $$(sed -n 's/^tests/--ignore=tests/p' tests/lengthy.txt) \
+	  $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
