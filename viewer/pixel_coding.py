@@ -21,6 +21,7 @@ def residuals(pixels: Pixels) -> bytes:
 
     Colours come plane by plane: green, and how far red and blue are from it.
     """
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     if pixels.ndim == 2:
         return _differences(pixels)
     red, green, blue = (pixels[:, :, i] for i in range(3))
