@@ -45,7 +45,7 @@ def _differences(plane: Pixels) -> bytes:
 
 
 def _expected(plane: Pixels) -> Pixels:
-    """Return what left, upper and upper left neighbour say; sums may wrap, as they do in undoing."""
+    """Return what left, upper and upper left neighbour let expect; sums may wrap."""
     left, up, corner = (np.zeros_like(plane) for _ in range(3))
     left[:, 1:] = plane[:, :-1]
     left[1:, 0] = plane[:-1, 0]

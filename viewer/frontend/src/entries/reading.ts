@@ -61,6 +61,7 @@ pane.onChange(() => {
   marks.draw();
   const frame = pane.frame;
   if (frame === null) return;
+  if (!pane.isPreview) document.documentElement.dataset["viewer"] = "canvas"; // an image itself has been drawn
   slider.max = String(frame.series.frames.length);
   slider.value = String(frame.index + 1);
   slider.hidden = frame.series.frames.length < 2 || wall !== null;
@@ -81,7 +82,6 @@ if (form !== null) {
 }
 measured.restore();
 pane.use(canvasSurface(need("#surface")));
-document.documentElement.dataset["viewer"] = "canvas";
 const first = manifest.series.find((series) => series.key === manifest.hanging.first) ?? manifest.series[0];
 if (first !== undefined) open(first);
 
