@@ -103,9 +103,9 @@ def asset(name: str) -> Markup:
     entry = _manifest().entry(name)
     link = Markup('<link rel="stylesheet" href="{}">')
     tags = [link.format(_address(style)) for style in entry.styles]
+    tags.append(Markup('<script type="module" src="{}"></script>').format(_address(entry.script)))
     preload = Markup('<link rel="modulepreload" href="{}">')
     tags += [preload.format(_address(script)) for script in entry.imported]
-    tags.append(Markup('<script type="module" src="{}"></script>').format(_address(entry.script)))
     return Markup("\n").join(tags)
 
 

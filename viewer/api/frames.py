@@ -175,6 +175,12 @@ def text(uid: str) -> Response:
     )
 
 
+@bp.app_template_global()
+def viewer_cache_mb() -> int:
+    """Return how many megabytes of images a reader's browser may keep in its memory."""
+    return services().settings.viewer_cache_mb
+
+
 def _instance(uid: str) -> InstanceRow:
     return services().index.instance(current_scope(), uid, request.args.get("site") or None)
 

@@ -117,9 +117,10 @@ async function hangPhotos(): Promise<void> {
   need("#loading").textContent = "";
 }
 
-/** How much memory frames may take: 256 MB, less on small machines, or what was set in this browser. */
+/** How much memory frames may take: what the server says, less on small machines, or what was set in this browser. */
 function cacheBytes(): number {
   const set = Number(window.localStorage.getItem("lysbro-cache-mb") ?? "0");
+  const said = Number(need("#stage").dataset["cacheMb"] ?? "512");
   const memory = (navigator as { deviceMemory?: number }).deviceMemory ?? 8;
-  return (set > 0 ? set : memory <= 4 ? 128 : 256) << 20;
+  return (set > 0 ? set : Math.min(said, memory <= 4 ? 128 : said)) * 2 ** 20;
 }
