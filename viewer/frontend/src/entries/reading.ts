@@ -62,6 +62,7 @@ pane.onChange(() => {
   marks.draw();
   const frame = pane.frame;
   if (frame === null) return;
+  if (!pane.isPreview) document.documentElement.dataset["viewer"] = "canvas"; // an image itself has been drawn
   slider.max = String(frame.series.frames.length);
   slider.value = String(frame.index + 1);
   slider.hidden = frame.series.frames.length < 2 || wall !== null;
@@ -83,7 +84,6 @@ if (form !== null) {
 }
 measured.restore();
 pane.use(canvasSurface(need("#surface")));
-document.documentElement.dataset["viewer"] = "canvas";
 const first = manifest.series.find((series) => series.key === manifest.hanging.first) ?? manifest.series[0];
 if (first !== undefined) open(first);
 
@@ -120,9 +120,10 @@ async function hangPhotos(): Promise<void> {
   need("#loading").textContent = "";
 }
 
-/** How much memory frames may take: 256 MB, less on small machines, or what was set in this browser. */
+/** How much memory frames may take: what the server says, less on small machines, or what was set in this browser. */
 function cacheBytes(): number {
   const set = Number(window.localStorage.getItem("lysbro-cache-mb") ?? "0");
+  const said = Number(need("#stage").dataset["cacheMb"] ?? "512");
   const memory = (navigator as { deviceMemory?: number }).deviceMemory ?? 8;
-  return (set > 0 ? set : memory <= 4 ? 128 : 256) << 20;
+  return (set > 0 ? set : Math.min(said, memory <= 4 ? 128 : said)) * 2 ** 20;
 }
