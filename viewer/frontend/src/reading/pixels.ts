@@ -68,10 +68,10 @@ export class PixelStore {
     return promise;
   }
 
-  /** Forgets what waits and has not been begun, for the user has gone elsewhere. */
-  forget(): void {
-    const dropped = this.waiting;
-    this.waiting = [];
+  /** Forgets what waits and has not been begun, for the user has gone elsewhere; but what another pane waits for. */
+  forget(isWanted: (frame: Frame) => boolean = () => false): void {
+    const dropped = this.waiting.filter((each) => !isWanted(each.frame));
+    this.waiting = this.waiting.filter((each) => isWanted(each.frame));
     for (const each of dropped) {
       this.under.delete(each.frame.id);
       each.failed(new DOMException("not wanted any more", "AbortError"));
