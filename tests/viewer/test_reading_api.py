@@ -1,4 +1,4 @@
-"""A reader's arrangements are remembered for kinds of case; what is compared with lies beside it."""
+"""A reader's arrangements are remembered by kind of case; what is compared lies beside it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ def test_an_arrangement_is_kept_for_the_one_who_made_it(case: tuple[World, str])
     reader, other = world.client("radiologist@centre"), world.client("coordinator@centre")
     kept = reader.put(f"{ADDRESS}/CT-chest", json=OWN)
     assert kept.status_code == 200
-    assert kept.get_json()["preferences"] == {"CT-chest": OWN}
+    hung = kept.get_json()["preferences"]["CT-chest"]
+    assert hung["layout"] == OWN["layout"]
+    assert [(each["kind"], each["other"]) for each in hung["panes"]] == [
+        ("stack", ""),
+        ("stack", "prior"),
+    ]
     assert reader.get(ADDRESS).get_json() == kept.get_json()
     assert other.get(ADDRESS).get_json() == {"preferences": {}}
     assert reader.delete(f"{ADDRESS}/CT-chest").get_json() == {"preferences": {}}
@@ -65,8 +70,10 @@ def test_an_earlier_study_opens_beside_its_case_and_that_is_noted(case: tuple[Wo
     assert [entry.subject for entry in world.audit("prior-opened")] == [BEFORE]
     events = reader.get(f"/api/instances/{BEFORE}.1.1/custody").get_json()["custody"]
     assert "opened" in [event["event"] for event in events]
-    assert reader.get(f"{address}/picture").headers["Location"].startswith(
-        f"/api/instances/{BEFORE}.1.1/frames/1/preview"
+    assert (
+        reader.get(f"{address}/picture")
+        .headers["Location"]
+        .startswith(f"/api/instances/{BEFORE}.1.1/frames/1/preview")
     )
     assert reader.get(f"/api/cases/{case_id}/priors/hammer/{STUDY}/manifest").status_code == 404
     assert reader.get(f"/api/cases/{case_id}/priors/hammer/{STUDY}/picture").status_code == 404

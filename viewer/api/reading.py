@@ -62,9 +62,7 @@ def preferences() -> Response:
 def keep_preference(kind: str) -> Response:
     """Keep how the one who asks hangs a kind of case; it comes first when such a case is opened."""
     body = read_body(HungBody)
-    reading_preferences().keep(
-        current_actor().id, _checked(kind), body.model_dump(mode="json", exclude_defaults=True)
-    )
+    reading_preferences().keep(current_actor().id, _checked(kind), body.model_dump(mode="json"))
     return _mine()
 
 

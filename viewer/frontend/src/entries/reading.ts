@@ -111,7 +111,7 @@ hangings.begin();
 function open(series: Series): void {
   void stage.put(stage.active, { series });
   linked.begin();
-  if (stage.isMany) hangings.changed();
+  if (stage.isMany) hangings.put();
 }
 
 function restore(): void {

@@ -76,7 +76,7 @@ export class HangBar {
   private lay(layout: Layout): void {
     this.parts.over.end();
     this.parts.stage.setLayout(layout);
-    this.parts.hangings.changed();
+    this.parts.hangings.arranged();
   }
 
   private link(): void {
@@ -120,7 +120,7 @@ export class HangBar {
       this.parts.stage.activate(slot);
       void this.parts.stage.put(slot, { series });
       this.parts.linked.begin();
-      this.parts.hangings.changed();
+      this.parts.hangings.arranged();
     });
   }
 

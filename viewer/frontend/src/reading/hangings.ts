@@ -20,6 +20,7 @@ export class Hangings {
   private at = 0;
   private timer = 0;
   private hasOwn: boolean;
+  private isArranged = false; // by hand, since the page was opened
   private steps: readonly HangingStep[];
   private readonly next = need<HTMLButtonElement>('#hang [data-hang="next"]');
   private readonly standard = need<HTMLButtonElement>('#hang [data-hang="standard"]');
@@ -54,8 +55,18 @@ export class Hangings {
     this.write();
   }
 
-  /** Remembers how the case hangs now, for the next of its kind: its reader has changed it. */
-  changed(): void {
+  /** Remembers how the case hangs now, for the next of its kind: its reader has arranged it so. */
+  arranged(): void {
+    this.isArranged = true;
+    this.keepSoon();
+  }
+
+  /** Remembers a series that was put into a pane, when the arrangement is the reader's own: else it is only read. */
+  put(): void {
+    if (this.isArranged) this.keepSoon();
+  }
+
+  private keepSoon(): void {
     if (this.manifest.beside === undefined || this.manifest.hanging.kind === "") return;
     window.clearTimeout(this.timer);
     this.timer = window.setTimeout(() => void this.keep(false), KEEP_AFTER_MS);
@@ -116,6 +127,7 @@ export class Hangings {
       return;
     }
     this.hasOwn = false;
+    this.isArranged = false;
     this.steps = this.steps.filter((step) => !step.is_own);
     this.at = 0;
     this.begin();

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from pydicom import Dataset
-from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
-AXES = {"axial": [1, 0, 0, 0, 1, 0], "coronal": [1, 0, 0, 0, 0, -1], "sagittal": [0, 1, 0, 0, 0, -1]}
+AXES = {
+    "axial": [1, 0, 0, 0, 1, 0],
+    "coronal": [1, 0, 0, 0, 0, -1],
+    "sagittal": [0, 1, 0, 0, 0, -1],
+}
 SIDE_MM = 192.0  # of the cube that is imaged, from the corner of the patient's space
 
 
@@ -41,8 +43,8 @@ class Visit:
     description: str = "CT Head"
 
 
-def write(folder: Path, visit: Visit, *stacks: Stack) -> None:
-    """Write the objects of a study."""
+def objects_of(visit: Visit, *stacks: Stack) -> Iterator[Dataset]:
+    """Yield the objects of a study."""
     for stack in stacks:
         for n in range(stack.slices):
             away = stack.from_mm + n * stack.step_mm
@@ -52,10 +54,7 @@ def write(folder: Path, visit: Visit, *stacks: Stack) -> None:
             ds.PixelSpacing = [SIDE_MM / stack.size] * 2
             ds.PixelData = _values(stack, away).tobytes()
             ds["PixelData"].VR = "OW"
-            ds.file_meta = FileMetaDataset()
-            ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-            folder.mkdir(parents=True, exist_ok=True)
-            ds.save_as(folder / f"{ds.SOPInstanceUID}.dcm", enforce_file_format=True)
+            yield ds
 
 
 def _origin(stack: Stack, away: float) -> list[float]:
