@@ -3,7 +3,7 @@ import "../styles/room.css";
 import "../styles/room-panes.css";
 import "../styles/body-figure.css";
 import "../styles/room-findings.css";
-import { block, say } from "../shared/dom.ts";
+import { block, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
 import { Cine } from "../reading/cine.ts";
 import { Earlier } from "../reading/earlier.ts";
@@ -75,13 +75,13 @@ const tools = new Tools(stage, {
     stage.active.focus();
   },
 });
+let asked = 0;
 const bar = new HangBar({ stage, linked, lens, over, earlier, hangings, strip, cine });
 
 stage.onChange = (slot) => {
+  if (slot.pane.frame !== null && !slot.pane.isPreview) document.documentElement.dataset["viewer"] = "canvas"; // an image itself has been drawn
   linked.changed(slot);
-  lens.draw();
-  void over.draw();
-  if (slot === stage.active) refresh();
+  soon();
 };
 stage.onActive = () => {
   marking.follow();
@@ -104,7 +104,6 @@ if (form !== null) {
   void form.recover(restore);
 }
 restore();
-document.documentElement.dataset["viewer"] = "canvas";
 hangings.begin();
 
 /** Opens a series in the pane in hand, as the strip and the lists beside the images ask for it. */
@@ -119,6 +118,17 @@ function restore(): void {
   marking.share();
 }
 
+/** Brings everything around the images up to date before the screen is next refreshed, however much happens until then. */
+function soon(): void {
+  asked ||= window.requestAnimationFrame(() => {
+    asked = 0;
+    linked.drawLines();
+    lens.draw();
+    void over.draw();
+    refresh();
+  });
+}
+
 /** Brings the bars and the strip up to date with the pane in hand. */
 function refresh(): void {
   strip.mark(stage.active.series, stage.visible().map((slot) => slot.series));
@@ -126,9 +136,10 @@ function refresh(): void {
   bar.refresh();
 }
 
-/** How much memory frames may take: 256 MB, less on small machines, or what was set in this browser. */
+/** How much memory frames may take: what the server says, less on small machines, or what was set in this browser. */
 function cacheBytes(): number {
   const set = Number(window.localStorage.getItem("lysbro-cache-mb") ?? "0");
+  const said = Number(need("#stage").dataset["cacheMb"] ?? "512");
   const memory = (navigator as { deviceMemory?: number }).deviceMemory ?? 8;
-  return (set > 0 ? set : memory <= 4 ? 128 : 256) << 20;
+  return (set > 0 ? set : Math.min(said, memory <= 4 ? 128 : said)) * 2 ** 20;
 }

@@ -94,7 +94,7 @@ export class Corners {
     const count = frame.series.frames.length;
     const { arrived } = this.pane;
     if (arrived >= count) return "";
-    const bytes = frame.series.instances.reduce((sum, each) => sum + each.bytes, 0);
+    const { bytes } = frame.series;
     return t("{n} of {count} images here in full, {size}", { n: arrived, count, size: `${(bytes / 1e6).toFixed(1)} MB` });
   }
 

@@ -47,7 +47,6 @@ export class Linked {
       if (now.series === before.series) this.lead(slot);
       else this.links.clear();
     }
-    this.drawLines();
   }
 
   /** In words, how the other panes go with the one in hand. */

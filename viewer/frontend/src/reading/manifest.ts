@@ -1,4 +1,5 @@
 // What the page knows of a case's images before the first pixel: the manifest that the server has inlined.
+import { unfolded, type Folded } from "./columns.ts";
 import type { Layout } from "./layouts.ts";
 
 /** Centre, width and what it is called. */
@@ -14,11 +15,11 @@ export interface Instance {
   readonly uid: string;
   readonly number?: number;
   readonly frames: number;
-  readonly bytes: number;
   readonly what: string;
   readonly rows: number;
   readonly columns: number;
   readonly samples: number;
+  readonly bits?: number;
   readonly slope: number;
   readonly intercept: number;
   readonly windows: readonly WindowLevel[];
@@ -39,7 +40,7 @@ export interface Instance {
   readonly is_recognizable?: boolean; // a face or a tattoo: blurred in the strip until it is opened
 }
 
-interface SentSeries {
+interface SentSeries extends Folded {
   readonly key: string;
   readonly uid: string;
   readonly study_uid: string;
@@ -56,8 +57,7 @@ interface SentSeries {
   readonly frames: number;
   readonly window: WindowLevel | null;
   readonly presets: readonly WindowLevel[];
-  readonly common: Partial<Instance>;
-  readonly instances: readonly Partial<Instance>[];
+  readonly bytes: number; // as they are kept
 }
 
 /** One picture that can be looked at: a frame of an instance of a series. */
@@ -69,7 +69,7 @@ export interface Frame {
   readonly id: string;
 }
 
-export interface Series extends Omit<SentSeries, "frames" | "instances" | "common"> {
+export interface Series extends Omit<SentSeries, "frames" | keyof Folded> {
   readonly instances: readonly Instance[];
   readonly frames: readonly Frame[];
 }
@@ -137,8 +137,8 @@ export function readManifest(sent: unknown): Manifest {
 }
 
 function unfold(sent: SentSeries): Series {
-  const { common, instances, frames: _count, ...rest } = sent;
-  const whole = instances.map((each) => ({ ...common, ...each }) as Instance);
+  const { common, count, columns, frames: _count, ...rest } = sent;
+  const whole = unfolded({ common, count, columns }) as unknown as Instance[];
   const frames: Frame[] = [];
   const series: Series = { ...rest, instances: whole, frames };
   for (const instance of whole) {

@@ -2,7 +2,6 @@
 import { Problem } from "../shared/api.ts";
 import { t } from "../shared/strings.ts";
 import type { Frame, Series } from "./manifest.ts";
-import { centreOut } from "./order.ts";
 import type { Pixels, PixelStore } from "./pixels.ts";
 import type { PreviewPane } from "./preview.ts";
 import type { ShownRecord } from "./shown.ts";
@@ -14,8 +13,6 @@ export class Pane {
   frame: Frame | null = null;
   pixels: Pixels | null = null; // of the frame that is drawn
   problem = "";
-  /** Tells whether another pane waits for a frame: it is not given up when this one goes elsewhere. */
-  isWantedElsewhere: (frame: Frame) => boolean = () => false;
   /** Called when somebody has chosen a window, with the one before. */
   onWindow: (before: Window | null) => void = () => undefined;
   private drawn: Frame | null = null;
@@ -30,7 +27,9 @@ export class Pane {
     private readonly previews: PreviewPane,
     private readonly store: PixelStore,
     private readonly shown: ShownRecord,
-  ) {}
+  ) {
+    store.onArrived(() => this.changed());
+  }
 
   /** Calls back whenever what is on the screen, or how, has changed. */
   onChange(listener: () => void): void {
@@ -44,14 +43,14 @@ export class Pane {
       return;
     }
     if (this.frame !== null) this.places.set(this.frame.series, this.frame.index);
-    this.store.forget(this.isWantedElsewhere);
+    this.store.forget(this);
     const at = image ?? this.places.get(series) ?? Math.floor((series.frames.length - 1) / 2);
     this.go(series.frames[at]);
   }
 
-  /** Waits for nothing more: the pane is out of sight. */
+  /** Has nothing more fetched: the pane is out of sight. */
   rest(): void {
-    if (this.frame !== null && this.surface !== null) this.store.forget((frame) => frame.series !== this.frame?.series || this.isWantedElsewhere(frame));
+    this.store.forget(this);
   }
 
   /** Goes so many images on or back, not past the ends. */
@@ -137,15 +136,12 @@ export class Pane {
     if (this.drawn !== null) this.surface?.resize();
   }
 
-  /** Fetches the rest of the series from here outwards. */
+  /** Has the rest of the series fetched from here outwards. */
   prefetch(): void {
     const frame = this.frame;
     const connection = (navigator as { connection?: { saveData?: boolean } }).connection;
     if (frame === null || this.surface === null || connection?.saveData === true) return;
-    for (const index of centreOut(frame.series.frames.length, frame.index)) {
-      const next = frame.series.frames[index];
-      if (next !== undefined && !this.store.has(next)) void this.store.get(next).then(() => this.changed(), () => undefined);
-    }
+    this.store.plan(this, frame.series, frame.index);
   }
 
   /** How much of the series is here without loss. */
@@ -176,7 +172,6 @@ export class Pane {
   private async draw(frame: Frame, pixels: Pixels): Promise<void> {
     if (this.surface === null || this.isDrawing) return;
     this.isDrawing = true;
-    const isFirst = this.drawn?.series !== frame.series;
     learnScale(frame, pixels);
     try {
       if (!windowAsSent(frame, pixels) && !this.ranges.has(frame.series)) {
@@ -196,7 +191,7 @@ export class Pane {
     this.previews.hide();
     this.shown.note(frame, "lossless");
     this.changed();
-    if (isFirst) this.prefetch();
+    this.prefetch();
   }
 
   /** The greys in which this pane draws a frame. */

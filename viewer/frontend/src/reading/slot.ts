@@ -143,7 +143,7 @@ export class Slot {
   }
 
   private changed(): void {
-    if (this.view.hidden) return;
+    if (this.view.hidden || this.root.hidden) return;
     this.corners.write();
     this.marks.draw();
     const frame = this.pane.frame;

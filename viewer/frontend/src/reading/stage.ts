@@ -38,7 +38,6 @@ export class Stage {
     this.active = this.slots[0] as Slot;
     for (const slot of this.slots) {
       slot.onChange = () => this.onChange(slot);
-      slot.pane.isWantedElsewhere = (frame) => this.visible().some((each) => each !== slot && each.series === frame.series);
       slot.root.addEventListener("focusin", () => this.activate(slot));
       slot.root.addEventListener("pointerdown", () => this.activate(slot), { capture: true });
       slot.root.addEventListener("dblclick", (event) => {
