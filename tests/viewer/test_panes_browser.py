@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 DESK, TABLET, UPRIGHT, PHONE = (1440, 900), (1024, 768), (768, 1024), (390, 844)
 NOW = Visit("1.2.826.0.1.500", "panes-1")
 BEFORE = Visit("1.2.826.0.1.501", "panes-1", day="20251010")
+PICTURES = os.environ.get("LYSBRO_SCREENSHOTS", "")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 
 
@@ -86,6 +88,10 @@ def reading(
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(f"{address}/cases/{cases[case]}")
     yield page
+    if PICTURES:
+        page.wait_for_timeout(500)
+        layout = page.locator("#panes").get_attribute("data-layout")
+        page.screenshot(path=f"{PICTURES}/panes-{case}-{size[0]}-{layout}.png")
     if for_everybody:
         found = Axe().run(page, options=RULES).response["violations"]
         assert [f"{each['id']}: {each['nodes'][0]['html'][:160]}" for each in found] == []
@@ -143,6 +149,12 @@ def test_a_head_is_hung_by_its_question_and_scrolled_together(browser: Browser, 
         page.keyboard.press("j")
         expect(pane(page, 2).locator(".lens canvas")).to_be_visible()
         page.keyboard.press("j")
+        page.keyboard.press(" ")
+        expect(said).to_have_text("10 images a second · Linked by position")
+        page.keyboard.press(">")
+        expect(said).to_contain_text("13 images a second")
+        page.keyboard.press(" ")
+        expect(said).to_have_text("Linked by position")
         crosses_where_the_image_in_hand_lies(page)
 
 
@@ -245,6 +257,7 @@ def test_a_mole_hangs_with_its_earlier_picture_beneath(browser: Browser, room: A
         expect(below).to_have_count(1)
         expect(below).to_contain_text(re.compile(r"Lesion A, 14 Jan 2025"))
         expect(pane(page, 2).locator(".earlier-mark")).to_have_text("Earlier: the same lesion")
+        expect(pane(page, 2).locator(".photo-mark")).to_have_count(0)
 
 
 @pytest.mark.parametrize("size", [TABLET, UPRIGHT, PHONE], ids=["tablet", "upright", "phone"])

@@ -53,7 +53,7 @@ const measured = new Measured(
     go: (frame) => frame !== undefined && stage.show(frame),
   },
   manifest,
-  open,
+  (series) => series.kind !== "stack" && open(series), // where a stack hangs already, its image is shown there
 );
 const marking = shareMarks(stage);
 const tools = new Tools(stage, {
@@ -63,6 +63,7 @@ const tools = new Tools(stage, {
   zoom: (factor) => stage.active.viewing.zoom(factor),
   key: () => {
     if (stage.active.isEarlier) say(t("An earlier image cannot be a key image of this case."));
+    else if (present() === null) say(t("There is no image here to mark."));
     else measured.toggleKey(present());
     tools.refresh();
   },

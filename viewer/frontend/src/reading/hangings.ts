@@ -83,11 +83,11 @@ export class Hangings {
   private hang(step: HangingStep): void {
     const hangings = step.panes.map((place) => (place.other === undefined ? this.hangingOf(place) : null));
     this.stage.hang(step.layout, hangings.map((each) => each ?? undefined));
-    const waiting = step.panes.map((place) => (place.other === undefined ? null : this.others[place.other]()));
-    waiting.forEach((coming, at) => {
-      void coming?.then((found) => {
-        const slot = this.stage.slots[at];
-        if (found === null || slot === undefined || this.steps[this.at] !== step) return;
+    step.panes.forEach((place, at) => {
+      const slot = this.stage.slots[at];
+      if (place.other === undefined || slot === undefined || !this.stage.visible().includes(slot)) return;
+      void this.others[place.other]().then((found) => {
+        if (found === null || this.steps[this.at] !== step) return;
         void this.stage.put(slot, found).then(() => this.stage.onLayout());
       });
     });

@@ -56,7 +56,7 @@ export class Slot {
     this.corners = new Corners(this.pane, root, () => parts.isActive(this));
     this.gestures = new Gestures(this.view, this.pane, this.marks);
     this.surface = new ToldSurface(canvasSurface(need(".surface", root)), (how) => this.onMoved(how));
-    this.papers = paperViewing(need(".papers", root), () => null);
+    this.papers = paperViewing(need(".papers", root));
     this.pane.onChange(() => this.changed());
     this.slider.addEventListener("input", () => this.pane.go(this.pane.frame?.series.frames[Number(this.slider.value) - 1]));
     new ResizeObserver(() => this.pane.resize()).observe(this.view);
@@ -76,6 +76,7 @@ export class Slot {
     const isStack = series.kind === "stack";
     const isPhoto = series.kind === "photo";
     this.root.dataset["kind"] = isStack || isPhoto ? series.kind : "paper";
+    this.root.toggleAttribute("data-film", series.kind === "video");
     this.root.toggleAttribute("data-earlier", this.isEarlier);
     this.part(".view", isStack);
     this.part(".photos", isPhoto);
@@ -188,8 +189,7 @@ export class Slot {
 
   private async showPapers(source: Source, series: Series): Promise<void> {
     const panel = need(".papers", this.root);
-    const film = series.kind === "video" ? (series.frames[0] ?? null) : null;
-    this.papers = paperViewing(panel, () => film);
+    this.papers = paperViewing(panel);
     this.papers.fit();
     await showPapers(source.manifest, series, this.parts.shown, panel);
   }

@@ -6,6 +6,7 @@ import { anotherPane, Slot, type SlotParts } from "./slot.ts";
 import type { Sources } from "./sources.ts";
 import type { Window } from "./windows.ts";
 
+const MOVING = new Set(["scroll", "window", "zoom", "pan"]); // with other tools two quick clicks mean something else
 const PHONE = "(max-width: 600px)";
 
 /** What is put into a pane: a series, at an image, in a window. */
@@ -40,8 +41,9 @@ export class Stage {
       slot.onChange = () => this.onChange(slot);
       slot.root.addEventListener("focusin", () => this.activate(slot));
       slot.root.addEventListener("pointerdown", () => this.activate(slot), { capture: true });
-      slot.root.addEventListener("dblclick", (event) => {
-        if (event.target instanceof Element && event.target.closest(".view") !== null) this.enlarge();
+      slot.view.addEventListener("dblclick", (event) => {
+        const isOnMark = document.elementFromPoint(event.clientX, event.clientY)?.closest(".mark, .mark-text") != null;
+        if (!isOnMark && MOVING.has(slot.view.dataset["tool"] ?? "")) this.enlarge();
       });
     }
     this.phone.addEventListener("change", () => this.lay(this.layout));
@@ -163,6 +165,7 @@ export class Stage {
       slot.isOneOfMany = isMany;
     }
     this.stage.dataset["kind"] = this.active.root.dataset["kind"] ?? "paper";
+    this.stage.toggleAttribute("data-film", this.active.root.hasAttribute("data-film"));
     this.stage.toggleAttribute("data-many", isMany);
   }
 
