@@ -71,6 +71,7 @@ def web_services(parts: Parts) -> Services:
             parts.lesions,
             PhotoComparing(PhotoLimits(settings.max_photo_bytes, settings.max_photo_pixels)),
         ),
+        reading_preferences=parts.reading_preferences,
         status=lambda: gather(parts),
         checks={"store": parts.store.describe},
     )

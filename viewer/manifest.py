@@ -13,7 +13,8 @@ from casework.model import CaseDossier
 from storage.index import InstanceRow
 from viewer.attributes import first, is_recognizable
 from viewer.display import Window, display_of
-from viewer.hanging import Hung, default_window, hang, presets_of
+from viewer.hanging import default_window, hang, presets_of
+from viewer.hanging_facts import asked_of, facts_of, hung_of, sent
 from viewer.manifest_columns import folded
 from viewer.render import can_be_shown, is_photograph
 from viewer.spacing import regions_of
@@ -31,14 +32,24 @@ _OWN = frozenset(
 """What differs from image to image of a series, and decides of nothing but `_own`."""
 
 
-def build_manifest(dossier: CaseDossier, instances: Iterable[InstanceRow]) -> dict[str, Any]:
-    """Return the manifest of a case from the instances of its studies."""
+def build_manifest(
+    dossier: CaseDossier,
+    instances: Iterable[InstanceRow],
+    *,
+    kept: Mapping[str, Mapping[str, Any]] | None = None,
+    has_prior: bool = False,
+    has_lesion_before: bool = False,
+) -> dict[str, Any]:
+    """Return the manifest of a case from the instances of its studies; hung as its reader likes
+    such cases (`kept`), with what there is to compare with.
+    """
     case = dossier.case
     series = [
         {"key": str(number), **_series(rows, kind)}
         for number, ((_site, _uid, kind), rows) in enumerate(_grouped(instances))
     ]
-    hanging = hang([_hung(each) for each in series])
+    asked = asked_of(dossier, has_prior=has_prior, has_lesion_before=has_lesion_before)
+    hanging = hang([hung_of(each) for each in series], asked, kept=kept)
     return {
         "case": {
             "id": case.id,
@@ -47,7 +58,7 @@ def build_manifest(dossier: CaseDossier, instances: Iterable[InstanceRow]) -> di
             "version": case.version,
             "draft_version": case.draft_version,
         },
-        "hanging": {"layout": hanging.layout, "first": hanging.first},
+        "hanging": sent(hanging),
         "series": series,
         "addresses": {
             "pixels": "/api/instances/{uid}/frames/{frame}?site={site}",
@@ -127,22 +138,12 @@ def _series(rows: list[InstanceRow], kind: str) -> dict[str, Any]:
         "bytes": sum(row.size_bytes for row in ordered),
         **folded(described),
     }
-    hung = _hung(found)
+    found |= facts_of([row.attributes for row in ordered])
+    hung = hung_of(found)
     window = default_window(hung, display_of(attributes).windows) if kind == "stack" else None
     found["window"] = None if window is None else _window(window)
     found["presets"] = [_window(each) for each in presets_of(hung.modality)]
     return found
-
-
-def _hung(series: Mapping[str, Any]) -> Hung:
-    return Hung(
-        key=series.get("key", ""),
-        kind=series["kind"],
-        modality=series["modality"],
-        frames=series["frames"],
-        text=f"{series['description']} {series['body_part']}",
-        is_scout=series["is_scout"],
-    )
 
 
 def _described(rows: Sequence[InstanceRow], kind: str) -> Iterator[dict[str, Any]]:

@@ -37,7 +37,10 @@ def test_what_slices_have_alike_is_said_once() -> None:
     first = whole(series)[0]
     assert (first["rows"], first["columns"], first["intercept"]) == (16, 24, -1024.0)
     assert first["spacing"] == [0.5, 0.5, "patient"]
-    assert manifest["hanging"] == {"layout": "stack", "first": series["key"]}
+    hanging = manifest["hanging"]
+    assert (hanging["layout"], hanging["first"]) == ("stack", series["key"])
+    assert hanging["steps"][0]["panes"][0]["series"] == series["key"]
+    assert (series["plane"], series["frame_of_reference"]) == ("axial", "")
 
 
 def test_the_manifest_of_a_large_study_is_as_small_as_that_of_a_small_one() -> None:

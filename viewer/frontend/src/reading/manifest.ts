@@ -1,5 +1,6 @@
 // What the page knows of a case's images before the first pixel: the manifest that the server has inlined.
 import { unfolded, type Folded } from "./columns.ts";
+import type { Layout } from "./layouts.ts";
 
 /** Centre, width and what it is called. */
 export type WindowLevel = readonly [center: number, width: number, label: string];
@@ -50,6 +51,9 @@ interface SentSeries extends Folded {
   readonly description: string;
   readonly body_part: string;
   readonly date: string;
+  readonly is_scout: boolean;
+  readonly plane?: "" | "axial" | "coronal" | "sagittal";
+  readonly frame_of_reference?: string;
   readonly frames: number;
   readonly window: WindowLevel | null;
   readonly presets: readonly WindowLevel[];
@@ -72,9 +76,43 @@ export interface Series extends Omit<SentSeries, "frames" | keyof Folded> {
 
 export interface Manifest {
   readonly case: { readonly id: string; readonly state: string; readonly specialty: string };
-  readonly hanging: { readonly layout: "stack" | "photos" | "list"; readonly first: string };
+  readonly hanging: {
+    readonly layout: "stack" | "photos" | "list";
+    readonly first: string;
+    readonly kind: string;
+    readonly steps: readonly HangingStep[];
+  };
+  readonly beside?: Beside; // what the case is compared with; of the case's own page alone
   readonly series: readonly Series[];
   readonly address: (kind: Address, uid: string, site: string, frame?: number) => string;
+}
+
+/** One arrangement of panes: what hangs in each, row by row. */
+export interface HangingStep {
+  readonly layout: Layout;
+  readonly is_own: boolean; // as the reader left it the last time
+  readonly panes: readonly HangingPlace[];
+}
+
+export interface HangingPlace {
+  readonly series?: string;
+  readonly other?: "prior" | "lesion";
+  readonly image?: number;
+  readonly window?: WindowLevel;
+}
+
+export interface Beside {
+  readonly priors: readonly PriorTold[]; // the nearest first
+  readonly lesions_before: string; // an address, or empty
+}
+
+export interface PriorTold {
+  readonly title: string;
+  readonly day: string;
+  readonly site: string;
+  readonly study_uid: string;
+  readonly manifest: string;
+  readonly picture: string;
 }
 
 export type Address = "pixels" | "preview" | "photo" | "document" | "video" | "text";

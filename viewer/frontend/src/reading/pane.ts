@@ -13,12 +13,14 @@ export class Pane {
   frame: Frame | null = null;
   pixels: Pixels | null = null; // of the frame that is drawn
   problem = "";
+  /** Called when somebody has chosen a window, with the one before. */
+  onWindow: (before: Window | null) => void = () => undefined;
   private drawn: Frame | null = null;
   private isDrawing = false;
-  private readonly windows = new Map<string, Window>(); // chosen by the reader, by series
-  private readonly ranges = new Map<string, Window>(); // of series that come without a window
-  private readonly inverted = new Set<string>();
-  private readonly places = new Map<string, number>(); // where each series was left
+  private readonly windows = new Map<Series, Window>(); // chosen by the reader
+  private readonly ranges = new Map<Series, Window>(); // of series that come without a window
+  private readonly inverted = new Set<Series>();
+  private readonly places = new Map<Series, number>(); // where each series was left
   private readonly listeners: (() => void)[] = [];
 
   constructor(
@@ -34,13 +36,21 @@ export class Pane {
     this.listeners.push(listener);
   }
 
-  /** Opens a series where it was left, or in its middle. */
-  open(series: Series): void {
-    if (this.frame?.series === series) return;
-    if (this.frame !== null) this.places.set(this.frame.series.key, this.frame.index);
+  /** Opens a series at an image, where it was left, or in its middle. */
+  open(series: Series, image?: number): void {
+    if (this.frame?.series === series) {
+      if (image !== undefined) this.go(series.frames[image]);
+      return;
+    }
+    if (this.frame !== null) this.places.set(this.frame.series, this.frame.index);
     this.store.forget(this);
-    const at = this.places.get(series.key) ?? Math.floor((series.frames.length - 1) / 2);
+    const at = image ?? this.places.get(series) ?? Math.floor((series.frames.length - 1) / 2);
     this.go(series.frames[at]);
+  }
+
+  /** Has nothing more fetched: the pane is out of sight. */
+  rest(): void {
+    this.store.forget(this);
   }
 
   /** Goes so many images on or back, not past the ends. */
@@ -74,27 +84,34 @@ export class Pane {
   get window(): Window | null {
     const frame = this.frame;
     if (frame === null) return null;
-    const chosen = this.windows.get(frame.series.key);
-    return chosen ?? windowAsSent(frame, this.pixelsOf(frame)) ?? this.ranges.get(frame.series.key) ?? null;
+    const chosen = this.windows.get(frame.series);
+    return chosen ?? windowAsSent(frame, this.pixelsOf(frame)) ?? this.ranges.get(frame.series) ?? null;
   }
 
   /** Chooses a window for the series; null goes back to the one that came with the images. */
   setWindow(window: Window | null): void {
     if (this.frame === null) return;
-    if (window === null) this.windows.delete(this.frame.series.key);
-    else this.windows.set(this.frame.series.key, { center: window.center, width: Math.max(1e-3, window.width) });
+    const before = this.window;
+    if (window === null) this.windows.delete(this.frame.series);
+    else this.windows.set(this.frame.series, { center: window.center, width: Math.max(1e-3, window.width) });
     this.redraw();
+    this.onWindow(before);
+  }
+
+  /** The window that somebody has chosen for the series, or null. */
+  get chosenWindow(): Window | null {
+    return (this.frame && this.windows.get(this.frame.series)) ?? null;
   }
 
   get isInverted(): boolean {
-    return this.frame !== null && this.inverted.has(this.frame.series.key);
+    return this.frame !== null && this.inverted.has(this.frame.series);
   }
 
   /** Swaps black and white in the series. */
   invert(): void {
     if (this.frame === null) return;
-    const { key } = this.frame.series;
-    if (!this.inverted.delete(key)) this.inverted.add(key);
+    const { series } = this.frame;
+    if (!this.inverted.delete(series)) this.inverted.add(series);
     this.redraw();
   }
 
@@ -106,6 +123,12 @@ export class Pane {
   /** The surface, when what it has drawn lies as the present frame would. */
   placed(): Surface | null {
     return this.drawn !== null && this.drawn.series === this.frame?.series ? this.surface : null;
+  }
+
+  /** The frame on the screen with its values and greys, or null while its preview stands for it. */
+  shownAs(): { frame: Frame; pixels: Pixels; view: View } | null {
+    if (this.frame === null || this.drawn !== this.frame || this.pixels === null) return null;
+    return { frame: this.frame, pixels: this.pixels, view: this.viewOf(this.frame, this.pixels) };
   }
 
   /** Fits the drawing to the place that it has now. */
@@ -151,8 +174,8 @@ export class Pane {
     this.isDrawing = true;
     learnScale(frame, pixels);
     try {
-      if (!windowAsSent(frame, pixels) && !this.ranges.has(frame.series.key)) {
-        this.ranges.set(frame.series.key, wholeRange(pixels));
+      if (!windowAsSent(frame, pixels) && !this.ranges.has(frame.series)) {
+        this.ranges.set(frame.series, wholeRange(pixels));
       }
       this.pixels = pixels;
       await this.surface.show(frame, pixels, this.viewOf(frame, pixels));
@@ -171,11 +194,12 @@ export class Pane {
     this.prefetch();
   }
 
-  private viewOf(frame: Frame, pixels: Pixels): View {
-    const { key } = frame.series;
+  /** The greys in which this pane draws a frame. */
+  viewOf(frame: Frame, pixels: Pixels): View {
+    const { series } = frame;
     const window =
-      this.windows.get(key) ?? windowAsSent(frame, pixels) ?? this.ranges.get(key) ?? wholeRange(pixels);
-    const isInverted = this.inverted.has(key) !== frame.instance.is_inverted;
+      this.windows.get(series) ?? windowAsSent(frame, pixels) ?? this.ranges.get(series) ?? wholeRange(pixels);
+    const isInverted = this.inverted.has(series) !== frame.instance.is_inverted;
     return { ...window, isInverted, curve: frame.instance.function as Curve };
   }
 

@@ -82,7 +82,7 @@ export class PixelStore {
   /** Drops what was planned for one who goes elsewhere, or for all, and what waits to be looked at. */
   forget(owner?: object): void {
     this.plans.drop(owner);
-    this.giveUp((entry) => entry.isUrgent);
+    this.giveUp((entry) => entry.isUrgent && !this.plans.isWanted(entry.frame));
     this.stopPlanned();
   }
 
