@@ -44,7 +44,7 @@ def page(case_id: str, site: str, study_uid: str) -> str:
         case=dossier.case,
         reply=_reply(prior),
         manifest=htmlsafe_json_dumps(manifest),
-        strings=("reading",),
+        strings=("reading", "marks"),
     )
 
 

@@ -8,6 +8,7 @@ import { Corners } from "../reading/corners.ts";
 import { FindingsForm } from "../reading/findings.ts";
 import { Gestures } from "../reading/gestures.ts";
 import { readManifest, type Frame, type Series } from "../reading/manifest.ts";
+import { MarkList } from "../reading/mark_list.ts";
 import { Marks } from "../reading/marks.ts";
 import { Measured } from "../reading/measured.ts";
 import { Pane } from "../reading/pane.ts";
@@ -18,6 +19,7 @@ import { PreviewPane } from "../reading/preview.ts";
 import { ShownRecord } from "../reading/shown.ts";
 import { Signing } from "../reading/signing.ts";
 import { Strip } from "../reading/strip.ts";
+import { ToolChoice } from "../reading/tool_choice.ts";
 import { Tools } from "../reading/tools.ts";
 import { offerVerbs } from "../reading/verbs.ts";
 
@@ -31,16 +33,18 @@ const shown = new ShownRecord(manifest);
 const store = new PixelStore(addressOf("pixels"), cacheBytes());
 const previews = new PreviewPane(need<HTMLImageElement>("#preview"), need("#preview-mark"), addressOf("preview"));
 const pane = new Pane(previews, store, shown);
-const marks = new Marks(document.querySelector<SVGSVGElement>("#marks") as SVGSVGElement, pane, manifest);
+const list = new MarkList();
+const marks = new Marks(document.querySelector<SVGSVGElement>("#marks") as SVGSVGElement, pane, list);
 const corners = new Corners(pane);
-const gestures = new Gestures(view, pane, marks);
+const choice = new ToolChoice();
+new Gestures(view, pane, marks, choice);
 const form = document.querySelector("#findings") === null ? null : new FindingsForm();
 let wall: PhotoWall | null = null;
 let viewerBegun = false;
 
 const strip = new Strip(manifest, shown, open);
-const measured = new Measured(marks, form, pane, manifest, open);
-const tools = new Tools(pane, gestures, marks, {
+const measured = new Measured(list, form, () => pane, manifest, open);
+const tools = new Tools(() => ({ pane, marks: wall?.marks() ?? marks }), choice, {
   step: (by) => strip.step(by),
   scroll: (by) => (wall === null ? pane.scroll(by) : wall.step(Math.sign(by))),
   fit: () => (wall === null ? pane.placed()?.fit() : wall.fit()),
@@ -93,6 +97,7 @@ function open(series: Series): void {
   for (const [selector, isShown] of [["#view", isStack], ["#photos", isPhoto], ["#papers", !isStack && !isPhoto]] as const) {
     need(selector).hidden = !isShown;
   }
+  tools.stageChanged();
   if (!isStack) {
     slider.hidden = true;
     need("#loading").textContent = "";
@@ -125,7 +130,7 @@ async function beginViewer(): Promise<void> {
 
 async function hangPhotos(): Promise<void> {
   const { hangPhotos: hang } = await import("../reading/photos.ts");
-  wall = hang(need("#photos"), manifest, shown);
+  wall = hang(need("#photos"), manifest, shown, { list, choice });
   need("#loading").textContent = "";
 }
 
