@@ -18,6 +18,7 @@ export interface Instance {
   readonly rows: number;
   readonly columns: number;
   readonly samples: number;
+  readonly bits?: number;
   readonly slope: number;
   readonly intercept: number;
   readonly windows: readonly WindowLevel[];
