@@ -89,8 +89,7 @@ def observations(dossier: CaseDossier, reports: Sequence[Report]) -> list[Resour
             continue
         further: Resource = {
             "component": [
-                {"code": _coded(f, f.what), "valueQuantity": _quantity(f)}
-                for f in figures[1:]
+                {"code": _coded(f, f.what), "valueQuantity": _quantity(f)} for f in figures[1:]
             ],
             "note": [{"text": doubt}] if doubt else [],
         }

@@ -43,8 +43,15 @@ const form = document.querySelector("#findings") === null ? null : new FindingsF
 let wall: PhotoWall | null = null;
 
 const strip = new Strip(manifest, shown, open);
-const measured = new Measured(list, form, () => pane, manifest, open);
-const tools = new Tools(() => ({ pane, marks: wall?.marks() ?? marks }), choice, {
+const measured = new Measured(list, form, pane, manifest, open);
+const hands = {
+  view,
+  pane,
+  get marks() {
+    return wall?.marks() ?? marks;
+  },
+};
+const tools = new Tools({ active: hands, slots: [hands] }, choice, {
   step: (by) => strip.step(by),
   scroll: (by) => (wall === null ? pane.scroll(by) : wall.step(Math.sign(by))),
   fit: () => (wall === null ? pane.placed()?.fit() : wall.fit()),

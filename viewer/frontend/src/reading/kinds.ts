@@ -1,5 +1,5 @@
 // The kinds of marks: how many places each is drawn by, what becomes of them, how a handle changes it. Pure.
-import { along, crossing, ellipseOf, lengthOf, midway, moved, placeAlong } from "./geometry.ts";
+import { along, crossing, ellipseOf, lengthOf, midway, moved, placeAlong } from "./mark_geometry.ts";
 import type { Point } from "./scale.ts";
 
 export const KINDS = [

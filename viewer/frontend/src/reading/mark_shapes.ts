@@ -1,5 +1,5 @@
 // Draws marks as SVG over an image: halo and line, handles that a finger can hit, words beside them.
-import { ellipseOf, outline } from "./geometry.ts";
+import { ellipseOf, outline } from "./mark_geometry.ts";
 import type { MarkKind } from "./kinds.ts";
 import type { Point } from "./scale.ts";
 

@@ -45,16 +45,30 @@ const LIVE_PIXELS = 500_000; // regions larger than this are counted when the po
 export class Marks {
   /** Called when a mark has been drawn with the pointer. */
   onDrawn: () => void = () => undefined;
-  /** Ends the drawing: the pane is gone. */
-  readonly close: () => void;
   private pending: Pending | null = null;
+  private forget: () => void;
 
   constructor(
     private readonly svg: SVGSVGElement,
     private readonly marked: Marked,
-    readonly list: MarkList,
+    public list: MarkList,
   ) {
-    this.close = list.onRedraw(() => this.draw());
+    this.forget = list.onRedraw(() => this.draw());
+  }
+
+  /** Shows other marks: those of an earlier study, or those of the case again. */
+  use(list: MarkList): void {
+    if (list === this.list) return;
+    this.forget();
+    this.pending = null;
+    this.list = list;
+    this.forget = list.onRedraw(() => this.draw());
+    this.draw();
+  }
+
+  /** Draws no more: the pane is gone. */
+  close(): void {
+    this.forget();
   }
 
   /** Begins a mark, or goes on with one that needs more places. */

@@ -11,7 +11,7 @@ export class Measured {
   constructor(
     private readonly list: MarkList,
     private readonly form: FindingsForm | null,
-    private readonly pane: () => Pane,
+    private readonly pane: Pick<Pane, "frame" | "go">,
     private readonly manifest: Manifest,
     private readonly open: (series: Series) => void,
   ) {
@@ -79,7 +79,7 @@ export class Measured {
     need("#measured").replaceChildren(...this.list.all.map((_, index) => this.row(index)));
     need("#key-images").hidden = this.form.keyImages.length === 0;
     need("#key-list").replaceChildren(...this.form.keyImages.map((key) => this.keyRow(key)));
-    const { frame } = this.pane();
+    const { frame } = this.pane;
     if (frame !== null) need(`#tools [data-do="key"]`).setAttribute("aria-pressed", String(this.isKey(frame)));
   }
 
@@ -126,7 +126,7 @@ export class Measured {
       if (found === undefined) return;
       chosen();
       this.open(found.series);
-      if (found.series.kind === "stack") this.pane().go(found);
+      if (found.series.kind === "stack") this.pane.go(found);
     });
     return button;
   }

@@ -1,5 +1,5 @@
 // Measures a mark: its value in the unit that the image's scale allows, and what the values inside come to. Pure.
-import { angleAt, cobbAngle, ellipseArea, ellipseOf, lengthOf, rectangleArea } from "./geometry.ts";
+import { angleAt, cobbAngle, ellipseArea, ellipseOf, lengthOf, rectangleArea } from "./mark_geometry.ts";
 import type { MarkKind } from "./kinds.ts";
 import type { Instance } from "./manifest.ts";
 import { inEllipse, inRectangle, valueAt, type Values } from "./region.ts";

@@ -1,5 +1,5 @@
 // What the values in a region of a frame come to. Pure; a pixel counts when its middle lies inside.
-import type { Ellipse } from "./geometry.ts";
+import type { Ellipse } from "./mark_geometry.ts";
 import type { Point } from "./scale.ts";
 
 export interface Values {

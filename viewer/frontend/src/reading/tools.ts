@@ -19,10 +19,16 @@ export interface Actions {
   readonly isKey: () => boolean;
 }
 
-/** What the tools act on: the pane that is active now, and the marks over it. */
-export interface Acted {
+/** What the tools act on: the pane in hand and the marks over it, of all that there are. */
+export interface Hands {
+  readonly view: HTMLElement;
   readonly pane: Pane;
   readonly marks: Marks;
+}
+
+export interface Desk {
+  readonly active: Hands;
+  readonly slots: readonly Hands[];
 }
 
 const DEFAULT_FPS = 10;
@@ -48,7 +54,7 @@ export class Tools {
   private readonly more = need("#marks-more");
 
   constructor(
-    private readonly acted: () => Acted,
+    private readonly desk: Desk,
     private readonly choice: ToolChoice,
     private readonly actions: Actions,
   ) {
@@ -63,7 +69,7 @@ export class Tools {
     }
     this.preset.addEventListener("change", () => {
       this.choose(this.preset.value);
-      need("#view").focus();
+      this.desk.active.view.focus();
     });
     listen(this.keys());
     document.addEventListener("visibilitychange", () => {
@@ -75,11 +81,11 @@ export class Tools {
   }
 
   private get pane(): Pane {
-    return this.acted().pane;
+    return this.desk.active.pane;
   }
 
   private get marks(): Marks {
-    return this.acted().marks;
+    return this.desk.active.marks;
   }
 
   /** Brings the bar up to date with what the stage holds. */
@@ -112,7 +118,7 @@ export class Tools {
   private showTool(): void {
     const { tool } = this.choice;
     const isPhotos = need("#stage").dataset["kind"] === "photo";
-    for (const view of document.querySelectorAll<HTMLElement>(".view")) view.dataset["tool"] = isMark(tool) ? "mark" : tool;
+    for (const { view } of this.desk.slots) view.dataset["tool"] = isMark(tool) ? "mark" : tool;
     for (const button of this.buttons("tool")) {
       const own = button.dataset["tool"];
       press(button, own === tool || (isPhotos && own === "pan" && !isMark(tool)));
