@@ -1,4 +1,4 @@
-"""Every kind of measurement in the structured report: valid, read back, never in a unit it lacks."""
+"""Every kind of measurement in the structured report: valid, read back, in its own unit."""
 
 from __future__ import annotations
 

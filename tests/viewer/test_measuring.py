@@ -16,7 +16,8 @@ PROGRAM = """
 import { readFileSync } from "node:fs";
 import { figuresOf } from "./src/reading/measuring.ts";
 const { frame, image, marks } = JSON.parse(readFileSync(0, "utf-8"));
-process.stdout.write(JSON.stringify(marks.map(([kind, points]) => figuresOf(kind, points, image, frame))));
+const found = marks.map(([kind, points]) => figuresOf(kind, points, image, frame));
+process.stdout.write(JSON.stringify(found));
 """
 
 

@@ -263,13 +263,13 @@ export class Marks {
     const group = drawn(linesFor(kind, mark.points, place));
     const text = words(besides(kind, mark.points, place), linesOf(mark));
     text.dataset["label"] = String(index);
+    group.append(text); // beneath the handles, which must be hit first
     handlesOf(kind, mark.points).forEach((point, at) => {
       const handle = handleAt(place(point));
       if (index < this.list.locked) handle.classList.add("mark-locked");
       else this.bringToLife(handle, mark, kind, index, at);
       group.append(handle);
     });
-    group.append(text);
     return group;
   }
 
