@@ -112,6 +112,8 @@ def test_every_kind_is_drawn_with_the_mouse_measures_right_and_stays(
         assert ellipse.startswith(f"Ellipse 1: mean {HU[1]} HU, SD 0, min {HU[1]}, max {HU[1]}; ")
         assert rectangle.startswith(f"Rectangle 1: mean {HU[19]} HU, SD 0, ")
         assert (value, arrow, note) == (f"Value 1: {HU[63]} HU", "Arrow", "Note: again in spring")
+        drag(page, at(124, 92), at(100, 68))  # a corner upon the other: not meant
+        assert listed(page)[4] == rectangle
         for key in ("r", "h", "+", "f"):
             page.keyboard.press(key)
             assert len(page.locator(".mark").all()) == 8
@@ -166,7 +168,7 @@ def test_every_kind_can_be_set_moved_named_and_removed_by_the_keyboard_alone(
             assert focused.locator(".mark-dot").get_attribute("cy") != before
             page.keyboard.press("Delete")
             expect(page.locator(".mark")).to_have_count(0)
-            expect(page.locator("#live")).to_contain_text("Removed")
+            expect(page.locator("#live")).to_contain_text("Removed")  # and nothing talks over it
         page.keyboard.press("m")
         page.keyboard.press("Enter")
         expect(page.locator("#live")).to_have_text(re.compile(r"^Length 1: [\d.]+ mm$"))

@@ -144,6 +144,11 @@ test("what a click leaves is too small to be a mark", () => {
   }
 });
 
+test("axes that a handle has laid on each other are too small", () => {
+  assert.equal(isTooSmall("bidirectional", [[0, 0], [20, 0], [10, 0], [10, 0.3]]), true);
+  assert.equal(isTooSmall("ellipse", handleMoved("ellipse", [[0, 5], [10, 5], [5, 0], [5, 10]], 0, [9.8, 5], 1)), true);
+});
+
 test("places are kept to a thousandth of a pixel", () => {
   assert.deepEqual(kept([[1.23456, 7]]), [[1.235, 7]]);
 });

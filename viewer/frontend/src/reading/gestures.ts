@@ -136,17 +136,8 @@ export class Gestures {
   private moveEnd(index: number, end: number): Drag | null {
     const surface = this.pane.placed();
     if (surface === null) return null;
-    let isMoved = false;
-    return {
-      move: (_dx, _dy, to) => {
-        isMoved = true;
-        this.marks.put(index, end, surface.toImage(to));
-      },
-      end: () => {
-        if (isMoved) this.marks.settled(index);
-        else this.marks.list.chosen = index;
-      },
-    };
+    const held = this.marks.take(index, end);
+    return { move: (_dx, _dy, to) => held.to(surface.toImage(to)), end: held.end, cancel: held.cancel };
   }
 
   /** A double click on the words of a mark changes them; the pointer is captured, so look beneath it. */

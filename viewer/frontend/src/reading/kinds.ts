@@ -131,7 +131,7 @@ export function isTooSmall(kind: MarkKind, points: readonly Point[]): boolean {
     case 1:
       return a === undefined;
     case 2:
-      if (kind === "ellipse") return near(a, b) || near(c, d);
+      if (kind === "ellipse" || kind === "bidirectional") return near(a, b) || near(c, d);
       if (kind === "rectangle") return near(a, b) || a?.[0] === b?.[0] || a?.[1] === b?.[1];
       return near(a, b);
     case 3:

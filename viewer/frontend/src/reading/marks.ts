@@ -153,6 +153,28 @@ export class Marks {
     this.list.replace(index, this.measured(mark.kind, frame, points, mark.label, false));
   }
 
+  /** Takes a handle with the pointer; one that leaves the mark too small to be meant springs back. */
+  take(index: number, handle: number): Drawing {
+    const before = this.list.all[index];
+    let isMoved = false;
+    const back = (): void => {
+      if (before !== undefined && isMoved) this.list.replace(index, before);
+    };
+    return {
+      to: (point) => {
+        isMoved = true;
+        this.put(index, handle, point);
+      },
+      end: () => {
+        const mark = this.list.all[index];
+        if (!isMoved || mark === undefined || !isMark(mark.kind)) this.list.chosen = index;
+        else if (isTooSmall(mark.kind, mark.points)) back();
+        else this.settled(index);
+      },
+      cancel: back,
+    };
+  }
+
   /** Tells that a mark is as it shall be. */
   settled(index: number): void {
     const [mark, frame] = [this.list.all[index], this.marked.frame];
@@ -237,10 +259,14 @@ export class Marks {
 
   private measured(kind: MarkKind, frame: Frame, given: readonly Point[], label: string, isWhole: boolean): Measurement {
     const points = kept(given);
-    const values = this.marked.isPreview || this.marked.frame !== frame ? null : this.marked.pixels;
     const isLive = isWhole || boxOf(points) <= LIVE_PIXELS;
-    const figures = figuresOf(kind, points, frame.instance, isLive ? values : null);
+    const figures = figuresOf(kind, points, frame.instance, isLive ? this.values(frame) : null);
     return { instance_uid: frame.instance.uid, frame: frame.frame, kind, points, label, ...figures };
+  }
+
+  /** The values of a frame once they are on the screen. */
+  private values(frame: Frame): Values | null {
+    return this.marked.isPreview || this.marked.frame !== frame ? null : this.marked.pixels;
   }
 
   /** Measures anew what was drawn before the values, or what they are scaled by, had come. */

@@ -47,6 +47,7 @@ export function figuresOf(
   values: Values | null,
 ): Figures {
   const scale = scaleOf(instance, points);
+  const unit = values?.unit || instance.unit;
   const [a, b, c, d] = points as Four;
   switch (kind) {
     case "length":
@@ -63,15 +64,15 @@ export function figuresOf(
     case "ellipse": {
       const ellipse = ellipseOf([a, b, c, d]);
       const found = values === null ? null : inEllipse(values, ellipse);
-      return { ...inSquare(scale, ellipseArea(ellipse, scale)), ...statsOf(found, instance.unit) };
+      return { ...inSquare(scale, ellipseArea(ellipse, scale)), ...statsOf(found, unit) };
     }
     case "rectangle": {
       const found = values === null ? null : inRectangle(values, a, b);
-      return { ...inSquare(scale, rectangleArea(a, b, scale)), ...statsOf(found, instance.unit) };
+      return { ...inSquare(scale, rectangleArea(a, b, scale)), ...statsOf(found, unit) };
     }
     case "probe": {
       const value = values === null ? null : valueAt(values, a);
-      return { value: value === null ? null : good(value, Math.abs(value)), unit: instance.unit, calibration: "" };
+      return { value: value === null ? null : good(value, Math.abs(value)), unit, calibration: "" };
     }
     case "arrow":
     case "text":

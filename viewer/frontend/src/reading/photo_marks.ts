@@ -47,7 +47,7 @@ function followPointer(over: HTMLElement, marks: Marks, choice: ToolChoice, plac
       drawing = null;
       return;
     }
-    if (mark !== undefined) drawing = moving(marks, Number(mark), Number(end));
+    if (mark !== undefined) drawing = marks.take(Number(mark), Number(end));
     else if (begun !== null) drawing = marks.press(begun, here.toImage(at(event)));
     if (drawing === null) return;
     over.setPointerCapture(event.pointerId);
@@ -79,10 +79,6 @@ function zoomed(viewer: OpenSeadragon.Viewer, over: HTMLElement, event: WheelEve
   const at = viewer.viewport.pointFromPixel(new OpenSeadragon.Point(event.clientX - box.left, event.clientY - box.top));
   viewer.viewport.zoomBy(Math.exp(-event.deltaY / 400), at);
   viewer.viewport.applyConstraints();
-}
-
-function moving(marks: Marks, index: number, end: number): Drawing {
-  return { to: (point) => marks.put(index, end, point), end: () => marks.settled(index), cancel: () => undefined };
 }
 
 /** The viewer's places: its image may be smaller than the one that is kept. */

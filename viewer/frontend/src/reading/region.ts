@@ -10,6 +10,7 @@ export interface Values {
   readonly slope: number;
   readonly intercept: number;
   readonly padding?: readonly [low: number, high: number] | null; // stored values that are no part of the image
+  readonly unit?: string; // of the values, where the frame itself says it
 }
 
 export interface Statistics {
