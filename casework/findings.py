@@ -14,11 +14,13 @@ from typing import Any
 
 from casework.errors import Invalid
 from casework.identifiers import is_receivable_uid
+from casework.measured import STATISTICS, require_sound
 
 URGENCIES = ("none", "routine", "priority", "cancer-pathway")
 ASSESSABLE = ("yes", "partly", "no")
 MAX_TEXT = 20_000
 MAX_ITEMS = 200
+MAX_LABEL = 200
 
 
 def canonical_json(value: Any) -> bytes:
@@ -93,20 +95,44 @@ def _diagnosis(value: Any, key: str) -> dict[str, Any]:
 
 def _measurement(value: Any, key: str) -> dict[str, Any]:
     names = ("instance_uid", "frame", "kind", "points", "value", "unit", "calibration", "label")
-    given = _object(value, key, names)
-    return {
+    given = _object(value, key, (*names, "stats"))
+    found = {
         **_image(given, key),
         "kind": _text(given.get("kind"), f"{key}.kind"),
         "points": _points(given.get("points"), f"{key}.points"),
         "value": None if given.get("value") is None else _number(given["value"], f"{key}.value"),
         "unit": _text(given.get("unit"), f"{key}.unit"),
         "calibration": _text(given.get("calibration"), f"{key}.calibration"),
-        "label": _text(given.get("label"), f"{key}.label"),
+        "label": _short(given.get("label"), f"{key}.label"),
+        **_statistics(given.get("stats"), f"{key}.stats"),
     }
+    require_sound(found, key)
+    return found
+
+
+def _statistics(value: Any, key: str) -> dict[str, Any]:
+    """Return further figures under their key, or nothing where there are none."""
+    if value is None or value == {}:
+        return {}
+    given = _object(value, key, (*STATISTICS, "unit"))
+    found: dict[str, Any] = {
+        name: _number(given[name], f"{key}.{name}") for name in STATISTICS if name in given
+    }
+    unit = _text(given.get("unit"), f"{key}.unit")
+    return {"stats": found | ({"unit": unit} if unit else {})}
 
 
 def _key_image(value: Any, key: str) -> dict[str, Any]:
-    return _image(_object(value, key, ("instance_uid", "frame")), key)
+    given = _object(value, key, ("instance_uid", "frame", "note"))
+    note = _short(given.get("note"), f"{key}.note")
+    return _image(given, key) | ({"note": note} if note else {})
+
+
+def _short(value: Any, key: str) -> str:
+    text = " ".join(_text(value, key).split())
+    if len(text) > MAX_LABEL:
+        raise _wrong(key, f"at most {MAX_LABEL} characters")
+    return text
 
 
 def _image(given: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 READER, OUTLINE = "reader", "outline"
+_DIAMETERS = ("length", "bidirectional")  # of the latter the longer axis is the value
 _READER_SHARE = 0.05  # of a length: the marker's own certainty
 _READER_MM = 0.2  # where a person puts the two ends
 _DAYS_A_MONTH = 30.44
@@ -50,7 +51,7 @@ def measured_lengths(
     found = []
     for each in measurements:
         uid, value = str(each.get("instance_uid") or ""), each.get("value")
-        if each.get("kind") != "length" or each.get("unit") != "mm" or uid not in days:
+        if each.get("kind") not in _DIAMETERS or each.get("unit") != "mm" or uid not in days:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             continue

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from casework.measured import doubt_of, name_of, said_in
 from casework.model import CaseDossier, Patient, Report, Specialty
 from pacs_bridge.hl7_text import escaped, segment, written
 from storage.levels import shown_issuer
@@ -174,10 +175,11 @@ def _diagnoses(content: Mapping[str, Any], at: int) -> Iterator[tuple[str, str, 
 
 def _measured(content: Mapping[str, Any], at: int) -> Iterator[tuple[str, str, str, str]]:
     for n, each in enumerate(content.get("measurements") or (), 1):
-        if each.get("value") is None:
+        said = said_in(each)
+        if not said:
             continue
-        label = escaped(str(each.get("label") or each.get("kind") or "Measurement"))
-        said = f"{each['value']} {each.get('unit') or ''}".strip()
+        label, doubt = escaped(name_of(each)), doubt_of(each)
+        said += f" ({doubt})" if doubt else ""
         yield "TX", f"MEASUREMENT^{label}^L", f"{at}.{n}", escaped(said)
 
 

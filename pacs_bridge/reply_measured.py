@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import numpy as np
 from highdicom import sr
 from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -22,7 +21,9 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from casework.identifiers import derived_uid
+from casework.measured import Figure, figures_of
 from casework.model import CaseDossier, Report
+from pacs_bridge import outlines
 from pacs_bridge.reply_objects import Evidence, ReplyObject, described, series_of
 from pacs_bridge.syntaxes import EXPLICIT_LE
 
@@ -37,6 +38,7 @@ _UNITS: Mapping[str, tuple[str, str]] = {
     "deg": ("deg", "degree"),
     "°": ("deg", "degree"),
     "px": ("{pixels}", "pixels"),
+    "px²": ("{pixels}", "pixels"),
     "HU": ("[hnsf'U]", "Hounsfield unit"),
 }
 """UCUM."""
@@ -44,9 +46,27 @@ _UNITS: Mapping[str, tuple[str, str]] = {
 _CONCEPTS: Mapping[str, tuple[str, str, str]] = {
     "length": ("410668003", "SCT", "Length"),
     "angle": ("1483009", "SCT", "Angle"),
-    "cobb": ("1483009", "SCT", "Angle"),
+    "cobb": ("285285000", "SCT", "Cobb angle"),
     "area": ("42798000", "SCT", "Area"),
+    "long-axis": ("103339001", "SCT", "Long axis"),
+    "short-axis": ("103340004", "SCT", "Short axis"),
 }
+"""PS3.16 CID 7469 and CID 7550."""
+
+_DERIVED: Mapping[str, tuple[str, str, str]] = {
+    "mean": ("373098007", "SCT", "Mean"),
+    "sd": ("386136009", "SCT", "Standard Deviation"),
+    "min": ("255605001", "SCT", "Minimum"),
+    "max": ("56851009", "SCT", "Maximum"),
+}
+"""PS3.16 CID 7464: what was made of the values in a region."""
+
+_HOUNSFIELD = ("112031", "DCM", "Attenuation Coefficient")
+_MR = ("110852", "DCM", "MR signal intensity")
+_VALUE = ("image-value", "99LYSBRO", "Value in the image")
+_AT_DETECTOR = Code("at-detector", "99LYSBRO", "At the detector, magnification not known")
+_UNSTATED = Code("scale-unstated", "99LYSBRO", "Scale that nobody vouches for")
+_METHODS: Mapping[str, Code] = {"detector": _AT_DETECTOR, "unstated": _UNSTATED}
 
 
 def measured_sr(
@@ -61,27 +81,14 @@ def measured_sr(
     known = {each.sop_instance_uid: each for each in evidence}
     groups = []
     for at, said in enumerate(report.content.get("measurements") or (), 1):
-        image = known.get(str(said.get("instance_uid")))
-        if image is None or said.get("value") is None:
+        image, figures = known.get(str(said.get("instance_uid"))), figures_of(said)
+        if image is None or not figures:
             continue
-        unit, meaning = _UNITS.get(str(said.get("unit") or ""), ("1", "no units"))
-        code = _CONCEPTS.get(str(said.get("kind")), _CONCEPTS["length"])
-        source = _source(image, said)
-        measurement = sr.Measurement(
-            name=Code(*code),
-            value=float(said["value"]),
-            unit=Code(unit, "UCUM", meaning),
-            referenced_coordinates=[_coordinates(said, source)],
-        )
         uid = derived_uid("reply-measurement", report.uid, str(at))
-        groups.append(
-            sr.MeasurementsAndQualitativeEvaluations(
-                tracking_identifier=sr.TrackingIdentifier(
-                    uid=uid, identifier=str(said.get("label") or f"Measurement {at}")
-                ),
-                measurements=[measurement],
-            )
+        tracking = sr.TrackingIdentifier(
+            uid=uid, identifier=str(said.get("label") or f"Measurement {at}")
         )
+        groups.append(_group(said, figures, image, tracking))
     if not groups:
         return None
     signed_at = report.signed_at.astimezone(ZoneInfo(timezone))
@@ -128,7 +135,9 @@ def key_objects(
     study_uid, series_uid = series_of(dossier, "key")
     made = KeyObjectSelectionDocument(
         evidence=images,
-        content=KeyObjectSelection(Code("113000", "DCM", "Of Interest"), images),
+        content=KeyObjectSelection(
+            Code("113000", "DCM", "Of Interest"), images, description=_notes(report) or None
+        ),
         series_instance_uid=series_uid,
         series_number=KEY_SERIES,
         sop_instance_uid=derived_uid("reply-key", report.uid, str(report.version)),
@@ -139,16 +148,59 @@ def key_objects(
     return _made(made, dossier, study_uid, series_uid, signed_at, study)
 
 
+def _notes(report: Report) -> str:
+    """Return what the reader noted on key images, each note once (PS3.16 TID 2010)."""
+    notes = [str(each.get("note") or "") for each in report.content.get("key_images") or ()]
+    return "; ".join(dict.fromkeys(filter(None, notes)))
+
+
 def _source(image: Evidence, said: Mapping[str, Any]) -> Any:
     frame = int(said.get("frame") or 1)
     frames = [frame] if image.frames > 1 else None
     return sr.SourceImageForRegion(image.sop_class_uid, image.sop_instance_uid, frames)
 
 
-def _coordinates(said: Mapping[str, Any], source: Any) -> Any:
-    points = np.array([point[:2] for point in said["points"]], dtype=np.float32)
-    kind = sr.GraphicTypeValues.POINT if len(points) == 1 else sr.GraphicTypeValues.POLYLINE
-    return sr.CoordinatesForMeasurement(kind, points, source)
+def _group(
+    said: Mapping[str, Any], figures: Sequence[Figure], image: Evidence, tracking: Any
+) -> Any:
+    """Return the group of a measurement: TID 1410 for a region, TID 1501 for anything else."""
+    source = _source(image, said)
+    if said["kind"] in outlines.REGIONS:
+        kind, points = outlines.region_of(said["kind"], said["points"])
+        return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+            tracking_identifier=tracking,
+            referenced_region=sr.ImageRegion(sr.GraphicTypeValues(kind), points, source),
+            measurements=[_number(said, figure, image) for figure in figures],
+        )
+    return sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=tracking,
+        measurements=[_number(said, figure, image, source) for figure in figures],
+    )
+
+
+def _number(said: Mapping[str, Any], figure: Figure, image: Evidence, source: Any = None) -> Any:
+    """Return a NUM; with a source, with the coordinates that it was measured between."""
+    unit, meaning = _UNITS.get(figure.unit, ("1", "no units"))
+    derived, places = _DERIVED.get(figure.what), None
+    if source is not None:
+        kind, points = outlines.drawn(said["points"], figure.what)
+        places = [sr.CoordinatesForMeasurement(sr.GraphicTypeValues(kind), points, source)]
+    return sr.Measurement(
+        name=Code(*_concept(figure, image)),
+        value=figure.value,
+        unit=Code(unit, "UCUM", meaning),
+        derivation=Code(*derived) if derived else None,
+        method=_METHODS.get(str(said.get("calibration"))) if unit in ("mm", "mm2") else None,
+        referenced_coordinates=places,
+    )
+
+
+def _concept(figure: Figure, image: Evidence) -> tuple[str, str, str]:
+    if figure.what in _CONCEPTS:
+        return _CONCEPTS[figure.what]
+    if figure.unit == "HU":
+        return _HOUNSFIELD
+    return _MR if image.modality == "MR" else _VALUE
 
 
 def _observer(report: Report) -> Any:

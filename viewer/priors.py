@@ -25,5 +25,5 @@ def page(case_id: str, site: str, study_uid: str) -> str:
         case=opened.case,
         reply=opened.reply,
         manifest=htmlsafe_json_dumps(opened.manifest),
-        strings=("reading",),
+        strings=("reading", "marks"),
     )

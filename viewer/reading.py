@@ -66,7 +66,7 @@ def reading_room(dossier: CaseDossier) -> str:
         draft=draft,
         draft_block=htmlsafe_json_dumps(draft),
         timezone=services().settings.timezone,
-        strings=("reading",),
+        strings=("reading", "marks"),
     )
 
 

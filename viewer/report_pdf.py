@@ -31,6 +31,7 @@ from reportlab.platypus import (
 )
 
 from casework.model import CaseDossier, Report
+from viewer.measured_words import measurement_line
 from viewer.plain_words import certainty_text, name_text, sex_text, urgency_text
 from viewer.reply_view import Reply, diagnoses_of, reply_as_of
 from viewer.texts import day_in, mark, moment_in, translate, zone_of
@@ -173,13 +174,8 @@ class _Writer:
         yield from self._part(title, "\n".join([*said, self._signature(report)]))
 
     def _measurements(self, content: Mapping[str, Any]) -> str:
-        said = []
-        for each in content.get("measurements") or ():
-            figure = f"{each.get('value')} {each.get('unit') or ''}".strip()
-            label = each.get("label") or each.get("kind") or ""
-            calibration = each.get("calibration")
-            said.append(f"{label}: {figure}" + (f" ({calibration})" if calibration else ""))
-        return "\n".join(said)
+        said = content.get("measurements") or ()
+        return "\n".join(filter(None, (measurement_line(each, self._language) for each in said)))
 
     def _diagnosis(self, diagnosis: Any) -> str:
         code = (

@@ -30,11 +30,14 @@ from viewer.bodymap.picture import picture_of
 from viewer.guard import actor_or_none
 from viewer.i18n import _, _n, clock, span
 from viewer.languages import language
+from viewer.measured_words import calibration_text, measurement_name, measurement_text
 from viewer.plain_words import certainty_text, name_text, urgency_text
 from viewer.services import services
 from viewer.texts import mark
 
 bp = Blueprint("words", __name__)
+for _text in (calibration_text, measurement_name, measurement_text):
+    bp.add_app_template_global(_text)
 
 _PHOTOGRAPHS_AND_PAPERS = frozenset({"XC", "DMS", "DOC", "SR", "KO"})
 _WHERE = ("site", "laterality", "lesion")

@@ -134,3 +134,5 @@ def test_measurements_when_not_lengths_in_millimetres_of_these_pictures_then_the
     ]  # fmt: skip
     found = measured_lengths([right, *({**right, **each} for each in wrong)], {"1.2": day})
     assert [(s.day, s.longest_mm, s.by) for s in found] == [(day, 4.2, READER)]
+    both = {**right, "kind": "bidirectional", "value": 5.1, "stats": {"short": 3.0}}
+    assert [s.longest_mm for s in measured_lengths([both], {"1.2": day})] == [5.1]

@@ -81,11 +81,11 @@ def write_volume(folder: Path, study: str, *, without: int | None = None) -> Non
         _write(ds, folder / f"{study}-{number:02}.dcm", ExplicitVRLittleEndian)
 
 
-def write_photograph(folder: Path, study: str, profile: bytes) -> None:
+def write_photograph(folder: Path, study: str, profile: bytes, **more: Any) -> None:
     """Write a photograph of one colour whose profile only the object has."""
     jpeg = io.BytesIO()
     Image.new("RGB", (640, 480), P3).save(jpeg, "JPEG", quality=98, subsampling=0)
-    ds = _object(XC, study, 1, Modality="XC", SeriesDescription="Photograph")
+    ds = _object(XC, study, 1, Modality="XC", SeriesDescription="Photograph", **more)
     ds.ImageType = ["ORIGINAL", "PRIMARY", "", "CLOSEUP"]
     ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PlanarConfiguration = 3, "YBR_FULL_422", 0
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 8, 8, 7, 0

@@ -93,6 +93,27 @@ def test_the_whole_reply_is_in_lines_of_text_codes_and_a_document() -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
+def test_measurements_are_said_with_their_names_and_what_they_rest_on() -> None:
+    stats = {"mean": 43.2, "sd": 5.1, "min": 20.0, "max": 60.0, "unit": "HU"}
+    marks = [
+        {"kind": "ellipse", "value": 508.6, "unit": "mm²", "stats": stats, "label": "Cyst"},
+        {"kind": "bidirectional", "value": 20.0, "unit": "mm", "stats": {"short": 9.5}},
+        {"kind": "length", "value": 9.5, "unit": "mm", "calibration": "detector"},
+        {"kind": "arrow", "value": None, "unit": "", "label": "edge"},
+    ]
+    for charset in ("utf-8", "8859/1"):
+        message = sent(report(measurements=marks), envelope=replace(ENVELOPE, charset=charset))
+        found = [
+            (s.text(3, 2), s.lines(5)) for s in message.segments
+            if s.name == "OBX" and s.text(3) == "MEASUREMENT"
+        ]  # fmt: skip
+        assert found == [
+            ("Cyst", "mean 43.2 HU, SD 5.1, min 20, max 60; 508.6 mm²"),
+            ("Long and short axis", "20.0 × 9.5 mm"),
+            ("Length", "9.5 mm (at the detector, not in the patient)"),
+        ]
+
+
 def test_a_correction_and_an_addendum_are_sent_whole_under_the_same_number() -> None:
     first = report()
     corrected = report(2, "correction", impression="Melanoma in situ.")

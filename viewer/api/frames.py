@@ -240,6 +240,7 @@ def _described(shown: Shown) -> Mapping[str, str]:
         "Rescale": f"{display.slope!r},{display.intercept!r}",
         "Window": f"{window.center!r},{window.width!r}" if window else "",
         "Spacing": f"{spacing.row_mm!r},{spacing.column_mm!r},{spacing.source}",
+        "Padding": "" if display.padding is None else f"{display.padding!r},{display.padding!r}",
         "Reduced": "1" if shown.is_reduced else "0",
     }
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from casework.measured import Figure, doubt_of, figures_of, name_of
 from casework.model import CaseDossier, Report
 from storage.rows import StudyRow
 from viewer.fhir import resources
@@ -19,7 +20,29 @@ from viewer.fhir.resources import Resource, instant
 
 _SPACE = uuid.UUID("6f0c7a5e-6a38-5b0e-9d0b-6c7973627265")
 _UCUM = "http://unitsofmeasure.org"
-_UNITS: Mapping[str, str] = {"mm": "mm", "cm": "cm", "mm2": "mm2", "mm²": "mm2", "HU": "[hnsf'U]"}
+_UNITS: Mapping[str, str] = {
+    "mm": "mm",
+    "cm": "cm",
+    "mm2": "mm2",
+    "mm²": "mm2",
+    "HU": "[hnsf'U]",
+    "°": "deg",
+    "deg": "deg",
+}
+_SCT = "http://snomed.info/sct"
+_CODES: Mapping[str, tuple[str, str]] = {
+    "length": ("410668003", "Length"),
+    "angle": ("1483009", "Angle"),
+    "cobb": ("285285000", "Cobb angle"),
+    "long-axis": ("103339001", "Long axis"),
+    "short-axis": ("103340004", "Short axis"),
+    "area": ("42798000", "Area"),
+    "mean": ("373098007", "Mean"),
+    "sd": ("386136009", "Standard Deviation"),
+    "min": ("255605001", "Minimum"),
+    "max": ("56851009", "Maximum"),
+}
+"""What each figure of a measurement is (SNOMED CT), as the structured report has it too."""
 
 
 def reply_bundle(
@@ -61,13 +84,15 @@ def observations(dossier: CaseDossier, reports: Sequence[Report]) -> list[Resour
     status = {"original": "final", "correction": "corrected"}.get(latest.kind, "amended")
     found = []
     for n, each in enumerate(latest.content.get("measurements") or (), 1):
-        if each.get("value") is None:
+        figures, doubt = figures_of(each), doubt_of(each)
+        if not figures:
             continue
-        unit = str(each.get("unit") or "")
-        code = _UNITS.get(unit)
-        quantity: Resource = {"value": each["value"], "unit": unit}
-        if code:
-            quantity |= {"system": _UCUM, "code": code}
+        further: Resource = {
+            "component": [
+                {"code": _coded(f, f.what), "valueQuantity": _quantity(f)} for f in figures[1:]
+            ],
+            "note": [{"text": doubt}] if doubt else [],
+        }
         found.append(
             {
                 "resourceType": "Observation",
@@ -75,16 +100,32 @@ def observations(dossier: CaseDossier, reports: Sequence[Report]) -> list[Resour
                 "identifier": [{"system": "urn:lysbro:measurement", "value": f"{case.id}-m{n}"}],
                 "status": status,
                 "basedOn": [{"reference": f"ServiceRequest/{case.id}"}],
-                "code": {"text": str(each.get("label") or each.get("kind") or "Measurement")},
+                "code": _coded(figures[0], name_of(each)),
                 "subject": {
                     "reference": f"Patient/{resources.patient_id(case.site, case.patient)}"
                 },
                 "issued": instant(latest.signed_at),
                 "performer": [{"display": latest.signed_by}],
-                "valueQuantity": {k: v for k, v in quantity.items() if v != ""},
+                "valueQuantity": _quantity(figures[0]),
+                **{k: v for k, v in further.items() if v},
             }
         )
     return found
+
+
+def _coded(figure: Figure, text: str) -> Resource:
+    if figure.what not in _CODES:
+        return {"text": text}
+    code, meaning = _CODES[figure.what]
+    return {"coding": [{"system": _SCT, "code": code, "display": meaning}], "text": text}
+
+
+def _quantity(figure: Figure) -> Resource:
+    quantity: Resource = {"value": figure.value, "unit": figure.unit}
+    code = _UNITS.get(figure.unit)
+    if code:
+        quantity |= {"system": _UCUM, "code": code}
+    return {k: v for k, v in quantity.items() if v != ""}
 
 
 def document_reference(dossier: CaseDossier, report: Report, pdf: bytes | None = None) -> Resource:

@@ -13,16 +13,17 @@ import { Hangings } from "../reading/hangings.ts";
 import { Lens } from "../reading/lens.ts";
 import { Linked } from "../reading/linked.ts";
 import { readManifest, type Frame, type Series } from "../reading/manifest.ts";
+import { MarkList } from "../reading/mark_list.ts";
 import { Measured } from "../reading/measured.ts";
 import { Over } from "../reading/over.ts";
 import { closePlanes, offerPlanes } from "../reading/planes.ts";
 import { PixelStore } from "../reading/pixels.ts";
-import { shareMarks } from "../reading/shared_marks.ts";
 import { ShownRecord } from "../reading/shown.ts";
 import { Signing } from "../reading/signing.ts";
 import { Sources } from "../reading/sources.ts";
 import { Stage } from "../reading/stage.ts";
 import { Strip } from "../reading/strip.ts";
+import { ToolChoice } from "../reading/tool_choice.ts";
 import { Tools } from "../reading/tools.ts";
 import { offerVerbs } from "../reading/verbs.ts";
 
@@ -34,7 +35,17 @@ const shown = new ShownRecord(manifest);
 const store = new PixelStore(addressOf("pixels"), cacheBytes());
 const sources = new Sources(manifest);
 const cine = new Cine(() => refresh());
-const stage = new Stage(sources, { manifest, shown, store, previewOf: addressOf("preview"), play: (pane) => cine.toggle(pane) });
+const list = new MarkList();
+const choice = new ToolChoice();
+const stage = new Stage(sources, {
+  manifest,
+  shown,
+  store,
+  list,
+  choice,
+  previewOf: addressOf("preview"),
+  play: (pane) => cine.toggle(pane),
+});
 const linked = new Linked(stage);
 const lens = new Lens(stage);
 const over = new Over(stage, store, shown);
@@ -43,9 +54,8 @@ const strip = new Strip(manifest, shown, open);
 const earlier = new Earlier(manifest, sources, stage, strip);
 const hangings = new Hangings(stage, manifest, earlier);
 const present = (): Frame | null => (stage.active.isEarlier ? null : stage.active.viewing.current());
-const marks = (stage.slots[0] as (typeof stage.slots)[number]).marks;
 const measured = new Measured(
-  marks,
+  list,
   form,
   {
     get frame() {
@@ -56,8 +66,7 @@ const measured = new Measured(
   manifest,
   (series) => series.kind !== "stack" && open(series), // where a stack hangs already, its image is shown there
 );
-const marking = shareMarks(stage);
-const tools = new Tools(stage, {
+const tools = new Tools(stage, choice, {
   step: (by) => strip.step(by),
   scroll: (by) => stage.active.viewing.scroll(by),
   fit: () => stage.active.viewing.fit(),
@@ -86,7 +95,7 @@ stage.onChange = (slot) => {
   soon();
 };
 stage.onActive = () => {
-  marking.follow();
+  tools.stageChanged();
   linked.drawLines();
   refresh();
 };
@@ -104,9 +113,9 @@ offerPlanes(() => stage.active.pane, store, cacheBytes(), () => stage.active.foc
 offerVerbs(manifest.case.id, () => (form?.mayWrite ? form.flush() : Promise.resolve(true)));
 if (form !== null) {
   new Signing(form, shown, manifest);
-  void form.recover(restore);
+  void form.recover(() => measured.restore());
 }
-restore();
+measured.restore();
 hangings.begin();
 
 /** Opens a series in the pane in hand, as the strip and the lists beside the images ask for it. */
@@ -115,11 +124,6 @@ function open(series: Series): void {
   void stage.put(stage.active, { series });
   linked.begin();
   if (stage.isMany) hangings.put();
-}
-
-function restore(): void {
-  measured.restore();
-  marking.share();
 }
 
 /** Brings everything around the images up to date before the screen is next refreshed, however much happens until then. */

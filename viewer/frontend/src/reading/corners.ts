@@ -16,6 +16,7 @@ export class Corners {
   private readonly live = need("#live");
   private readonly patient = document.querySelector(".room-who b")?.textContent?.trim() ?? "";
   private sayTimer = 0;
+  private told = "";
   private pointer: Point | null = null;
 
   constructor(
@@ -55,6 +56,8 @@ export class Corners {
     this.loading.classList.toggle("loading-problem", this.pane.problem !== "");
     const said = this.said(frame);
     for (const each of [this.view, this.surface]) each.setAttribute("aria-label", said);
+    if (said === this.told) return; // frames that come do not talk over a measurement
+    this.told = said;
     window.clearTimeout(this.sayTimer);
     if (!this.isActive()) return;
     this.sayTimer = window.setTimeout(() => (this.live.textContent = said), SAY_AFTER_MS);

@@ -9,6 +9,7 @@ import type { Measurement } from "./marks.ts";
 export interface KeyImage {
   readonly instance_uid: string;
   readonly frame: number;
+  readonly note?: string;
 }
 
 export interface Findings {

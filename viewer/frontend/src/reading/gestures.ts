@@ -1,20 +1,20 @@
 // What the mouse, the pen and fingers do over the image: drag by tool, wheel, pinch. Keys are elsewhere.
 import type { Point } from "./calibration.ts";
+import { isMark, type MarkKind } from "./kinds.ts";
 import type { Marks } from "./marks.ts";
 import type { Pane } from "./pane.ts";
-
-export type Tool = "scroll" | "window" | "zoom" | "pan" | "length";
+import type { ToolChoice } from "./tool_choice.ts";
 
 interface Drag {
   move: (dx: number, dy: number, at: Point) => void;
   end: () => void;
+  cancel?: () => void; // when a second finger comes: what was begun was not meant
 }
 
 const NOTCH = 50; // a wheel that turns in notches moves this far at least
 const GLIDE = 30; // a touch pad moves one image for this far
 
 export class Gestures {
-  tool: Tool = window.matchMedia("(pointer: coarse)").matches ? "scroll" : "window";
   private readonly down = new Map<number, Point>();
   private drag: Drag | null = null;
   private glided = 0;
@@ -23,11 +23,14 @@ export class Gestures {
     private readonly view: HTMLElement,
     private readonly pane: Pane,
     private readonly marks: Marks,
+    private readonly choice: ToolChoice,
   ) {
+    marks.onDrawn = () => choice.done();
     view.addEventListener("pointerdown", (event) => this.begin(event));
     view.addEventListener("pointermove", (event) => this.move(event));
     view.addEventListener("pointerup", (event) => this.end(event));
     view.addEventListener("pointercancel", (event) => this.end(event));
+    view.addEventListener("dblclick", (event) => this.nameMark(event));
     view.addEventListener("contextmenu", (event) => event.preventDefault());
     view.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
   }
@@ -37,21 +40,25 @@ export class Gestures {
     this.down.set(event.pointerId, at);
     this.view.setPointerCapture(event.pointerId);
     if (this.down.size > 1) {
-      this.drag?.end();
+      if (this.drag?.cancel !== undefined) this.drag.cancel();
+      else this.drag?.end();
       this.drag = null;
       return;
     }
-    const end = event.target instanceof SVGElement ? event.target.dataset : {};
-    this.drag =
-      end["mark"] !== undefined ? this.moveEnd(Number(end["mark"]), end["end"] === "1" ? 1 : 0) : this.dragBy(event, at);
-    if (!(event.target instanceof SVGElement) || end["mark"] === undefined) this.view.focus({ preventScroll: true });
+    const { mark, end } = event.target instanceof SVGElement ? event.target.dataset : {};
+    this.drag = mark !== undefined ? this.moveEnd(Number(mark), Number(end)) : this.dragBy(event, at);
+    if (mark === undefined) this.view.focus({ preventScroll: true });
     event.preventDefault();
   }
 
   private move(event: PointerEvent): void {
     const before = this.down.get(event.pointerId);
-    if (before === undefined) return;
     const at = this.placeOf(event);
+    if (before === undefined) {
+      const places = this.pane.placed();
+      if (this.choice.mark !== null && places !== null) this.marks.hover(places.toImage(at));
+      return;
+    }
     if (this.down.size === 2) this.pinch(event.pointerId, before, at);
     else this.drag?.move(at[0] - before[0], at[1] - before[1], at);
     this.down.set(event.pointerId, at);
@@ -66,7 +73,9 @@ export class Gestures {
   private dragBy(event: PointerEvent, at: Point): Drag | null {
     if (event.button === 2) return this.zooming(at);
     if (event.button === 1) return this.panning();
-    switch (this.tool) {
+    const { tool } = this.choice;
+    if (isMark(tool)) return this.drawing(tool, at);
+    switch (tool) {
       case "scroll":
         return this.scrolling();
       case "window":
@@ -75,8 +84,6 @@ export class Gestures {
         return this.zooming(at);
       case "pan":
         return this.panning();
-      case "length":
-        return this.measuring(at);
     }
   }
 
@@ -119,20 +126,25 @@ export class Gestures {
     return { move: (dx, dy) => this.pane.placed()?.panBy(dx, dy), end: () => undefined };
   }
 
-  private measuring(at: Point): Drag | null {
+  private drawing(kind: MarkKind, at: Point): Drag | null {
     const surface = this.pane.placed();
-    const line = surface === null ? null : this.marks.begin(surface.toImage(at));
-    if (surface === null || line === null) return null;
-    return { move: (_dx, _dy, to) => line.to(surface.toImage(to)), end: line.end };
+    const mark = surface === null ? null : this.marks.press(kind, surface.toImage(at));
+    if (surface === null || mark === null) return null;
+    return { move: (_dx, _dy, to) => mark.to(surface.toImage(to)), end: mark.end, cancel: mark.cancel };
   }
 
-  private moveEnd(index: number, end: 0 | 1): Drag | null {
+  private moveEnd(index: number, end: number): Drag | null {
     const surface = this.pane.placed();
     if (surface === null) return null;
-    return {
-      move: (_dx, _dy, to) => this.marks.put(index, end, surface.toImage(to)),
-      end: () => this.marks.settled(index),
-    };
+    const held = this.marks.take(index, end);
+    return { move: (_dx, _dy, to) => held.to(surface.toImage(to)), end: held.end, cancel: held.cancel };
+  }
+
+  /** A double click on the words of a mark changes them; the pointer is captured, so look beneath it. */
+  private nameMark(event: MouseEvent): void {
+    const words = document.elementFromPoint(event.clientX, event.clientY)?.closest<SVGElement>(".mark-text");
+    const index = words?.dataset["label"];
+    if (index !== undefined) this.marks.write(Number(index));
   }
 
   private pinch(id: number, before: Point, at: Point): void {

@@ -1,175 +1,343 @@
-// Lengths drawn over the image: kept in image pixels, moved by mouse, finger or arrow keys.
+// Marks over one pane: drawn by mouse, finger or keys, kept in image pixels, shown wherever the image lies now.
 import { t } from "../shared/strings.ts";
-import { lengthBetween, lengthText, type Length, type Point } from "./calibration.ts";
-import type { Frame, Instance, Manifest } from "./manifest.ts";
-import type { Pane } from "./pane.ts";
+import { handleMoved, handlesOf, inMiddle, inOrder, isMark, isTooSmall, PLACES, shaped, type MarkKind } from "./kinds.ts";
+import type { Frame } from "./manifest.ts";
+import type { MarkList } from "./mark_list.ts";
+import { besides, drawn, handle as handleAt, linesFor, words } from "./mark_shapes.ts";
+import { handleName, kindName, linesOf, newLabel, titleText, valueText } from "./mark_words.ts";
+import { writeOver } from "./mark_writing.ts";
+import { figuresOf, kept, type Measurement } from "./measuring.ts";
+import type { Values } from "./region.ts";
+import { scaleOf, type Point } from "./scale.ts";
 
-/** A measurement as it is kept in the draft of the findings. */
-export interface Measurement {
-  readonly instance_uid: string;
-  readonly frame: number;
-  readonly kind: string;
-  readonly points: Point[];
-  readonly value: number | null;
-  readonly unit: string;
-  readonly calibration: string;
-  readonly label: string;
+export type { Measurement } from "./measuring.ts";
+
+/** What marks need of the pane that they lie over. */
+export interface Marked {
+  readonly frame: Frame | null;
+  readonly pixels: Values | null; // of the frame that is drawn
+  readonly isPreview: boolean;
+  placed(): Places | null;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
-const HANDLE = 5;
+/** Where places of the image are over the pane, in CSS pixels, and the other way. */
+export interface Places {
+  toSurface(point: Point): Point;
+  toImage(point: Point): Point;
+}
+
+/** What follows the pointer until it is lifted, or until the mark is given up. */
+export interface Drawing {
+  readonly to: (point: Point) => void;
+  readonly end: () => void;
+  readonly cancel: () => void;
+}
+
+interface Pending {
+  readonly kind: MarkKind;
+  readonly frame: Frame;
+  readonly places: Point[];
+  fixed: number;
+}
+
+const LIVE_PIXELS = 500_000; // regions larger than this are counted when the pointer is lifted
 
 export class Marks {
-  all: Measurement[] = [];
-  locked = 0; // so many of them are signed and stay as they are
-  onChange: () => void = () => undefined;
-  onSaid: (text: string) => void = () => undefined;
-  private readonly instances = new Map<string, Instance>();
+  /** Called when a mark has been drawn with the pointer. */
+  onDrawn: () => void = () => undefined;
+  private pending: Pending | null = null;
+  private forget: () => void;
 
   constructor(
     private readonly svg: SVGSVGElement,
-    private readonly pane: Pane,
-    manifest: Manifest,
+    private readonly marked: Marked,
+    public list: MarkList,
   ) {
-    for (const series of manifest.series) for (const each of series.instances) this.instances.set(each.uid, each);
+    this.forget = list.onRedraw(() => this.draw());
   }
 
-  /** Takes over what a draft holds. */
-  restore(kept: readonly Measurement[]): void {
-    this.all = [...kept];
+  /** Shows other marks: those of an earlier study, or those of the case again. */
+  use(list: MarkList): void {
+    if (list === this.list) return;
+    this.forget();
+    this.pending = null;
+    this.list = list;
+    this.forget = list.onRedraw(() => this.draw());
     this.draw();
   }
 
-  /** Begins a length in the present frame; gives what moves its end. */
-  begin(from: Point): { to: (point: Point) => void; end: () => void } | null {
-    const frame = this.pane.frame;
-    if (frame === null || this.pane.placed() === null) return null;
-    const index = this.all.length;
-    const made = (to: Point): Measurement => measured(frame, from, to, t("Length {n}", { n: index + 1 }));
-    this.all = [...this.all, made(from)];
+  /** Draws no more: the pane is gone. */
+  close(): void {
+    this.forget();
+  }
+
+  /** Begins a mark, or goes on with one that needs more places. */
+  press(kind: MarkKind, at: Point): Drawing | null {
+    const frame = this.marked.frame;
+    if (frame === null || this.marked.placed() === null) return null;
+    if (this.pending?.kind !== kind || this.pending.frame !== frame) this.pending = { kind, frame, places: [], fixed: 0 };
+    const { pending } = this;
+    const { places } = pending;
+    places.length = pending.fixed;
+    places.push(at);
+    if (pending.fixed + 1 < PLACES[kind]) places.push(at); // a drag gives two places, a click or the last leg one
     this.draw();
     return {
       to: (point) => {
-        this.all = this.all.with(index, made(point));
+        if (this.pending !== pending) return;
+        places[places.length - 1] = point;
         this.draw();
       },
-      end: () => {
-        const [a, b] = this.all[index]?.points ?? [];
-        const isTooShort = a === undefined || b === undefined || Math.hypot(b[0] - a[0], b[1] - a[1]) < 1;
-        if (isTooShort) this.remove(index);
-        else this.settled(index);
-      },
+      end: () => this.lifted(pending),
+      cancel: () => this.cancel(),
     };
   }
 
-  /** Sets a length across the middle of the image, for those who use the keyboard, and takes its end in hand. */
-  addInMiddle(): void {
-    const frame = this.pane.frame;
-    if (frame === null) return;
-    const { rows, columns } = frame.instance;
-    const line = this.begin([columns * 0.4, rows / 2]);
-    line?.to([columns * 0.6, rows / 2]);
-    line?.end();
-    this.svg.querySelector<SVGElement>(`[data-mark="${this.all.length - 1}"][data-end="1"]`)?.focus();
-  }
-
-  /** Takes a measurement out. */
-  remove(index: number): void {
-    this.all = this.all.filter((_, at) => at !== index);
+  /** Shows the next leg of an angle while the pointer only passes over. */
+  hover(at: Point): void {
+    const { pending } = this;
+    if (pending === null || PLACES[pending.kind] !== 3 || pending.fixed !== 2) return;
+    pending.places.length = 2;
+    pending.places.push(at);
     this.draw();
-    this.onChange();
   }
 
-  /** Says the newest measurement as a sentence's part, or nothing when there is none. */
-  last(): string {
-    const newest = this.all.at(-1);
-    return newest === undefined ? "" : this.text(newest);
+  /** Gives up a mark that is not whole yet; tells whether there was one. */
+  cancel(): boolean {
+    const was = this.pending !== null;
+    this.pending = null;
+    if (was) this.draw();
+    return was;
   }
 
-  /** Says a measurement: `42.1 mm`. */
-  text(kept: Measurement): string {
-    const instance = this.instances.get(kept.instance_uid);
-    const [a, b] = kept.points;
-    return instance === undefined || a === undefined || b === undefined
-      ? `${kept.value ?? "?"} ${kept.unit}`
-      : lengthText(lengthBetween(instance, a, b));
+  /** Sets a mark across the middle of the image, for those who use the keyboard, and takes it in hand. */
+  addInMiddle(kind: MarkKind): void {
+    const frame = this.marked.frame;
+    if (frame === null || this.marked.placed() === null) return;
+    const { rows, columns } = frame.instance;
+    const index = this.add(kind, frame, inMiddle(kind, rows, columns));
+    this.focus(index, kind === "angle" || kind === "cobb" || kind === "length" ? handlesLast(kind) : 0);
+    if (kind === "text") this.write(index);
+    else this.settled(index);
   }
 
-  /** Moves an end by so many pixels. */
-  nudge(index: number, end: 0 | 1, dx: number, dy: number): void {
-    const point = this.all[index]?.points[end];
-    if (point !== undefined) this.put(index, end, [point[0] + dx, point[1] + dy]);
+  /** Takes out the mark that was touched last, when it is on the screen. */
+  removeChosen(): void {
+    const { chosen } = this.list;
+    const mark = this.list.all[chosen];
+    if (mark === undefined || chosen < this.list.locked || !this.isHere(mark)) return;
+    this.list.remove(chosen);
+    this.list.onSaid(t("Removed: {what}", { what: titleText(mark) }));
+  }
+
+  /** Moves a handle by so many pixels, in the direction that the eye sees. */
+  nudge(index: number, handle: number, dx: number, dy: number): void {
+    const [mark, places] = [this.list.all[index], this.marked.placed()];
+    const from = mark !== undefined && isMark(mark.kind) ? handlesOf(mark.kind, mark.points)[handle] : undefined;
+    if (from === undefined || places === null) return;
+    const at = places.toSurface(from);
+    const to = places.toImage([at[0] + Math.sign(dx) * 100, at[1] + Math.sign(dy) * 100]);
+    const [x, y] = [to[0] - from[0], to[1] - from[1]];
+    const by = Math.max(Math.abs(dx), Math.abs(dy));
+    const isAcross = Math.abs(x) >= Math.abs(y);
+    this.put(index, handle, isAcross ? [from[0] + Math.sign(x) * by, from[1]] : [from[0], from[1] + Math.sign(y) * by]);
     this.settled(index);
   }
 
-  /** Puts an end somewhere else. */
-  put(index: number, end: 0 | 1, to: Point): void {
-    const [kept, frame] = [this.all[index], this.pane.frame];
-    if (kept === undefined || frame === null) return;
-    const [a, b] = kept.points.with(end, to);
-    if (a === undefined || b === undefined) return;
-    this.all = this.all.with(index, measured(frame, a, b, kept.label));
-    this.draw();
+  /** Puts a handle somewhere else. */
+  put(index: number, handle: number, to: Point): void {
+    const [mark, frame] = [this.list.all[index], this.marked.frame];
+    if (mark === undefined || frame === null || !isMark(mark.kind) || !this.isHere(mark)) return;
+    const { aspect } = scaleOf(frame.instance, mark.points);
+    const points = handleMoved(mark.kind, mark.points, handle, to, aspect);
+    this.list.replace(index, this.measured(mark.kind, frame, points, mark.label, false));
   }
 
-  /** Tells that a measurement is as it shall be. */
+  /** Takes a handle with the pointer; one that leaves the mark too small to be meant springs back. */
+  take(index: number, handle: number): Drawing {
+    const before = this.list.all[index];
+    let isMoved = false;
+    const back = (): void => {
+      if (before !== undefined && isMoved) this.list.replace(index, before);
+    };
+    return {
+      to: (point) => {
+        isMoved = true;
+        this.put(index, handle, point);
+      },
+      end: () => {
+        const mark = this.list.all[index];
+        if (!isMoved || mark === undefined || !isMark(mark.kind)) this.list.chosen = index;
+        else if (isTooSmall(mark.kind, mark.points)) back();
+        else this.settled(index);
+      },
+      cancel: back,
+    };
+  }
+
+  /** Tells that a mark is as it shall be. */
   settled(index: number): void {
-    const kept = this.all[index];
-    if (kept !== undefined) this.onSaid(`${kept.label}: ${this.text(kept)}`);
-    this.onChange();
+    const [mark, frame] = [this.list.all[index], this.marked.frame];
+    if (mark === undefined) return;
+    if (frame !== null && isMark(mark.kind) && this.isHere(mark)) {
+      const { points, isSwapped } = inOrder(mark.kind, mark.points, scaleOf(frame.instance, mark.points).aspect);
+      const held = isSwapped ? this.held() : null;
+      this.list.replace(index, this.measured(mark.kind, frame, points, mark.label, true));
+      if (held !== null && held.mark === index) this.focus(index, (held.handle + 2) % 4);
+    }
+    const now = this.list.all[index];
+    if (now !== undefined) this.list.onSaid(titleText(now));
+    this.list.onChange();
   }
 
-  /** Draws the measurements of the present frame where they lie now. */
-  draw(): void {
-    const frame = this.pane.frame;
-    const surface = this.pane.placed();
-    const held = document.activeElement instanceof SVGElement ? { ...document.activeElement.dataset } : null;
-    this.svg.replaceChildren();
-    if (frame === null || surface === null) return;
-    this.all.forEach((kept, index) => {
-      if (kept.instance_uid !== frame.instance.uid || kept.frame !== frame.frame) return;
-      const [a, b] = kept.points.map((point) => surface.toSurface(point));
-      if (a !== undefined && b !== undefined) this.svg.append(this.drawn(kept, index, a, b));
+  /** Opens a line to name a measurement, or to write the words of a note or an arrow. */
+  write(index: number): void {
+    const [mark, over] = [this.list.all[index], this.svg.parentElement];
+    const places = this.marked.placed();
+    if (mark === undefined || over === null || places === null || index < this.list.locked || !isMark(mark.kind)) return;
+    const [x, y] = besides(mark.kind, mark.points, (point) => places.toSurface(point));
+    const isNew = mark.kind === "text" && mark.label === "";
+    writeOver(over, [x + 6, y - 14], isNew ? t("Words of the note") : t("Name of {what}", { what: titleText(mark) }), mark.label, (text) => {
+      if (text !== null && text !== "") {
+        this.list.rename(index, text);
+        const named = this.list.all[index];
+        if (named !== undefined) this.list.onSaid(titleText(named));
+      } else if (mark.kind === "text" && (isNew || text === "")) this.list.remove(index);
+      else if (text === "") this.list.rename(index, newLabel(mark.kind as MarkKind, this.list.all));
     });
-    if (held?.["mark"] !== undefined) {
-      this.svg.querySelector<SVGElement>(`[data-mark="${held["mark"]}"][data-end="${held["end"]}"]`)?.focus();
+  }
+
+  /** Draws the marks of the present frame where they lie now. */
+  draw(): void {
+    const { frame } = this.marked;
+    const places = this.marked.placed();
+    const held = this.held();
+    if (this.pending !== null && this.pending.frame !== frame) this.pending = null;
+    this.svg.replaceChildren();
+    if (frame === null || places === null || this.list.isHidden) return;
+    const place = (point: Point): Point => places.toSurface(point);
+    this.list.all.forEach((mark, index) => {
+      if (this.isHere(mark) && isMark(mark.kind)) this.svg.append(this.shown(mark, mark.kind, index, place));
+    });
+    if (this.pending !== null) this.svg.append(this.begun(this.pending, place));
+    if (held !== null) this.focus(held.mark, held.handle);
+    this.complete(frame);
+  }
+
+  private lifted(pending: Pending): void {
+    if (this.pending !== pending) return;
+    const { kind, frame, places } = pending;
+    const last = places.slice(pending.fixed);
+    const [a, b] = last;
+    const isClick = last.length === 2 && a !== undefined && b !== undefined && Math.hypot(b[0] - a[0], b[1] - a[1]) < 1;
+    if (isClick) {
+      places.length = pending.fixed;
+      if (places.length === 0) this.pending = null;
+      this.draw();
+      return;
+    }
+    pending.fixed = places.length;
+    if (places.length < PLACES[kind]) {
+      this.list.onSaid(kind === "angle" ? t("Now the other leg.") : t("Now the other line."));
+      this.draw();
+      return;
+    }
+    this.pending = null;
+    if (isTooSmall(kind, shaped(kind, places, scaleOf(frame.instance, places).aspect))) this.draw();
+    else {
+      const index = this.add(kind, frame, places);
+      if (kind === "text") this.write(index);
+      else this.settled(index);
+      this.onDrawn();
     }
   }
 
-  private drawn(kept: Measurement, index: number, a: Point, b: Point): SVGGElement {
-    const group = make("g", { class: "mark" });
-    const line = { x1: a[0], y1: a[1], x2: b[0], y2: b[1] };
-    group.append(make("line", { class: "mark-halo", ...line }), make("line", { class: "mark-line", ...line }));
-    const text = this.text(kept);
-    [a, b].forEach(([x, y], end) => {
-      const which = end === 0 ? t("start") : t("end");
-      const handle = make("circle", {
-        class: "mark-end",
-        cx: x,
-        cy: y,
-        r: HANDLE,
-        tabindex: 0,
-        role: "button",
-        "aria-label": t("{label}, {which}: {text}. Arrow keys move it, Delete removes it.", { label: kept.label, which, text }),
-      });
-      if (index < this.locked) {
-        for (const name of ["tabindex", "role", "aria-label"]) handle.removeAttribute(name);
-        handle.classList.add("mark-locked");
-      } else {
-        handle.dataset["mark"] = String(index);
-        handle.dataset["end"] = String(end);
-        handle.addEventListener("keydown", (event) => this.onKey(event, index, end as 0 | 1));
-      }
+  private add(kind: MarkKind, frame: Frame, places: readonly Point[]): number {
+    const points = shaped(kind, places, scaleOf(frame.instance, places).aspect);
+    return this.list.add(this.measured(kind, frame, points, newLabel(kind, this.list.all), true));
+  }
+
+  private measured(kind: MarkKind, frame: Frame, given: readonly Point[], label: string, isWhole: boolean): Measurement {
+    const points = kept(given);
+    const isLive = isWhole || boxOf(points) <= LIVE_PIXELS;
+    const figures = figuresOf(kind, points, frame.instance, isLive ? this.values(frame) : null);
+    return { instance_uid: frame.instance.uid, frame: frame.frame, kind, points, label, ...figures };
+  }
+
+  /** The values of a frame once they are on the screen. */
+  private values(frame: Frame): Values | null {
+    return this.marked.isPreview || this.marked.frame !== frame ? null : this.marked.pixels;
+  }
+
+  /** Measures anew what was drawn before the values, or what they are scaled by, had come. */
+  private complete(frame: Frame): void {
+    if (this.marked.isPreview || this.marked.pixels === null) return;
+    this.list.all.forEach((mark, index) => {
+      if (index < this.list.locked || !this.isHere(mark) || !isMark(mark.kind)) return;
+      const isScaled = mark.calibration === "none" && scaleOf(frame.instance, mark.points).unit === "mm";
+      const isCounted = mark.kind === "probe" ? mark.value !== null : mark.stats !== undefined;
+      const counts = mark.kind === "probe" || mark.kind === "ellipse" || mark.kind === "rectangle";
+      if (!isScaled && (isCounted || !counts)) return;
+      const now = this.measured(mark.kind, frame, mark.points, mark.label, true);
+      if (now.value === mark.value && now.unit === mark.unit && now.stats === undefined) return;
+      this.list.replace(index, now);
+      this.list.onChange();
+    });
+  }
+
+  private shown(mark: Measurement, kind: MarkKind, index: number, place: (point: Point) => Point): SVGGElement {
+    const group = drawn(linesFor(kind, mark.points, place));
+    const text = words(besides(kind, mark.points, place), linesOf(mark));
+    text.dataset["label"] = String(index);
+    group.append(text); // beneath the handles, which must be hit first
+    handlesOf(kind, mark.points).forEach((point, at) => {
+      const handle = handleAt(place(point));
+      if (index < this.list.locked) handle.classList.add("mark-locked");
+      else this.bringToLife(handle, mark, kind, index, at);
       group.append(handle);
     });
-    const right = a[0] > b[0] ? a : b;
-    const label = make("text", { class: "mark-text", x: right[0] + 10, y: right[1] + 5 });
-    label.textContent = text;
-    group.append(label);
     return group;
   }
 
-  private onKey(event: KeyboardEvent, index: number, end: 0 | 1): void {
+  private bringToLife(handle: SVGGElement, mark: Measurement, kind: MarkKind, index: number, at: number): void {
+    const named = { label: mark.label || kindName(kind), which: handleName(kind, at), text: valueText(mark) };
+    handle.setAttribute("tabindex", "0");
+    handle.setAttribute("role", "button");
+    handle.setAttribute("aria-label", t("{label}, {which}: {text}. Arrow keys move it, Delete removes it, Enter names it.", named));
+    for (const each of [handle, ...handle.querySelectorAll<SVGElement>("circle")]) {
+      each.dataset["mark"] = String(index);
+      each.dataset["end"] = String(at);
+    }
+    handle.addEventListener("keydown", (event) => this.onKey(event, index, at));
+  }
+
+  private begun({ kind, frame, places }: Pending, place: (point: Point) => Point): SVGGElement {
+    if (places.length < PLACES[kind]) return drawn(linesFor(kind === "cobb" ? "cobb" : "length", places, place));
+    const { aspect } = scaleOf(frame.instance, places);
+    const points = shaped(kind, places, aspect);
+    const group = drawn(linesFor(kind, points, place));
+    const mark = this.measured(kind, frame, points, "", false);
+    if (!isTooSmall(kind, points)) group.append(words(besides(kind, points, place), linesOf(mark)));
+    return group;
+  }
+
+  private isHere(mark: Measurement): boolean {
+    const { frame } = this.marked;
+    return frame !== null && mark.instance_uid === frame.instance.uid && mark.frame === frame.frame;
+  }
+
+  private held(): { mark: number; handle: number } | null {
+    const active = document.activeElement;
+    if (!(active instanceof SVGElement) || !this.svg.contains(active)) return null;
+    const { mark, end } = active.dataset;
+    return mark === undefined || end === undefined ? null : { mark: Number(mark), handle: Number(end) };
+  }
+
+  private focus(index: number, handle: number): void {
+    this.svg.querySelector<SVGElement>(`.mark-end[data-mark="${index}"][data-end="${handle}"]`)?.focus();
+  }
+
+  private onKey(event: KeyboardEvent, index: number, handle: number): void {
     const by = event.shiftKey ? 10 : 1;
     const moves: Record<string, Point> = {
       ArrowLeft: [-by, 0],
@@ -178,41 +346,24 @@ export class Marks {
       ArrowDown: [0, by],
     };
     const move = moves[event.key];
-    if (move !== undefined) this.nudge(index, end, move[0], move[1]);
-    else if (event.key === "Delete" || event.key === "Backspace") this.remove(index);
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (move !== undefined) this.nudge(index, handle, move[0], move[1]);
+    else if (event.key === "Delete" || event.key === "Backspace") {
+      this.list.chosen = index;
+      this.removeChosen();
+      this.svg.parentElement?.focus({ preventScroll: true });
+    } else if (event.key === "Enter") this.write(index);
     else return;
     event.preventDefault();
     event.stopPropagation();
   }
 }
 
-function measured(frame: Frame, from: Point, to: Point, label: string): Measurement {
-  const length = lengthBetween(frame.instance, from, to);
-  return {
-    instance_uid: frame.instance.uid,
-    frame: frame.frame,
-    kind: "length",
-    points: [rounded(from), rounded(to)],
-    value: valueOf(length),
-    unit: length.unit,
-    calibration: length.calibration,
-    label,
-  };
+function handlesLast(kind: MarkKind): number {
+  return PLACES[kind] - 1;
 }
 
-function valueOf(length: Length): number {
-  return length.unit === "mm" ? Math.round(length.value * 10) / 10 : Math.round(length.value);
-}
-
-function rounded([x, y]: Point): Point {
-  return [Math.round(x * 1000) / 1000, Math.round(y * 1000) / 1000];
-}
-
-function make<K extends keyof SVGElementTagNameMap>(
-  name: K,
-  attributes: Readonly<Record<string, string | number>>,
-): SVGElementTagNameMap[K] {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
-  return element;
+function boxOf(points: readonly Point[]): number {
+  const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
+  return (Math.max(...xs) - Math.min(...xs)) * (Math.max(...ys) - Math.min(...ys));
 }

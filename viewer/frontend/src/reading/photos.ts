@@ -3,6 +3,8 @@ import OpenSeadragon from "openseadragon";
 import { make } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
 import type { Frame, Manifest } from "./manifest.ts";
+import type { Marks } from "./marks.ts";
+import { layMarks, type Marking } from "./photo_marks.ts";
 import type { ShownRecord } from "./shown.ts";
 
 const SIDE_BY_SIDE = 4;
@@ -15,6 +17,8 @@ export interface PhotoWall {
   step: (by: number) => void;
   /** The photograph that has the focus, or the first. */
   current: () => Frame | null;
+  /** The marks over it. */
+  marks: () => Marks | undefined;
   close: () => void;
 }
 
@@ -23,19 +27,26 @@ export function hangPhotos(
   wall: HTMLElement,
   manifest: Manifest,
   shown: ShownRecord,
+  marking: Marking,
   captions: Readonly<Record<string, string>> = {},
 ): PhotoWall {
   const frames = manifest.series.flatMap((series) => (series.kind === "photo" ? series.frames : []));
   frames.sort((a, b) => place(a) - place(b));
   let page = 0;
-  let viewers: { frame: Frame; viewer: OpenSeadragon.Viewer; figure: HTMLElement }[] = [];
+  let viewers: { frame: Frame; viewer: OpenSeadragon.Viewer; figure: HTMLElement; marks: Marks }[] = [];
 
   const hang = (): void => {
-    for (const each of viewers) each.viewer.destroy();
+    for (const each of viewers) {
+      each.viewer.destroy();
+      each.marks.close();
+    }
     wall.replaceChildren();
     const here = frames.slice(page * SIDE_BY_SIDE, (page + 1) * SIDE_BY_SIDE);
     wall.dataset["count"] = String(here.length);
-    viewers = here.map((frame) => hangOne(wall, manifest, frame, shown, captions[frame.instance.uid] ?? ""));
+    viewers = here.map((frame) => {
+      const hung = hangOne(wall, manifest, frame, shown, captions[frame.instance.uid] ?? "");
+      return { ...hung, marks: layMarks(hung.figure, hung.viewer, frame, marking) };
+    });
   };
   hang();
 
@@ -56,10 +67,14 @@ export function hangPhotos(
     },
     current: () => focused()?.frame ?? null,
     close: () => {
-      for (const each of viewers) each.viewer.destroy();
+      for (const each of viewers) {
+        each.viewer.destroy();
+        each.marks.close();
+      }
       viewers = [];
       wall.replaceChildren();
     },
+    marks: () => focused()?.marks,
   };
 }
 

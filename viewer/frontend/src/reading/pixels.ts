@@ -16,6 +16,7 @@ export interface Pixels {
   readonly intercept: number;
   readonly window: readonly [center: number, width: number] | null; // what the frame itself asks for
   readonly spacing: Spacing | null; // what the frame itself says
+  readonly padding: readonly [low: number, high: number] | null; // stored values that are no part of the image
   readonly min: number;
   readonly max: number;
   readonly isReduced: boolean;
@@ -206,6 +207,8 @@ export function described(headers: Headers, body: ArrayBuffer): Pixels {
     else if (value > max) max = value;
   }
   const window = center !== undefined && width !== undefined && width > 0 ? ([center, width] as const) : null;
+  const [low, high] = said("Padding").split(",").map(Number);
+  const padding = low !== undefined && high !== undefined ? ([Math.min(low, high), Math.max(low, high)] as const) : null;
   const isReduced = said("Reduced") === "1";
-  return { columns, rows, samples, values, slope, intercept, window, spacing, min, max, isReduced };
+  return { columns, rows, samples, values, slope, intercept, window, spacing, padding, min, max, isReduced };
 }

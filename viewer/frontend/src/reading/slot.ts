@@ -1,10 +1,11 @@
 // One place of the stage: all that one pane has, whatever kind of series it shows. Which series is decided elsewhere.
-import { need } from "../shared/dom.ts";
+import { need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
 import { canvasSurface } from "./canvas.ts";
 import { Corners } from "./corners.ts";
 import { Gestures } from "./gestures.ts";
 import type { Frame, Manifest, Series } from "./manifest.ts";
+import { MarkList } from "./mark_list.ts";
 import { Marks } from "./marks.ts";
 import { Pane } from "./pane.ts";
 import { showPapers } from "./papers.ts";
@@ -13,6 +14,7 @@ import type { PixelStore } from "./pixels.ts";
 import { PreviewPane } from "./preview.ts";
 import type { ShownRecord } from "./shown.ts";
 import type { Source } from "./sources.ts";
+import type { ToolChoice } from "./tool_choice.ts";
 import { ToldSurface, type Moved } from "./told_surface.ts";
 import { paperViewing, type Viewing } from "./viewing.ts";
 
@@ -23,13 +25,13 @@ export interface SlotParts {
   readonly previewOf: (frame: Frame) => string;
   readonly isActive: (slot: Slot) => boolean;
   readonly play: (pane: Pane) => void;
+  readonly list: MarkList; // the marks of the case
+  readonly choice: ToolChoice;
 }
 
 export class Slot {
   readonly view: HTMLElement;
   readonly pane: Pane;
-  readonly marks: Marks;
-  readonly gestures: Gestures;
   readonly surface: ToldSurface;
   readonly lines: SVGSVGElement;
   readonly over: HTMLElement;
@@ -41,6 +43,7 @@ export class Slot {
   private readonly slider: HTMLInputElement;
   private wall: PhotoWall | null = null;
   private papers: Viewing;
+  private readonly paneMarks: Marks;
 
   constructor(
     readonly root: HTMLElement,
@@ -52,9 +55,9 @@ export class Slot {
     this.lines = root.querySelector<SVGSVGElement>(".lines") as SVGSVGElement;
     const previews = new PreviewPane(need<HTMLImageElement>(".preview", root), need(".preview-mark", root), parts.previewOf);
     this.pane = new Pane(previews, parts.store, parts.shown);
-    this.marks = new Marks(root.querySelector<SVGSVGElement>(".marks") as SVGSVGElement, this.pane, parts.manifest);
+    this.paneMarks = new Marks(root.querySelector<SVGSVGElement>(".marks") as SVGSVGElement, this.pane, parts.list);
     this.corners = new Corners(this.pane, root, () => parts.isActive(this));
-    this.gestures = new Gestures(this.view, this.pane, this.marks);
+    new Gestures(this.view, this.pane, this.paneMarks, parts.choice);
     this.surface = new ToldSurface(canvasSurface(need(".surface", root)), (how) => this.onMoved(how));
     this.papers = paperViewing(need(".papers", root));
     this.pane.onChange(() => this.changed());
@@ -68,10 +71,16 @@ export class Slot {
     return (this.source?.earlier ?? "") !== "";
   }
 
+  /** The marks over what hangs here: over the photograph in hand, or over the image. */
+  get marks(): Marks {
+    return this.wall?.marks() ?? this.paneMarks;
+  }
+
   /** Opens a series of a source in the part of the pane that its kind needs; `image` counts from 0. */
   async open(series: Series, source: Source, image?: number): Promise<void> {
     const isNew = this.series !== series;
     this.series = series;
+    if (this.source !== source) this.paneMarks.use(this.listOf(source));
     this.source = source;
     const isStack = series.kind === "stack";
     const isPhoto = series.kind === "photo";
@@ -146,7 +155,7 @@ export class Slot {
   private changed(): void {
     if (this.view.hidden || this.root.hidden) return;
     this.corners.write();
-    this.marks.draw();
+    this.paneMarks.draw();
     const frame = this.pane.frame;
     if (frame === null) return;
     this.slider.max = String(frame.series.frames.length);
@@ -179,7 +188,22 @@ export class Slot {
     if (this.wall !== null && !isNew) return;
     const { hangPhotos } = await import("./photos.ts");
     this.dropWall();
-    this.wall = hangPhotos(need(".photos", this.root), source.manifest, this.parts.shown, source.captions);
+    this.wall = hangPhotos(need(".photos", this.root), source.manifest, this.parts.shown, this.marking, source.captions);
+  }
+
+  private get marking(): { list: MarkList; choice: ToolChoice } {
+    return { list: this.paneMarks.list, choice: this.parts.choice };
+  }
+
+  /** The marks of the case, or those that were signed with an earlier study: they are shown and stay as they are. */
+  private listOf(source: Source): MarkList {
+    if (source.earlier === "") return this.parts.list;
+    const list = new MarkList();
+    list.restore(source.measurements ?? []);
+    list.locked = list.all.length;
+    list.onSaid = (text) => this.parts.list.onSaid(text);
+    list.onChange = () => say(t("What is measured in an earlier image is not kept in the answer."));
+    return list;
   }
 
   private dropWall(): void {

@@ -1,10 +1,11 @@
 // The tool bar and the keys: both do the same things by the same table.
-import { need } from "../shared/dom.ts";
+import { need, say } from "../shared/dom.ts";
 import { listen } from "../shared/keys.ts";
 import { t } from "../shared/strings.ts";
-import type { Gestures, Tool } from "./gestures.ts";
+import { isMark, KINDS, type MarkKind } from "./kinds.ts";
 import type { Marks } from "./marks.ts";
 import type { Pane } from "./pane.ts";
+import type { Tool, ToolChoice } from "./tool_choice.ts";
 import { presetsOf, windowAsSent } from "./windows.ts";
 
 export interface Actions {
@@ -20,11 +21,10 @@ export interface Actions {
   readonly isPlaying: () => boolean;
 }
 
-/** What the tools act on: the pane in hand, of all that there are. */
+/** What the tools act on: the pane in hand and the marks over it, of all that there are. */
 export interface Hands {
   readonly view: HTMLElement;
   readonly pane: Pane;
-  readonly gestures: Gestures;
   readonly marks: Marks;
 }
 
@@ -33,16 +33,36 @@ export interface Desk {
   readonly slots: readonly Hands[];
 }
 
+/** The keys that take each kind of mark. */
+export const MARK_KEYS: Readonly<Record<MarkKind, string>> = {
+  length: "m",
+  angle: "a",
+  cobb: "b",
+  bidirectional: "d",
+  ellipse: "e",
+  rectangle: "g",
+  probe: "x",
+  arrow: "y",
+  text: "t",
+};
+
 export class Tools {
   private readonly preset = need<HTMLSelectElement>("#preset");
   private presetOf = "";
 
+  private readonly opener = need<HTMLButtonElement>("#marks-open");
+  private readonly more = need("#marks-more");
+
   constructor(
     private readonly desk: Desk,
+    private readonly choice: ToolChoice,
     private readonly actions: Actions,
   ) {
     for (const button of this.buttons("tool")) {
-      button.addEventListener("click", () => this.take(button.dataset["tool"] as Tool));
+      button.addEventListener("click", () => {
+        this.take(button.dataset["tool"] as Tool);
+        if (this.more.contains(button)) this.more.hidePopover();
+      });
     }
     for (const button of this.buttons("do")) {
       button.addEventListener("click", () => this.does()[button.dataset["do"] ?? ""]?.());
@@ -52,19 +72,22 @@ export class Tools {
       this.desk.active.view.focus();
     });
     listen(this.keys());
-    this.take(this.gestures.tool);
+    this.more.addEventListener("toggle", () => this.placeMore());
+    choice.onChange(() => this.showTool());
+    this.showTool();
   }
 
   private get pane(): Pane {
     return this.desk.active.pane;
   }
 
-  private get gestures(): Gestures {
-    return this.desk.active.gestures;
-  }
-
   private get marks(): Marks {
     return this.desk.active.marks;
+  }
+
+  /** Brings the bar up to date with what the stage holds. */
+  stageChanged(): void {
+    this.showTool();
   }
 
   /** Brings the bar up to date with the image. */
@@ -85,11 +108,33 @@ export class Tools {
   }
 
   private take(tool: Tool): void {
-    for (const each of this.desk.slots) {
-      each.gestures.tool = tool;
-      each.view.dataset["tool"] = tool;
+    this.marks.cancel();
+    this.choice.take(tool);
+  }
+
+  /** Presses the button of the tool that is taken; over photographs anything but a mark moves them. */
+  private showTool(): void {
+    const { tool } = this.choice;
+    const isPhotos = need("#stage").dataset["kind"] === "photo";
+    for (const { view } of this.desk.slots) view.dataset["tool"] = isMark(tool) ? "mark" : tool;
+    for (const button of this.buttons("tool")) {
+      const own = button.dataset["tool"];
+      press(button, own === tool || (isPhotos && own === "pan" && !isMark(tool)));
     }
-    for (const button of this.buttons("tool")) press(button, button.dataset["tool"] === tool);
+    press(this.button("do", "stay"), this.choice.stays);
+    const chosen = this.buttons("tool").find((button) => this.more.contains(button) && button.dataset["tool"] === tool);
+    need("span", this.opener).textContent = chosen?.dataset["name"] ?? t("Marks");
+    this.opener.classList.toggle("tools-chosen", chosen !== undefined);
+  }
+
+  /** Puts the opened group beneath its button, or above it where there is no room. */
+  private placeMore(): void {
+    const { left, top, bottom } = this.opener.getBoundingClientRect();
+    const { offsetWidth: width, offsetHeight: height } = this.more;
+    const { clientWidth, clientHeight } = document.documentElement; // a telephone's window may be said larger
+    const under = bottom + 4 + height <= clientHeight ? bottom + 4 : Math.max(4, top - height - 4);
+    this.more.style.left = `${Math.max(4, Math.min(left, clientWidth - width - 4))}px`;
+    this.more.style.top = `${under}px`;
   }
 
   private does(): Record<string, () => void> {
@@ -100,6 +145,8 @@ export class Tools {
       invert: () => this.pane.invert(),
       cine: this.actions.play,
       key: this.actions.key,
+      stay: () => this.choice.toggleStays(),
+      marks: () => this.hideMarks(),
     };
   }
 
@@ -130,10 +177,12 @@ export class Tools {
       w: () => this.take("window"),
       z: () => this.take("zoom"),
       p: () => this.take("pan"),
-      m: () => this.take("length"),
+      ...Object.fromEntries(KINDS.map((kind) => [MARK_KEYS[kind], () => this.take(kind)])),
       Enter: () => {
-        if (this.gestures.tool === "length") this.marks.addInMiddle();
+        if (this.choice.mark !== null) this.marks.addInMiddle(this.choice.mark);
       },
+      Delete: () => this.marks.removeChosen(),
+      "0": () => this.hideMarks(),
       f: this.actions.fit,
       "+": () => zoom(1.25),
       "=": () => zoom(1.25),
@@ -150,10 +199,20 @@ export class Tools {
       o: () => document.querySelector<HTMLAnchorElement>("#over-time")?.click(),
       "[": () => fold("strip"),
       "]": () => fold("findings"),
-      Escape: this.actions.toImages,
+      Escape: () => {
+        if (this.more.matches(":popover-open")) this.more.hidePopover();
+        else if (!this.marks.cancel()) this.actions.toImages();
+      },
     };
     for (let digit = 1; digit <= 9; digit++) table[String(digit)] = () => this.choose(String(digit));
     return table;
+  }
+
+  private hideMarks(): void {
+    const { list } = this.marks;
+    list.toggleHidden();
+    press(this.button("do", "marks"), list.isHidden);
+    say(list.isHidden ? t("Marks are hidden.") : t("Marks are shown."));
   }
 
   private button(kind: "tool" | "do", name: string): HTMLButtonElement {
