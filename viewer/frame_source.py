@@ -14,7 +14,7 @@ import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.pixels.processing import apply_color_lut
 
 from casework.errors import Invalid
 from storage.archive import Archive
@@ -25,6 +25,9 @@ from viewer.display import Display, Window, display_of, display_of_frame, needs_
 from viewer.photo_bytes import as_png, embedded_profile, with_profile
 from viewer.pixels import BIG_ENDIAN, JPEG_BASELINE, Decoded, decode, shape_of
 from viewer.planes import Pixels
+from viewer.scales import Scale
+from viewer.supplemental import is_partly_coloured, with_colours
+from viewer.voi_tables import VoiTable, modality_table
 
 _HEADERS_KEPT = 32
 
@@ -75,11 +78,14 @@ class FrameSource:
         if decoded.is_colour:
             return Shown(decoded.pixels, True, display)
         pixels = decoded.pixels
-        if header.get("ModalityLUTSequence"):
-            pixels = apply_modality_lut(pixels, header)
+        table = modality_table(header)
+        if table is not None:
+            pixels = table.applied(pixels)
             display = replace(display, slope=1.0, intercept=0.0)
+        if is_partly_coloured(header):
+            return Shown(with_colours(pixels, decoded.pixels, header, display), True, display)
         if not display.windows:
-            display = replace(display, windows=_window_of_table(header))
+            display = replace(display, windows=tuple(map(_spread_of, display.tables[:1])))
         return _within_16_bits(Shown(pixels, False, display))
 
     def photograph(self, ref: InstanceRow) -> Photograph:
@@ -145,14 +151,10 @@ def _through_palette(indices: Pixels, header: Dataset) -> Pixels:
     return np.ascontiguousarray(colours[:, :, :3])
 
 
-def _window_of_table(header: Dataset) -> tuple[Window, ...]:
+def _spread_of(table: VoiTable) -> Window:
     """Return the range that a VOI table spreads, as a window (PS3.3 C.11.2.1.1)."""
-    tables = header.get("VOILUTSequence")
-    if not tables or "LUTDescriptor" not in tables[0]:
-        return ()
-    count, lowest = int(tables[0].LUTDescriptor[0]) or 65536, int(tables[0].LUTDescriptor[1])
-    explanation = str(tables[0].get("LUTExplanation", ""))
-    return (Window(lowest + count / 2, float(count), explanation),)
+    count = len(table.greys)
+    return Window(table.first + count / 2, float(count), table.label)
 
 
 def _within_16_bits(shown: Shown) -> Shown:
@@ -173,5 +175,9 @@ def _within_16_bits(shown: Shown) -> Shown:
         slope=shown.display.slope * step,
         intercept=shown.display.intercept + shown.display.slope * low,
         padding=None,
+        scales=tuple(
+            Scale(each.slope * step, each.intercept + each.slope * low, each.unit)
+            for each in shown.display.scales
+        ),
     )
     return Shown(quantised, shown.is_colour, display, is_reduced=True)

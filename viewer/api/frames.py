@@ -18,6 +18,7 @@ from casework.errors import Invalid, NotFound
 from storage.index import InstanceRow
 from viewer.api.calls import Answer, answer, describe
 from viewer.dicomweb import video
+from viewer.frame_meaning import meaning_of
 from viewer.frame_source import Shown
 from viewer.guard import current_scope
 from viewer.imaging import imaging
@@ -226,7 +227,7 @@ def _described(shown: Shown) -> Mapping[str, str]:
         "Window": f"{window.center!r},{window.width!r}" if window else "",
         "Spacing": f"{spacing.row_mm!r},{spacing.column_mm!r},{spacing.source}",
         "Reduced": "1" if shown.is_reduced else "0",
-    }
+    } | meaning_of(display)
 
 
 def _little_endian(pixels: Pixels) -> bytes:
