@@ -22,10 +22,12 @@ from storage.index import InstanceRow
 from storage.part10 import DEFLATED_LE
 from viewer.attributes import first
 from viewer.display import Display, Window, display_of, display_of_frame, needs_header
+from viewer.overlays import Overlay, needs_words, overlays_of
 from viewer.photo_bytes import as_png, embedded_profile, with_profile
-from viewer.pixels import BIG_ENDIAN, JPEG_BASELINE, Decoded, decode, shape_of
+from viewer.pixels import BIG_ENDIAN, JPEG_BASELINE, NATIVE, Decoded, decode, shape_of
 from viewer.planes import Pixels
 from viewer.scales import Scale
+from viewer.shutters import Shutters, shutters_of
 from viewer.supplemental import is_partly_coloured, with_colours
 from viewer.voi_tables import VoiTable, modality_table
 
@@ -49,6 +51,14 @@ class Photograph:
     data: bytes
     media_type: str
     profile: bytes
+
+
+@dataclass(frozen=True)
+class Over:
+    """What lies over a frame."""
+
+    overlays: tuple[Overlay, ...]
+    shutters: Shutters
 
 
 class FrameSource:
@@ -87,6 +97,21 @@ class FrameSource:
         if not display.windows:
             display = replace(display, windows=tuple(map(_spread_of, display.tables[:1])))
         return _within_16_bits(Shown(pixels, False, display))
+
+    def over(self, ref: InstanceRow, frame: int) -> Over:
+        """Return the overlays and shutters of a frame."""
+        header = self.header(ref)
+        words = self._words(ref, frame) if needs_words(header) else None
+        return Over(overlays_of(header, frame, words), shutters_of(header))
+
+    def _words(self, ref: InstanceRow, frame: int) -> bytes | None:
+        """Return the 16-bit words of a native frame, little endian, with all their bits."""
+        if int(first(ref.attributes.get("BitsAllocated"), 0)) != 16:
+            return None
+        read = self._archive.read_frame(ref, frame)
+        if read.transfer_syntax_uid == BIG_ENDIAN:
+            return np.frombuffer(read.data, ">u2").astype("<u2").tobytes()
+        return read.data if read.transfer_syntax_uid in NATIVE else None
 
     def photograph(self, ref: InstanceRow) -> Photograph:
         """Return a photograph as received when it is a JPEG, else without loss as a PNG."""

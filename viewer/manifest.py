@@ -1,19 +1,20 @@
 """Puts together what the reading room must know of a case's images before the first pixel comes.
 
-Pure: from the dossier and the rows of the index; no object is opened.
+Pure: from the dossier and the rows of the index; only tables of frames may open an object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from casework.model import CaseDossier
 from storage.index import InstanceRow
 from viewer.attributes import first, is_recognizable
-from viewer.display import Window, display_of
+from viewer.display import Window, display_of, needs_header
 from viewer.hanging import Hung, default_window, hang, presets_of
+from viewer.layer_kinds import layer_kind
 from viewer.render import can_be_shown, is_photograph
 from viewer.spacing import regions_of
 
@@ -23,14 +24,31 @@ _PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 _VIDEO = tuple(f"1.2.840.10008.1.2.4.{n}" for n in range(100, 109))
 _PLAYED = tuple(f"1.2.840.10008.1.2.4.{n}" for n in range(102, 109))  # MP4, which browsers play
 _POSTER = 16  # the picture that stands for a film: the first ones are often not sharp yet
-_OWN = ("uid", "number", "position", "sha", "bytes")  # what differs from instance to instance
+_MOST_LAYERS = 200
+_OVER = ("OverlayRows", "ShutterShape")
+_OWN = (
+    "uid",
+    "number",
+    "position",
+    "sha",
+    "bytes",
+    "per_frame",
+)  # what differs from instance to instance
+
+Tables = Callable[[InstanceRow], dict[str, Any] | None]
+"""Gives what is known of the frames of an object of several, or None."""
 
 
-def build_manifest(dossier: CaseDossier, instances: Iterable[InstanceRow]) -> dict[str, Any]:
-    """Return the manifest of a case from the instances of its studies."""
-    case = dossier.case
+def build_manifest(
+    dossier: CaseDossier, instances: Iterable[InstanceRow], *, tables: Tables | None = None
+) -> dict[str, Any]:
+    """Return the manifest of a case from the instances of its studies.
+
+    `tables` says of objects of several frames where each frame lies (`frame_table`).
+    """
+    case, instances = dossier.case, list(instances)
     series = [
-        {"key": str(number), **_series(rows, kind)}
+        {"key": str(number), **_series(rows, kind, tables)}
         for number, ((_site, _uid, kind), rows) in enumerate(_grouped(instances))
     ]
     hanging = hang([_hung(each) for each in series])
@@ -44,6 +62,7 @@ def build_manifest(dossier: CaseDossier, instances: Iterable[InstanceRow]) -> di
         },
         "hanging": {"layout": hanging.layout, "first": hanging.first},
         "series": series,
+        "layers": _layers(instances),
         "addresses": {
             "pixels": "/api/instances/{uid}/frames/{frame}?site={site}",
             "preview": "/api/instances/{uid}/frames/{frame}/preview?site={site}",
@@ -51,8 +70,24 @@ def build_manifest(dossier: CaseDossier, instances: Iterable[InstanceRow]) -> di
             "document": "/api/instances/{uid}/document?site={site}",
             "video": "/api/instances/{uid}/video?site={site}",
             "text": "/api/instances/{uid}/text?site={site}",
+            "layers": "/api/instances/{uid}/frames/{frame}/layers?site={site}",
+            "state": "/api/instances/{uid}/state?site={site}",
+            "segmentation": "/api/instances/{uid}/segmentation?site={site}",
+            "structures": "/api/instances/{uid}/structures?site={site}",
+            "masks": "/api/instances/{uid}/masks?site={site}",
         },
     }
+
+
+def _layers(instances: Iterable[InstanceRow]) -> list[dict[str, Any]]:
+    """Return the objects that lie over images; which images is said when they are opened."""
+    found = [
+        {"what": layer_kind(row.sop_class_uid), "uid": row.sop_instance_uid, "site": row.site,
+         "study_uid": row.study_uid}
+        for row in instances
+        if layer_kind(row.sop_class_uid)
+    ]  # fmt: skip
+    return found[:_MOST_LAYERS]
 
 
 def kind_of(ref: InstanceRow) -> str:
@@ -102,11 +137,11 @@ def _grouped(
         yield key, [row for _, row in pairs]
 
 
-def _series(rows: list[InstanceRow], kind: str) -> dict[str, Any]:
+def _series(rows: list[InstanceRow], kind: str, tables: Tables | None) -> dict[str, Any]:
     ordered = in_reading_order(rows) if kind == "stack" else rows
     lead = ordered[len(ordered) // 2]
     attributes = lead.attributes
-    described = [_instance(row, kind) for row in ordered]
+    described = [_instance(row, kind, tables) for row in ordered]
     common = _common(described)
     found: dict[str, Any] = {
         "uid": lead.series_uid,
@@ -118,7 +153,7 @@ def _series(rows: list[InstanceRow], kind: str) -> dict[str, Any]:
         "description": _text(attributes, "SeriesDescription", "ProtocolName"),
         "body_part": _text(attributes, "BodyPartExamined"),
         "date": _text(attributes, "SeriesDate", "StudyDate", "ContentDate"),
-        "is_scout": _is_scout(attributes),
+        "is_scout": _is_scout(attributes) or bool(layer_kind(lead.sop_class_uid)),
         "frames": sum(each["frames"] for each in described),
         "common": common,
         "instances": [_without(each, common) for each in described],
@@ -141,7 +176,7 @@ def _hung(series: Mapping[str, Any]) -> Hung:
     )
 
 
-def _instance(ref: InstanceRow, kind: str) -> dict[str, Any]:
+def _instance(ref: InstanceRow, kind: str, tables: Tables | None) -> dict[str, Any]:
     attributes = ref.attributes
     found: dict[str, Any] = {
         "uid": ref.sop_instance_uid,
@@ -172,7 +207,7 @@ def _instance(ref: InstanceRow, kind: str) -> dict[str, Any]:
         "function": display.function,
         "is_inverted": display.is_inverted,
         "aspect": display.aspect,
-        "unit": "HU" if attributes.get("Modality") == "CT" else _text(attributes, "RescaleType"),
+        "unit": display.unit,
         "spacing": [spacing.row_mm, spacing.column_mm, spacing.source],
         "regions": [
             [r.left, r.top, r.right, r.bottom, r.x_mm, r.y_mm] for r in regions_of(attributes)
@@ -184,8 +219,17 @@ def _instance(ref: InstanceRow, kind: str) -> dict[str, Any]:
         "is_lossy": attributes.get("LossyImageCompression") == "01",
         "laterality": _text(attributes, "ImageLaterality", "Laterality"),
         "is_recognizable": is_recognizable(attributes) or None,
+        "is_covered": any(each in attributes for each in _OVER) or None,
+        "per_frame": tables(ref) if tables is not None and _has_table(ref) else None,
         "view": image_type[3] if kind == "photo" and len(image_type) > 3 else "",
     }
+
+
+def _has_table(ref: InstanceRow) -> bool:
+    """Tell whether the header of an object says more of its frames than the index."""
+    if (ref.frames or 1) < 2:
+        return False
+    return needs_header(ref.sop_class_uid, ref.attributes) or "FrameTime" not in ref.attributes
 
 
 def _what(ref: InstanceRow, kind: str) -> str:

@@ -13,6 +13,7 @@ from storage.priors import Prior
 from viewer import reply_view
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
+from viewer.imaging import imaging
 from viewer.manifest import build_manifest
 from viewer.reading import let_photographs_be_shown, note_opened
 from viewer.services import prefetching, services
@@ -36,7 +37,9 @@ def page(case_id: str, site: str, study_uid: str) -> str:
         case_id=case_id,
         site=site,
     )
-    manifest = build_manifest(replace(dossier, studies=()), instances)
+    manifest = build_manifest(
+        replace(dossier, studies=()), instances, tables=imaging().tables.table
+    )
     let_photographs_be_shown(manifest)
     return render_template(
         "prior.html",

@@ -17,6 +17,7 @@ from storage.index import InstanceRow
 from viewer import headers, reply_view
 from viewer.custody import passages_of
 from viewer.guard import current_actor, current_scope
+from viewer.imaging import imaging
 from viewer.lesion_pictures import lesions_over_time
 from viewer.manifest import build_manifest
 from viewer.prior_words import notes_of
@@ -36,7 +37,7 @@ def reading_room(dossier: CaseDossier) -> str:
     draft = dict(case.draft or {}) if case.holder_id == actor.id else {}
     if reply is not None:
         draft = {key: reply.content.get(key, []) for key in ("measurements", "key_images")}
-    manifest = build_manifest(dossier, instances)
+    manifest = build_manifest(dossier, instances, tables=imaging().tables.table)
     let_photographs_be_shown(manifest)
     return render_template(
         "reading.html",
@@ -72,7 +73,7 @@ def let_photographs_be_shown(manifest: Mapping[str, Any]) -> None:
 
 def manifest_of(dossier: CaseDossier) -> dict[str, Any]:
     """Return the manifest of a case within sight of the one who asks."""
-    return build_manifest(dossier, _instances(dossier))
+    return build_manifest(dossier, _instances(dossier), tables=imaging().tables.table)
 
 
 def _instances(dossier: CaseDossier) -> list[InstanceRow]:
