@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import io
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from pydicom import dcmread
@@ -78,25 +80,8 @@ class FrameSource:
     def shown(self, ref: InstanceRow, frame: int) -> Shown:
         """Return a frame as it is to be shown."""
         decoded = self.decoded(ref, frame)
-        if not needs_header(ref.sop_class_uid, ref.attributes):
-            display = display_of(ref.attributes)
-            return _within_16_bits(Shown(decoded.pixels, decoded.is_colour, display))
-        header = self.header(ref)
-        display = display_of_frame(ref.attributes, header, frame)
-        if decoded.photometric == "PALETTE COLOR":
-            return Shown(_through_palette(decoded.pixels, header), True, display)
-        if decoded.is_colour:
-            return Shown(decoded.pixels, True, display)
-        pixels = decoded.pixels
-        table = modality_table(header)
-        if table is not None:
-            pixels = table.applied(pixels)
-            display = replace(display, slope=1.0, intercept=0.0)
-        if is_partly_coloured(header):
-            return Shown(with_colours(pixels, decoded.pixels, header, display), True, display)
-        if not display.windows:
-            display = replace(display, windows=tuple(map(_spread_of, display.tables[:1])))
-        return _within_16_bits(Shown(pixels, False, display))
+        is_clear = not needs_header(ref.sop_class_uid, ref.attributes)
+        return as_shown(decoded, ref.attributes, None if is_clear else self.header(ref), frame)
 
     def over(self, ref: InstanceRow, frame: int) -> Over:
         """Return the overlays and shutters of a frame."""
@@ -163,6 +148,30 @@ class FrameSource:
         if vr != b"OW" or len(data) % 2:
             return data
         return np.frombuffer(data, ">u2").astype("<u2").tobytes()
+
+
+def as_shown(
+    decoded: Decoded, attributes: Mapping[str, Any], header: Dataset | None, frame: int
+) -> Shown:
+    """Return decoded values as they are to be shown; the header where the index is not enough."""
+    if header is None:
+        shown = Shown(decoded.pixels, decoded.is_colour, display_of(attributes))
+        return _within_16_bits(shown)
+    display = display_of_frame(attributes, header, frame)
+    if decoded.photometric == "PALETTE COLOR":
+        return Shown(_through_palette(decoded.pixels, header), True, display)
+    if decoded.is_colour:
+        return Shown(decoded.pixels, True, display)
+    pixels = decoded.pixels
+    table = modality_table(header)
+    if table is not None:
+        pixels = table.applied(pixels)
+        display = replace(display, slope=1.0, intercept=0.0)
+    if is_partly_coloured(header):
+        return Shown(with_colours(pixels, decoded.pixels, header, display), True, display)
+    if not display.windows:
+        display = replace(display, windows=tuple(map(_spread_of, display.tables[:1])))
+    return _within_16_bits(Shown(pixels, False, display))
 
 
 def _through_palette(indices: Pixels, header: Dataset) -> Pixels:

@@ -50,6 +50,8 @@ def frame_table(places: Sequence[FramePlace]) -> dict[str, Any]:
     anything else one by one (`each`).
     """
     found: dict[str, Any] = {}
+    if not places:
+        return found
     for name in ("position", "orientation", "spacing", "thickness_mm", "time_ms"):
         values = [getattr(each, name) for each in places]
         if all(value is not None for value in values):

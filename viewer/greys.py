@@ -65,7 +65,7 @@ def _spread(values: Pixels, window: Window, function: str) -> Pixels:
     if function == "SIGMOID":
         curve: Pixels = 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -60, 60)))
         return curve
-    if function == "LINEAR_EXACT":
+    if function == "LINEAR_EXACT" or width < 1:  # LINEAR is defined from a width of 1 on
         exact: Pixels = (values - center) / width + 0.5
         return exact
     if width <= 1:

@@ -23,10 +23,12 @@ def planes_of(rows: Iterable[InstanceRow], tables: FrameTables, frame_of: str) -
     ]
 
 
-def sizes_of(rows: Iterable[InstanceRow]) -> dict[str, tuple[int, int]]:
-    """Return rows and columns of the images by their UIDs."""
+def sizes_of(rows: Iterable[InstanceRow]) -> dict[str, tuple[int, int, int]]:
+    """Return rows, columns and frames of the images by their UIDs."""
     return {
-        row.sop_instance_uid: (row.rows or 0, row.columns or 0) for row in rows if _is_image(row)
+        row.sop_instance_uid: (row.rows or 0, row.columns or 0, row.frames or 1)
+        for row in rows
+        if _is_image(row)
     }
 
 

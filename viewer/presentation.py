@@ -38,6 +38,7 @@ class Voi:
     table: str = ""  # greys in base 64
     first: int = 0
     label: str = ""
+    of_stored: bool = False  # the table is of stored values, not of rescaled ones
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def _composed(before: Lookup, after: Lookup | Voi | None, on: Images) -> Voi:
             low, high = after.center - after.width / 2, after.center + after.width / 2
         greys = np.clip(np.rint((values - low) / (high - low) * 255), 0, 255).astype(np.uint8)
     label = after.label if after is not None else ""
-    return Voi(on, table=_base64(greys.tobytes()), first=before.first, label=label)
+    return Voi(on, table=_base64(greys.tobytes()), first=before.first, label=label, of_stored=True)
 
 
 def _presentation_table(header: Dataset) -> str:

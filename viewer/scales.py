@@ -105,6 +105,8 @@ def _given(header: Dataset, dose: Dataset) -> datetime | None:
 
 
 def _moment(day: Any, time: Any) -> datetime | None:
+    if not day or not time:
+        return None
     digits = f"{day or ''}{str(time or '').split('.')[0]:0<6}"
     try:
         return datetime.strptime(digits, "%Y%m%d%H%M%S")

@@ -75,8 +75,8 @@ def segmentation_of(header: Dataset, images: Sequence[Plane], sizes: Sizes) -> S
     )
 
 
-Sizes = Mapping[str, tuple[int, int]]
-"""Rows and columns of images by their UIDs."""
+Sizes = Mapping[str, tuple[int, int, int]]
+"""Rows, columns and frames of images by their UIDs."""
 
 
 def _segments(header: Dataset) -> list[Segment]:
@@ -101,7 +101,8 @@ def _segments(header: Dataset) -> list[Segment]:
 
 def _masks(header: Dataset, kind: str, images: Sequence[Plane], sizes: Sizes) -> list[Mask]:
     frames = int((numbers_of(header, "NumberOfFrames", 1) or (1,))[0])
-    if not 0 < frames <= _MOST_FRAMES:
+    is_tiled = str(header.get("DimensionOrganizationType", "")) == "TILED_FULL"
+    if is_tiled or not 0 < frames <= _MOST_FRAMES:  # tiles of a slide lie in another way
         return []
     places = frame_places(header, max(frames, 2))
     by_image: dict[tuple[str, int], Plane] = {(each.uid, each.frame): each for each in images}
@@ -124,7 +125,9 @@ def _masks(header: Dataset, kind: str, images: Sequence[Plane], sizes: Sizes) ->
         if source is not None:
             uid, number = source
             below = by_image.get((uid, number)) or next(iter(of_uid.get(uid, ())), None)
-            found.append(Mask(frame, segment, uid, number, _lies(plane, below, size, sizes[uid])))
+            found.append(
+                Mask(frame, segment, uid, number, _lies(plane, below, size, sizes[uid][:2]))
+            )
         elif plane is not None:
             found.extend(
                 Mask(frame, segment, image.uid, image.frame, map_onto(plane, image))
@@ -150,12 +153,13 @@ def _segment_of(header: Dataset, frame: int) -> int:
 def _source_of(header: Dataset, frame: int, sizes: Sizes) -> tuple[str, int] | None:
     """Return the image that a frame was made of, with its frame, when there is just one here."""
     found: list[tuple[str, int]] = []
-    group = group_with(header, frame, "DerivationImageSequence")
+    groups = items_of(header, "PerFrameFunctionalGroupsSequence")
+    group = groups[frame - 1] if frame <= len(groups) else None
     for derivation in items_of(group, "DerivationImageSequence"):
         for source in items_of(derivation, "SourceImageSequence"):
             uid = str(source.get("ReferencedSOPInstanceUID", "") or "")
             if uid in sizes:
-                numbers = frames_of(source) or [0]
+                numbers = frames_of(source) or ([0] if sizes[uid][2] == 1 else [])
                 found.extend((uid, number) for number in numbers)
             if len(found) > 1:
                 return None
@@ -169,4 +173,5 @@ def _only_one(header: Dataset, sizes: Sizes) -> tuple[str, int] | None:
         for series in items_of(header, "ReferencedSeriesSequence")
         for reference in items_of(series, "ReferencedInstanceSequence")
     ]
-    return (uids[0], 0) if len(uids) == 1 and uids[0] in sizes else None
+    is_clear = len(uids) == 1 and uids[0] in sizes and sizes[uids[0]][2] == 1
+    return (uids[0], 0) if is_clear else None

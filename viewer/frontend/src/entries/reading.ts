@@ -9,6 +9,9 @@ import { Corners } from "../reading/corners.ts";
 import { FindingsForm } from "../reading/findings.ts";
 import { Gestures } from "../reading/gestures.ts";
 import { readManifest, type Frame, type Series } from "../reading/manifest.ts";
+import { LayerSource } from "../reading/layer_source.ts";
+import { Layers } from "../reading/layers.ts";
+import { LayersMenu } from "../reading/layers_menu.ts";
 import { Marks } from "../reading/marks.ts";
 import { Measured } from "../reading/measured.ts";
 import { Pane } from "../reading/pane.ts";
@@ -34,6 +37,8 @@ const previews = new PreviewPane(need<HTMLImageElement>("#preview"), need("#prev
 const pane = new Pane(previews, store, shown);
 const marks = new Marks(document.querySelector<SVGSVGElement>("#marks") as SVGSVGElement, pane, manifest);
 const corners = new Corners(pane);
+const layers = new Layers(view, need("#surface"), document.querySelector("#marks"), pane, new LayerSource(manifest));
+const layersMenu = new LayersMenu(() => layers);
 const gestures = new Gestures(view, pane, marks);
 const form = document.querySelector("#findings") === null ? null : new FindingsForm();
 let wall: PhotoWall | null = null;
@@ -66,6 +71,7 @@ pane.onChange(() => {
   slider.hidden = frame.series.frames.length < 2 || wall !== null;
   slider.setAttribute("aria-valuetext", t("Image {n} of {count}", { n: frame.index + 1, count: frame.series.frames.length }));
 });
+layers.onChange = () => layersMenu.refresh();
 slider.addEventListener("input", () => pane.go(pane.frame?.series.frames[Number(slider.value) - 1]));
 new ResizeObserver(() => pane.resize()).observe(view);
 window.addEventListener("pagehide", () => store.close());

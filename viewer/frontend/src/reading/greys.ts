@@ -25,6 +25,7 @@ export interface Voi {
 export interface Tone extends Voi {
   readonly slope: number;
   readonly intercept: number;
+  readonly padding?: readonly [low: number, high: number] | undefined; // stored values that stay black
   readonly samples?: 1 | 3 | undefined; // colour is shown as it is, or inverted
 }
 
@@ -74,9 +75,10 @@ export function greysOf(values: Samples, tone: Tone): Uint8ClampedArray {
   const count = 2 ** (8 * values.BYTES_PER_ELEMENT);
   const isSigned = values instanceof Int8Array || values instanceof Int16Array;
   const greys = new Uint8ClampedArray(count); // which rounds
+  const [low, high] = tone.padding ?? [1, 0];
   for (let bits = 0; bits < count; bits++) {
     const value = isSigned && bits >= count / 2 ? bits - count : bits;
-    greys[bits] = greyOf(value * tone.slope + tone.intercept, tone);
+    greys[bits] = value >= low && value <= high ? 0 : greyOf(value * tone.slope + tone.intercept, tone);
   }
   return greys;
 }
@@ -89,8 +91,8 @@ export class Greys {
 
   /** Gives the colour of every value, in the byte order of canvas pixels. */
   of(values: Samples, tone: Tone): Uint32Array {
-    const { slope, intercept, center, width, isInverted, curve = "", table } = tone;
-    const key = [values.constructor.name, slope, intercept, center, width, isInverted, curve].join();
+    const { slope, intercept, center, width, isInverted, curve = "", table, padding = "" } = tone;
+    const key = [values.constructor.name, slope, intercept, center, width, isInverted, curve, padding].join();
     if (key !== this.key || table !== this.table) {
       this.colours = Uint32Array.from(greysOf(values, tone), (grey) => colour(grey, grey, grey));
       this.key = key;

@@ -1,5 +1,7 @@
 // What the page knows of a case's images before the first pixel: the manifest that the server has inlined.
 
+import { framesInOrder, instanceOf, type FrameTable } from "./per_frame.ts";
+
 /** Centre, width and what it is called. */
 export type WindowLevel = readonly [center: number, width: number, label: string];
 /** Left, top, right, bottom in pixels; millimetres a pixel across and down. */
@@ -23,7 +25,7 @@ export interface Instance {
   readonly windows: readonly WindowLevel[];
   readonly function: string;
   readonly is_inverted: boolean;
-  readonly unit: string;
+  unit: string;
   spacing: Spacing; // of some objects it is known only when a frame has come
   aspect: number;
   readonly regions: readonly Region[];
@@ -35,6 +37,8 @@ export interface Instance {
   readonly laterality: string;
   readonly view: string;
   readonly poster?: number; // of a film: the picture that stands for it
+  readonly is_covered?: boolean; // overlays or shutters come with it
+  readonly per_frame?: FrameTable; // what each frame of several has for itself
   readonly is_recognizable?: boolean; // a face or a tattoo: blurred in the strip until it is opened
 }
 
@@ -74,10 +78,21 @@ export interface Manifest {
   readonly case: { readonly id: string; readonly state: string; readonly specialty: string };
   readonly hanging: { readonly layout: "stack" | "photos" | "list"; readonly first: string };
   readonly series: readonly Series[];
+  readonly layers: readonly LayerObject[];
   readonly address: (kind: Address, uid: string, site: string, frame?: number) => string;
 }
 
-export type Address = "pixels" | "preview" | "photo" | "document" | "video" | "text";
+export type Address =
+  | "pixels" | "preview" | "photo" | "document" | "video" | "text"
+  | "layers" | "state" | "segmentation" | "structures" | "masks";
+
+/** An object that lies over images; over which, it says itself. */
+export interface LayerObject {
+  readonly what: "state" | "segmentation" | "structures";
+  readonly uid: string;
+  readonly site: string;
+  readonly study_uid: string;
+}
 
 interface SentManifest extends Omit<Manifest, "series" | "address"> {
   readonly series: readonly SentSeries[];
@@ -104,8 +119,8 @@ function unfold(sent: SentSeries): Series {
   const frames: Frame[] = [];
   const series: Series = { ...rest, instances: whole, frames };
   for (const instance of whole) {
-    for (let frame = 1; frame <= instance.frames; frame++) {
-      frames.push({ series, instance, frame, index: frames.length, id: `${instance.uid}/${frame}` });
+    for (const frame of framesInOrder(instance)) {
+      frames.push({ series, instance: instanceOf(instance, frame), frame, index: frames.length, id: `${instance.uid}/${frame}` });
     }
   }
   return series;

@@ -1,5 +1,6 @@
 // Fetches lossless frames: a few at a time, the most wanted first, bounded in memory, given up on leaving.
 import { Problem } from "../shared/api.ts";
+import { meaningOf, rangeOf, type Meaning } from "./meaning.ts";
 import type { Frame, Spacing, SpacingSource } from "./manifest.ts";
 
 export type Samples = Uint8Array | Int8Array | Uint16Array | Int16Array;
@@ -16,6 +17,7 @@ export interface Pixels {
   readonly min: number;
   readonly max: number;
   readonly isReduced: boolean;
+  readonly meaning: Meaning;
 }
 
 const PARALLEL = 4;
@@ -141,15 +143,11 @@ export function described(headers: Headers, body: ArrayBuffer): Pixels {
   const values = typed(said("Type"), body);
   const samples = said("Samples") === "3" ? 3 : 1;
   if (values.length !== rows * columns * samples) throw new Error("The image came short.");
-  let min = values[0] ?? 0;
-  let max = min;
-  for (const value of values) {
-    if (value < min) min = value;
-    else if (value > max) max = value;
-  }
+  const meaning = meaningOf(said);
+  const [min, max] = rangeOf(values, meaning.padding);
   const window = center !== undefined && width !== undefined && width > 0 ? ([center, width] as const) : null;
   const isReduced = said("Reduced") === "1";
-  return { columns, rows, samples, values, slope, intercept, window, spacing, min, max, isReduced };
+  return { columns, rows, samples, values, slope, intercept, window, spacing, min, max, isReduced, meaning };
 }
 
 function typed(type: string, body: ArrayBuffer): Samples {
