@@ -137,7 +137,7 @@ function stretched(table: VoiTable, ratio: number, moved: (value: number) => num
   const [low, high] = [Math.floor(Math.min(first, last)), Math.ceil(Math.max(first, last))];
   const values = new Uint8Array(Math.min(high - low + 1, 1 << 17));
   for (let at = 0; at < values.length; at++) {
-    const from = Math.round((low + at - first) / ratio);
+    const from = Math.ceil((low + at - first) / ratio - 0.5); // halves go down: the page rounds values up
     values[at] = table.values[Math.min(table.values.length - 1, Math.max(0, from))] ?? 0;
   }
   return { first: low, values };
