@@ -83,10 +83,10 @@ def with_overlay(ds: Dataset, bits: np.ndarray, *, origin: tuple[int, int] = (3,
     return ds
 
 
-def references(*numbers: int) -> list[Dataset]:
+def references(*numbers: int, study: str = STUDY) -> list[Dataset]:
     return [
         item(ReferencedSOPClassUID="1.2.840.10008.5.1.4.1.1.2",
-             ReferencedSOPInstanceUID=f"{STUDY}.1.{n}")
+             ReferencedSOPInstanceUID=f"{study}.1.{n}")
         for n in numbers
     ]  # fmt: skip
 

@@ -40,6 +40,10 @@ export class Layers {
     pane.lookOf = (frame, pixels) => this.look(frame, pixels);
     pane.onChange(() => this.refresh());
     source.onCome(() => this.refresh(true));
+    new ResizeObserver(() => {
+      this.area = undefined; // a state's area fills the view, whatever its size
+      if (this.frame !== null && this.frame === pane.frame) this.placeByState(this.frame);
+    }).observe(view);
   }
 
   /** The states that are for the series on the screen. */
