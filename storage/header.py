@@ -190,3 +190,16 @@ INDEXED_KEYWORDS: frozenset[str] = frozenset(NESTED_KEYWORDS) | frozenset(
     ]
 )
 """Keywords of the elements that the index keeps of an object's top level."""
+
+_OVERLAY_ROWS = {(0x6000 + 2 * i) << 16 | 0x0010: ("OverlayRows", "US") for i in range(16)}
+NOTED_TAGS: Mapping[int, tuple[str, str]] = _OVERLAY_ROWS | {
+    0x00181065: ("FrameTimeVector", "DS"),
+    0x00181600: ("ShutterShape", "CS"),
+    0x00280121: ("PixelPaddingRangeLimit", "US or SS"),
+    0x00281101: ("RedPaletteColorLookupTableDescriptor", "US"),
+    0x00283000: ("ModalityLUTSequence", "SQ"),
+    0x00283010: ("VOILUTSequence", "SQ"),
+    0x00409096: ("RealWorldValueMappingSequence", "SQ"),
+}
+"""Elements that the index notes so that no header is opened in vain; of sequences only that they
+are there. No query asks for them, and objects that came earlier lack them."""

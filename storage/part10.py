@@ -21,7 +21,14 @@ from storage.filemeta import (
     build_file_meta,
     read_file_meta,
 )
-from storage.header import INDEXED_KEYWORDS, NESTED_KEYWORDS, Header, PixelLayout, Span
+from storage.header import (
+    INDEXED_KEYWORDS,
+    NESTED_KEYWORDS,
+    NOTED_TAGS,
+    Header,
+    PixelLayout,
+    Span,
+)
 from storage.inflate import inflate
 from storage.pixels import layout_of, native_frame_bits
 from storage.source import BytesSource, FileSource, Source
@@ -175,5 +182,8 @@ _VIDEO = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in range(100, 109)) | frozen
     f"1.2.840.10008.1.2.4.{n}.1" for n in range(100, 107)
 )
 _IDENTITY = (0x00080016, 0x00080018)
-_PLAIN: PlainWanted = _plain(INDEXED_KEYWORDS)
+_NOTED: PlainWanted = {
+    tag: (keyword, vr, {} if vr == "SQ" else None) for tag, (keyword, vr) in NOTED_TAGS.items()
+}
+_PLAIN: PlainWanted = _plain(INDEXED_KEYWORDS) | _NOTED
 _WALKED: Wanted = _walked(_PLAIN) | dict.fromkeys(OFFSET_TABLES)

@@ -1,4 +1,4 @@
-"""Works out how stored values become what is shown: rescale, windows, padding, pixel aspect.
+"""Works out how stored values become what is shown: rescale, windows, tables, padding, aspect.
 
 From the indexed attributes alone where they are enough, from the object's header where not.
 Decodes nothing.
@@ -6,19 +6,29 @@ Decodes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydicom.dataset import Dataset
 
 from viewer.attributes import as_list, first
+from viewer.groups import groups_of, plain
 from viewer.pixels import PARAMETRIC_MAP
+from viewer.scales import Scale, scales_of, unit_of
 from viewer.spacing import UNKNOWN, Spacing, spacing_of
+from viewer.voi_tables import VoiTable, voi_tables
 
 _ENHANCED_ROOTS = tuple(
     f"1.2.840.10008.5.1.4.1.1.{arc}"
     for arc in ("2.1", "2.2", "4.1", "4.3", "6.2", "12.1.1", "12.2.1", "13.1", "128.1", "66.4")
+)
+_NOTED = (
+    "ModalityLUTSequence",
+    "VOILUTSequence",
+    "PixelPaddingRangeLimit",
+    "RedPaletteColorLookupTableDescriptor",
+    "RealWorldValueMappingSequence",
 )
 _WITH_TABLES = frozenset({"CR", "DX", "MG", "XA", "RF", "IO", "PX", "OT", "SC", "US", "NM"})
 
@@ -41,9 +51,12 @@ class Display:
     windows: tuple[Window, ...] = ()
     function: str = "LINEAR"  # LINEAR | LINEAR_EXACT | SIGMOID
     is_inverted: bool = False
-    padding: float | None = None
+    padding: tuple[float, float] | None = None  # stored values that are no part of the image
     aspect: float = 1.0  # height of a pixel over its width
     spacing: Spacing = UNKNOWN
+    tables: tuple[VoiTable, ...] = ()  # as the sender's first choice, before its windows
+    unit: str = ""
+    scales: tuple[Scale, ...] = ()  # what else the stored values mean
 
 
 def needs_header(sop_class_uid: str, attributes: Mapping[str, Any]) -> bool:
@@ -51,6 +64,8 @@ def needs_header(sop_class_uid: str, attributes: Mapping[str, Any]) -> bool:
     if attributes.get("PhotometricInterpretation") == "PALETTE COLOR":
         return True
     if sop_class_uid == PARAMETRIC_MAP or sop_class_uid.startswith(_ENHANCED_ROOTS):
+        return True
+    if attributes.get("Modality") == "PT" or any(each in attributes for each in _NOTED):
         return True
     if int(first(attributes.get("SamplesPerPixel"), 1)) != 1:
         return False
@@ -68,45 +83,41 @@ def display_of(attributes: Mapping[str, Any]) -> Display:
         windows=_windows(attributes),
         function=str(attributes.get("VOILUTFunction", "LINEAR")),
         is_inverted=_is_inverted(attributes),
-        padding=_number(attributes.get("PixelPaddingValue")),
+        padding=_padding(attributes),
         aspect=_aspect(attributes),
         spacing=spacing_of(attributes),
+        unit=unit_of(attributes),
     )
 
 
 def display_of_frame(attributes: Mapping[str, Any], header: Dataset, frame: int) -> Display:
     """Return how one frame is shown; functional groups come first (PS3.3 C.7.6.16)."""
     merged = dict(attributes)
-    for group in _groups(header, frame):
+    if "PixelPaddingRangeLimit" in header:
+        merged["PixelPaddingRangeLimit"] = plain(header.PixelPaddingRangeLimit)
+    for group in groups_of(header, frame):
         for keyword in _FROM_GROUPS:
             if keyword in group:
-                merged[keyword] = _plain(group[keyword].value)
-    return display_of(merged)
+                merged[keyword] = plain(group[keyword].value)
+    display = display_of(merged)
+    return replace(
+        display,
+        tables=voi_tables(header, frame),
+        scales=scales_of(header, frame),
+        unit=display.unit or unit_of(merged, header),
+    )
 
 
 _FROM_GROUPS = (
     "RescaleSlope",
     "RescaleIntercept",
+    "RescaleType",
     "WindowCenter",
     "WindowWidth",
+    "WindowCenterWidthExplanation",
     "VOILUTFunction",
     "PixelSpacing",
 )
-
-
-def _groups(header: Dataset, frame: int) -> Sequence[Dataset]:
-    """Return the items of the macros that are in force for a frame, shared before its own."""
-    found: list[Dataset] = []
-    for keyword, index in (
-        ("SharedFunctionalGroupsSequence", 0),
-        ("PerFrameFunctionalGroupsSequence", frame - 1),
-    ):
-        items = header.get(keyword) or ()
-        if 0 <= index < len(items):
-            for element in items[index]:
-                if element.VR == "SQ" and element.value:
-                    found.append(element.value[0])
-    return found
 
 
 def _windows(attributes: Mapping[str, Any]) -> tuple[Window, ...]:
@@ -136,12 +147,14 @@ def _aspect(attributes: Mapping[str, Any]) -> float:
     return 1.0
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, str | int | float):
-        return value
-    if hasattr(value, "__iter__"):
-        return [float(each) if isinstance(each, float) else each for each in value]
-    return value
+def _padding(attributes: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Return the stored values that only fill the rectangle (PS3.3 C.7.5.1.1.2)."""
+    value = _number(attributes.get("PixelPaddingValue"))
+    if value is None:
+        return None
+    limit = _number(attributes.get("PixelPaddingRangeLimit"))
+    other = value if limit is None else limit
+    return (min(value, other), max(value, other))
 
 
 def _number(value: Any) -> float | None:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import io
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.pixels.processing import apply_color_lut
 
 from casework.errors import Invalid
 from storage.archive import Archive
@@ -22,9 +24,14 @@ from storage.index import InstanceRow
 from storage.part10 import DEFLATED_LE
 from viewer.attributes import first
 from viewer.display import Display, Window, display_of, display_of_frame, needs_header
+from viewer.overlays import Overlay, needs_words, overlays_of
 from viewer.photo_bytes import as_png, embedded_profile, with_profile
-from viewer.pixels import BIG_ENDIAN, JPEG_BASELINE, Decoded, decode, shape_of
+from viewer.pixels import BIG_ENDIAN, JPEG_BASELINE, NATIVE, Decoded, decode, shape_of
 from viewer.planes import Pixels
+from viewer.scales import Scale
+from viewer.shutters import Shutters, shutters_of
+from viewer.supplemental import is_partly_coloured, with_colours
+from viewer.voi_tables import VoiTable, modality_table
 
 _HEADERS_KEPT = 32
 
@@ -48,6 +55,14 @@ class Photograph:
     profile: bytes
 
 
+@dataclass(frozen=True)
+class Over:
+    """What lies over a frame."""
+
+    overlays: tuple[Overlay, ...]
+    shutters: Shutters
+
+
 class FrameSource:
     """Reads frames of an archive; keeps the few headers that it had to open."""
 
@@ -65,22 +80,23 @@ class FrameSource:
     def shown(self, ref: InstanceRow, frame: int) -> Shown:
         """Return a frame as it is to be shown."""
         decoded = self.decoded(ref, frame)
-        if not needs_header(ref.sop_class_uid, ref.attributes):
-            display = display_of(ref.attributes)
-            return _within_16_bits(Shown(decoded.pixels, decoded.is_colour, display))
+        is_clear = not needs_header(ref.sop_class_uid, ref.attributes)
+        return as_shown(decoded, ref.attributes, None if is_clear else self.header(ref), frame)
+
+    def over(self, ref: InstanceRow, frame: int) -> Over:
+        """Return the overlays and shutters of a frame."""
         header = self.header(ref)
-        display = display_of_frame(ref.attributes, header, frame)
-        if decoded.photometric == "PALETTE COLOR":
-            return Shown(_through_palette(decoded.pixels, header), True, display)
-        if decoded.is_colour:
-            return Shown(decoded.pixels, True, display)
-        pixels = decoded.pixels
-        if header.get("ModalityLUTSequence"):
-            pixels = apply_modality_lut(pixels, header)
-            display = replace(display, slope=1.0, intercept=0.0)
-        if not display.windows:
-            display = replace(display, windows=_window_of_table(header))
-        return _within_16_bits(Shown(pixels, False, display))
+        words = self._words(ref, frame) if needs_words(header) else None
+        return Over(overlays_of(header, frame, words), shutters_of(header))
+
+    def _words(self, ref: InstanceRow, frame: int) -> bytes | None:
+        """Return the 16-bit words of a native frame, little endian, with all their bits."""
+        if int(first(ref.attributes.get("BitsAllocated"), 0)) != 16:
+            return None
+        read = self._archive.read_frame(ref, frame)
+        if read.transfer_syntax_uid == BIG_ENDIAN:
+            return np.frombuffer(read.data, ">u2").astype("<u2").tobytes()
+        return read.data if read.transfer_syntax_uid in NATIVE else None
 
     def photograph(self, ref: InstanceRow) -> Photograph:
         """Return a photograph as received when it is a JPEG, else without loss as a PNG."""
@@ -134,6 +150,30 @@ class FrameSource:
         return np.frombuffer(data, ">u2").astype("<u2").tobytes()
 
 
+def as_shown(
+    decoded: Decoded, attributes: Mapping[str, Any], header: Dataset | None, frame: int
+) -> Shown:
+    """Return decoded values as they are to be shown; the header where the index is not enough."""
+    if header is None:
+        shown = Shown(decoded.pixels, decoded.is_colour, display_of(attributes))
+        return _within_16_bits(shown)
+    display = display_of_frame(attributes, header, frame)
+    if decoded.photometric == "PALETTE COLOR":
+        return Shown(_through_palette(decoded.pixels, header), True, display)
+    if decoded.is_colour:
+        return Shown(decoded.pixels, True, display)
+    pixels = decoded.pixels
+    table = modality_table(header)
+    if table is not None:
+        pixels = table.applied(pixels)
+        display = replace(display, slope=1.0, intercept=0.0)
+    if is_partly_coloured(header):
+        return Shown(with_colours(pixels, decoded.pixels, header, display), True, display)
+    if not display.windows:
+        display = replace(display, windows=tuple(map(_spread_of, display.tables[:1])))
+    return _within_16_bits(Shown(pixels, False, display))
+
+
 def _through_palette(indices: Pixels, header: Dataset) -> Pixels:
     try:
         colours = apply_color_lut(indices, header)
@@ -145,14 +185,10 @@ def _through_palette(indices: Pixels, header: Dataset) -> Pixels:
     return np.ascontiguousarray(colours[:, :, :3])
 
 
-def _window_of_table(header: Dataset) -> tuple[Window, ...]:
+def _spread_of(table: VoiTable) -> Window:
     """Return the range that a VOI table spreads, as a window (PS3.3 C.11.2.1.1)."""
-    tables = header.get("VOILUTSequence")
-    if not tables or "LUTDescriptor" not in tables[0]:
-        return ()
-    count, lowest = int(tables[0].LUTDescriptor[0]) or 65536, int(tables[0].LUTDescriptor[1])
-    explanation = str(tables[0].get("LUTExplanation", ""))
-    return (Window(lowest + count / 2, float(count), explanation),)
+    count = len(table.greys)
+    return Window(table.first + count / 2, float(count), table.label)
 
 
 def _within_16_bits(shown: Shown) -> Shown:
@@ -173,5 +209,9 @@ def _within_16_bits(shown: Shown) -> Shown:
         slope=shown.display.slope * step,
         intercept=shown.display.intercept + shown.display.slope * low,
         padding=None,
+        scales=tuple(
+            Scale(each.slope * step, each.intercept + each.slope * low, each.unit)
+            for each in shown.display.scales
+        ),
     )
     return Shown(quantised, shown.is_colour, display, is_reduced=True)

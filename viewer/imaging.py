@@ -10,6 +10,7 @@ from flask import current_app
 from storage.archive import Archive
 from storage.remade import PREVIEWS
 from viewer.frame_source import FrameSource
+from viewer.frame_tables import FrameTables
 from viewer.making import FrameMaker
 from viewer.preview_cache import PreviewCache
 from viewer.render import Renderer
@@ -25,13 +26,19 @@ class Imaging:
     source: FrameSource
     renderer: Renderer
     maker: FrameMaker
+    tables: FrameTables
 
 
 def make_imaging(archive: Archive, *, cache: Path | None, cache_bytes: int) -> Imaging:
     """Return a reader and a renderer over an archive, with previews kept in a folder."""
     source = FrameSource(archive)
     previews = PreviewCache(cache / PREVIEWS if cache else None, limit_bytes=cache_bytes)
-    return Imaging(source, Renderer(source, previews), FrameMaker(archive, previews))
+    return Imaging(
+        source,
+        Renderer(source, previews),
+        FrameMaker(archive, previews),
+        FrameTables(source, previews),
+    )
 
 
 def imaging() -> Imaging:

@@ -1,20 +1,21 @@
 """Puts together what the reading room must know of a case's images before the first pixel comes.
 
-Pure: from the dossier and the rows of the index; no object is opened.
+Pure: from the dossier and the rows of the index; only tables of frames may open an object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from casework.model import CaseDossier
 from storage.index import InstanceRow
 from viewer.attributes import first, is_recognizable
-from viewer.display import Window, display_of
+from viewer.display import Window, display_of, needs_header
 from viewer.hanging import default_window, hang, presets_of
 from viewer.hanging_facts import asked_of, facts_of, hung_of, sent
+from viewer.layer_kinds import layer_kind
 from viewer.manifest_columns import folded
 from viewer.render import can_be_shown, is_photograph
 from viewer.spacing import regions_of
@@ -25,27 +26,34 @@ _PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 _VIDEO = tuple(f"1.2.840.10008.1.2.4.{n}" for n in range(100, 109))
 _PLAYED = tuple(f"1.2.840.10008.1.2.4.{n}" for n in range(102, 109))  # MP4, which browsers play
 _POSTER = 16  # the picture that stands for a film: the first ones are often not sharp yet
+_MOST_LAYERS = 200
+_OVER = ("OverlayRows", "ShutterShape")
 _OWN = frozenset(
     {"SOPInstanceUID", "InstanceNumber", "ImagePositionPatient", "SliceLocation", "ContentTime",
      "AcquisitionDateTime"}
 )  # fmt: skip
 """What differs from image to image of a series, and decides of nothing but `_own`."""
 
+Tables = Callable[[InstanceRow], dict[str, Any] | None]
+"""Gives what is known of the frames of an object of several, or None."""
+
 
 def build_manifest(
     dossier: CaseDossier,
     instances: Iterable[InstanceRow],
     *,
+    tables: Tables | None = None,
     kept: Mapping[str, Mapping[str, Any]] | None = None,
     has_prior: bool = False,
     has_lesion_before: bool = False,
 ) -> dict[str, Any]:
     """Return the manifest of a case from the instances of its studies; hung as its reader likes
-    such cases (`kept`), with what there is to compare with.
+    such cases (`kept`), with what there is to compare with. `tables` says of objects of several
+    frames where each frame lies (`frame_table`).
     """
-    case = dossier.case
+    case, instances = dossier.case, list(instances)
     series = [
-        {"key": str(number), **_series(rows, kind)}
+        {"key": str(number), **_series(rows, kind, tables)}
         for number, ((_site, _uid, kind), rows) in enumerate(_grouped(instances))
     ]
     asked = asked_of(dossier, has_prior=has_prior, has_lesion_before=has_lesion_before)
@@ -60,6 +68,7 @@ def build_manifest(
         },
         "hanging": sent(hanging),
         "series": series,
+        "layers": _layers(instances),
         "addresses": {
             "pixels": "/api/instances/{uid}/frames/{frame}?site={site}",
             "preview": "/api/instances/{uid}/frames/{frame}/preview?site={site}",
@@ -67,8 +76,24 @@ def build_manifest(
             "document": "/api/instances/{uid}/document?site={site}",
             "video": "/api/instances/{uid}/video?site={site}",
             "text": "/api/instances/{uid}/text?site={site}",
+            "layers": "/api/instances/{uid}/frames/{frame}/layers?site={site}",
+            "state": "/api/instances/{uid}/state?site={site}",
+            "segmentation": "/api/instances/{uid}/segmentation?site={site}",
+            "structures": "/api/instances/{uid}/structures?site={site}",
+            "masks": "/api/instances/{uid}/masks?site={site}",
         },
     }
+
+
+def _layers(instances: Iterable[InstanceRow]) -> list[dict[str, Any]]:
+    """Return the objects that lie over images; which images is said when they are opened."""
+    found = [
+        {"what": layer_kind(row.sop_class_uid), "uid": row.sop_instance_uid, "site": row.site,
+         "study_uid": row.study_uid}
+        for row in instances
+        if layer_kind(row.sop_class_uid)
+    ]  # fmt: skip
+    return found[:_MOST_LAYERS]
 
 
 def kind_of(ref: InstanceRow) -> str:
@@ -118,11 +143,11 @@ def _grouped(
         yield key, [row for _, row in pairs]
 
 
-def _series(rows: list[InstanceRow], kind: str) -> dict[str, Any]:
+def _series(rows: list[InstanceRow], kind: str, tables: Tables | None) -> dict[str, Any]:
     ordered = in_reading_order(rows) if kind == "stack" else rows
     lead = ordered[len(ordered) // 2]
     attributes = lead.attributes
-    described = list(_described(ordered, kind))
+    described = list(_described(ordered, kind, tables))
     found: dict[str, Any] = {
         "uid": lead.series_uid,
         "study_uid": lead.study_uid,
@@ -133,7 +158,7 @@ def _series(rows: list[InstanceRow], kind: str) -> dict[str, Any]:
         "description": _text(attributes, "SeriesDescription", "ProtocolName"),
         "body_part": _text(attributes, "BodyPartExamined"),
         "date": _text(attributes, "SeriesDate", "StudyDate", "ContentDate"),
-        "is_scout": _is_scout(attributes),
+        "is_scout": _is_scout(attributes) or bool(layer_kind(lead.sop_class_uid)),
         "frames": sum(each["frames"] for each in described),
         "bytes": sum(row.size_bytes for row in ordered),
         **folded(described),
@@ -146,7 +171,9 @@ def _series(rows: list[InstanceRow], kind: str) -> dict[str, Any]:
     return found
 
 
-def _described(rows: Sequence[InstanceRow], kind: str) -> Iterator[dict[str, Any]]:
+def _described(
+    rows: Sequence[InstanceRow], kind: str, tables: Tables | None
+) -> Iterator[dict[str, Any]]:
     """Give what the page must know of each instance; of one like the last, only its own is new."""
     last: object = None
     alike: dict[str, Any] = {}
@@ -155,13 +182,15 @@ def _described(rows: Sequence[InstanceRow], kind: str) -> Iterator[dict[str, Any
         like = (said, row.sop_class_uid, row.transfer_syntax_uid, row.rows, row.columns, row.frames)
         if like != last:
             last, alike = like, _instance(row, kind)
-        yield _own(row, kind) | alike
+        yield _own(row, kind, tables) | alike
 
 
-def _own(ref: InstanceRow, kind: str) -> dict[str, Any]:
-    own = {"uid": ref.sop_instance_uid, "number": ref.number}
+def _own(ref: InstanceRow, kind: str, tables: Tables | None) -> dict[str, Any]:
+    own: dict[str, Any] = {"uid": ref.sop_instance_uid, "number": ref.number}
     if kind in {"stack", "photo"}:
         own["position"] = ref.attributes.get("ImagePositionPatient")
+        if tables is not None and _has_table(ref):
+            own["per_frame"] = tables(ref)
     return own
 
 
@@ -189,7 +218,7 @@ def _instance(ref: InstanceRow, kind: str) -> dict[str, Any]:
         "function": display.function,
         "is_inverted": display.is_inverted,
         "aspect": display.aspect,
-        "unit": "HU" if attributes.get("Modality") == "CT" else _text(attributes, "RescaleType"),
+        "unit": display.unit,
         "spacing": [spacing.row_mm, spacing.column_mm, spacing.source],
         "regions": [
             [r.left, r.top, r.right, r.bottom, r.x_mm, r.y_mm] for r in regions_of(attributes)
@@ -200,8 +229,16 @@ def _instance(ref: InstanceRow, kind: str) -> dict[str, Any]:
         "is_lossy": attributes.get("LossyImageCompression") == "01",
         "laterality": _text(attributes, "ImageLaterality", "Laterality"),
         "is_recognizable": is_recognizable(attributes) or None,
+        "is_covered": any(each in attributes for each in _OVER) or None,
         "view": image_type[3] if kind == "photo" and len(image_type) > 3 else "",
     }
+
+
+def _has_table(ref: InstanceRow) -> bool:
+    """Tell whether the header of an object says more of its frames than the index."""
+    if (ref.frames or 1) < 2:
+        return False
+    return needs_header(ref.sop_class_uid, ref.attributes) or "FrameTime" not in ref.attributes
 
 
 def _what(ref: InstanceRow, kind: str) -> str:

@@ -16,6 +16,7 @@ from storage.priors import Prior
 from viewer import reply_view
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
+from viewer.imaging import imaging
 from viewer.lesion_pictures import lesions_over_time, row_of
 from viewer.manifest import build_manifest, kind_of
 from viewer.prior_told import prior_title
@@ -60,7 +61,9 @@ def open_prior(case_id: str, *, site: str, study_uid: str) -> Opened:
         case_id=case_id,
         site=site,
     )
-    manifest = build_manifest(replace(dossier, studies=()), instances)
+    manifest = build_manifest(
+        replace(dossier, studies=()), instances, tables=imaging().tables.table
+    )
     return Opened(prior, dossier.case, _reply(prior), manifest)
 
 
@@ -87,7 +90,7 @@ def lesions_before(case_id: str) -> dict[str, Any]:
     named = named[:_MOST_BEFORE]
     rows = [row_of(picture) for _lesion, picture in named]
     note_opened(current_actor(), dossier.case, rows)
-    manifest = build_manifest(replace(dossier, studies=()), rows)
+    manifest = build_manifest(replace(dossier, studies=()), rows, tables=imaging().tables.table)
     return {
         "captions": {
             picture.sop_instance_uid: _caption(lesion, picture) for lesion, picture in named

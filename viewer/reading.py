@@ -17,6 +17,7 @@ from storage.index import InstanceRow
 from viewer import headers, reply_view
 from viewer.custody import passages_of
 from viewer.guard import current_actor, current_scope
+from viewer.imaging import imaging
 from viewer.lesion_pictures import lesions_over_time
 from viewer.manifest import build_manifest
 from viewer.prior_told import beside
@@ -42,6 +43,7 @@ def reading_room(dossier: CaseDossier) -> str:
     manifest = build_manifest(
         dossier,
         instances,
+        tables=imaging().tables.table,
         kept=_preferences(actor),
         has_prior=bool(priors),
         has_lesion_before=bool(lesions),
@@ -82,7 +84,7 @@ def let_photographs_be_shown(manifest: Mapping[str, Any]) -> None:
 
 def manifest_of(dossier: CaseDossier) -> dict[str, Any]:
     """Return the manifest of a case within sight of the one who asks."""
-    return build_manifest(dossier, _instances(dossier))
+    return build_manifest(dossier, _instances(dossier), tables=imaging().tables.table)
 
 
 def _preferences(actor: Actor) -> Mapping[str, Mapping[str, Any]]:

@@ -15,8 +15,9 @@ from PIL import Image
 
 from casework.errors import Invalid, TooLarge
 from storage.index import InstanceRow
-from viewer.display import Display, Window
+from viewer.display import Window
 from viewer.frame_source import FrameSource, Shown
+from viewer.greys import windowed
 from viewer.photo_bytes import as_srgb
 from viewer.picture import (
     JPEG,
@@ -35,7 +36,7 @@ from viewer.preview_cache import PreviewCache
 
 QUALITY = 85
 LONGEST = 1024
-_VERSION = "1"  # of how previews are made: another number makes all of them anew
+_VERSION = "2"  # of how previews are made: another number makes all of them anew
 _LARGEST_ANIMATION = 200_000_000
 
 Stills = Callable[[int], Pixels]
@@ -205,68 +206,6 @@ def _eight_bits(shown: Shown, window: Window | None) -> Pixels:
     if pixels.dtype != np.uint8:
         pixels = (pixels >> (8 * (pixels.dtype.itemsize - 1))).astype(np.uint8)
     return pixels
-
-
-def windowed(pixels: Pixels, display: Display, window: Window | None = None) -> Pixels:
-    """Return 8-bit greys: rescaled, windowed, white where the lowest value is white."""
-    if pixels.dtype.kind in "iu" and pixels.dtype.itemsize <= 2 and pixels.size:
-        return _by_table(pixels, display, window)
-    return _greys(pixels, display, window or _default(pixels, display))
-
-
-def _by_table(pixels: Pixels, display: Display, window: Window | None) -> Pixels:
-    """Return the greys of few different values: each is worked out once and looked up then."""
-    low, high = int(pixels.min()), int(pixels.max())
-    if high - low >= pixels.size:
-        return _greys(pixels, display, window or _default(pixels, display))
-    values = np.arange(low, high + 1, dtype=np.int64).astype(pixels.dtype)
-    table = _greys(values, display, window or _default(pixels, display))
-    unsigned = np.dtype(f"u{pixels.dtype.itemsize}")
-    steps = pixels.view(unsigned) - unsigned.type(low & (256**pixels.dtype.itemsize - 1))
-    found: Pixels = table.take(steps)
-    return found
-
-
-def _default(pixels: Pixels, display: Display) -> Window:
-    if display.windows:
-        return display.windows[0]
-    return _whole_range(_rescaled(pixels, display), pixels, display)
-
-
-def _greys(pixels: Pixels, display: Display, window: Window) -> Pixels:
-    grey = np.rint(_spread(_rescaled(pixels, display), window, display.function) * 255)
-    bounded: Pixels = np.clip(grey, 0, 255).astype(np.uint8)
-    return 255 - bounded if display.is_inverted else bounded
-
-
-def _rescaled(pixels: Pixels, display: Display) -> Pixels:
-    values: Pixels = pixels.astype(np.float32) * np.float32(display.slope)
-    return values + np.float32(display.intercept)
-
-
-def _spread(values: Pixels, window: Window, function: str) -> Pixels:
-    """Return values from 0 to 1 and beyond (PS3.3 C.11.2.1.2 and C.11.2.1.3)."""
-    center, width = window.center, window.width
-    if function == "SIGMOID":
-        curve: Pixels = 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -60, 60)))
-        return curve
-    if function == "LINEAR_EXACT":
-        exact: Pixels = (values - center) / width + 0.5
-        return exact
-    if width <= 1:
-        step: Pixels = (values > center - 0.5).astype(np.float32)
-        return step
-    linear: Pixels = (values - (center - 0.5)) / (width - 1) + 0.5
-    return linear
-
-
-def _whole_range(values: Pixels, pixels: Pixels, display: Display) -> Window:
-    """Return the window from the least to the greatest value, padding left out."""
-    within = values if display.padding is None else values[pixels != display.padding]
-    if not within.size:
-        return Window(0.0, 1.0)
-    low, high = float(within.min()), float(within.max())
-    return Window((low + high + 1) / 2, high - low + 1)
 
 
 def _fitted(pixels: Pixels, aspect: float, longest: int) -> Pixels:

@@ -38,7 +38,7 @@ def greys(hounsfield: NDArray[Any], center: float, width: float) -> NDArray[Any]
 def write_series(folder: Path, study: str, **more: Any) -> None:
     """Write a CT series of blocks."""
     for number in range(1, SLICES + 1):
-        ds = _object(CT, study, number, Modality="CT", SeriesDescription="Phantom", **more)
+        ds = object_of(CT, study, number, Modality="CT", SeriesDescription="Phantom", **more)
         ds.PixelSpacing = [SPACING_MM, SPACING_MM]
         ds.ImagePositionPatient = [0, 0, number * 2.0]
         ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
@@ -49,7 +49,7 @@ def write_series(folder: Path, study: str, **more: Any) -> None:
         ds.Rows = ds.Columns = SIZE
         ds.PixelData = values(number).tobytes()
         ds["PixelData"].VR = "OW"
-        _write(ds, folder / f"{study}-{number:02}.dcm", ExplicitVRLittleEndian)
+        write(ds, folder / f"{study}-{number:02}.dcm", ExplicitVRLittleEndian)
 
 
 def volume_values(number: int) -> NDArray[np.int16]:
@@ -67,7 +67,7 @@ def write_volume(folder: Path, study: str, *, without: int | None = None) -> Non
     for number in range(VOLUME_SLICES):
         if number == without:
             continue
-        ds = _object(CT, study, number + 1, Modality="CT", SeriesDescription="Volume")
+        ds = object_of(CT, study, number + 1, Modality="CT", SeriesDescription="Volume")
         ds.PixelSpacing = [1.0, 1.0]
         ds.ImagePositionPatient = [-64.0, -64.0, number * 3.0]
         ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
@@ -78,14 +78,14 @@ def write_volume(folder: Path, study: str, *, without: int | None = None) -> Non
         ds.Rows = ds.Columns = VOLUME_SIZE
         ds.PixelData = volume_values(number).tobytes()
         ds["PixelData"].VR = "OW"
-        _write(ds, folder / f"{study}-{number:02}.dcm", ExplicitVRLittleEndian)
+        write(ds, folder / f"{study}-{number:02}.dcm", ExplicitVRLittleEndian)
 
 
 def write_photograph(folder: Path, study: str, profile: bytes, **more: Any) -> None:
     """Write a photograph of one colour whose profile only the object has."""
     jpeg = io.BytesIO()
     Image.new("RGB", (640, 480), P3).save(jpeg, "JPEG", quality=98, subsampling=0)
-    ds = _object(XC, study, 1, Modality="XC", SeriesDescription="Photograph", **more)
+    ds = object_of(XC, study, 1, Modality="XC", SeriesDescription="Photograph", **more)
     ds.ImageType = ["ORIGINAL", "PRIMARY", "", "CLOSEUP"]
     ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PlanarConfiguration = 3, "YBR_FULL_422", 0
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 8, 8, 7, 0
@@ -94,7 +94,7 @@ def write_photograph(folder: Path, study: str, profile: bytes, **more: Any) -> N
     ds.LossyImageCompression = "01"
     ds.PixelData = encapsulate([jpeg.getvalue()])
     ds["PixelData"].VR = "OB"
-    _write(ds, folder / f"{study}.dcm", JPEGBaseline8Bit)
+    write(ds, folder / f"{study}.dcm", JPEGBaseline8Bit)
 
 
 def display_p3() -> bytes:
@@ -114,7 +114,8 @@ def display_p3() -> bytes:
     return bytes(srgb)
 
 
-def _object(sop_class: str, study: str, number: int, **more: Any) -> Dataset:
+def object_of(sop_class: str, study: str, number: int, **more: Any) -> Dataset:
+    """Return an object of a study with what every object says."""
     ds = Dataset()
     told = {
         "SpecificCharacterSet": "ISO_IR 192",
@@ -139,7 +140,8 @@ def _object(sop_class: str, study: str, number: int, **more: Any) -> Dataset:
     return ds
 
 
-def _write(ds: Dataset, path: Path, syntax: str) -> None:
+def write(ds: Dataset, path: Path, syntax: str = ExplicitVRLittleEndian) -> None:
+    """Write an object as a file."""
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = syntax
     path.parent.mkdir(parents=True, exist_ok=True)

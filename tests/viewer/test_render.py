@@ -39,7 +39,7 @@ def test_the_lowest_value_is_white_where_the_image_says_so() -> None:
 
 def test_without_a_window_the_whole_range_is_shown_but_for_padding() -> None:
     values = np.array([[-2000, 100, 200, 300]], np.int16)
-    greys = windowed(values, Display(padding=-2000))
+    greys = windowed(values, Display(padding=(-2000, -2000)))
     assert greys.tolist() == [[0, 0, 128, 255]]
 
 
@@ -130,7 +130,7 @@ TABLED = (
     Display(windows=(Window(40, 80),), slope=0.5, intercept=-100.25),
     Display(windows=(Window(40, 81),), is_inverted=True),
     Display(windows=(Window(40, 80),), function="SIGMOID"),
-    Display(padding=-2.0),
+    Display(padding=(-2.0, -2.0)),
 )
 
 

@@ -18,6 +18,7 @@ from casework.errors import Invalid, NotFound
 from storage.index import InstanceRow
 from viewer.api.calls import Answer, answer, describe
 from viewer.dicomweb import video
+from viewer.frame_meaning import meaning_of
 from viewer.frame_source import Shown
 from viewer.guard import current_scope
 from viewer.imaging import imaging
@@ -240,9 +241,8 @@ def _described(shown: Shown) -> Mapping[str, str]:
         "Rescale": f"{display.slope!r},{display.intercept!r}",
         "Window": f"{window.center!r},{window.width!r}" if window else "",
         "Spacing": f"{spacing.row_mm!r},{spacing.column_mm!r},{spacing.source}",
-        "Padding": "" if display.padding is None else f"{display.padding!r},{display.padding!r}",
         "Reduced": "1" if shown.is_reduced else "0",
-    }
+    } | meaning_of(display)
 
 
 def _little_endian(pixels: Pixels) -> bytes:

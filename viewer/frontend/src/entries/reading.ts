@@ -12,8 +12,10 @@ import { HangBar } from "../reading/hang_bar.ts";
 import { Hangings } from "../reading/hangings.ts";
 import { Lens } from "../reading/lens.ts";
 import { Linked } from "../reading/linked.ts";
-import { readManifest, type Frame, type Series } from "../reading/manifest.ts";
+import { readManifest, type Frame, type Manifest, type Series } from "../reading/manifest.ts";
 import { MarkList } from "../reading/mark_list.ts";
+import { LayerSource } from "../reading/layer_source.ts";
+import { LayersMenu } from "../reading/layers_menu.ts";
 import { Measured } from "../reading/measured.ts";
 import { Over } from "../reading/over.ts";
 import { closePlanes, offerPlanes } from "../reading/planes.ts";
@@ -37,15 +39,19 @@ const sources = new Sources(manifest);
 const cine = new Cine(() => refresh());
 const list = new MarkList();
 const choice = new ToolChoice();
-const stage = new Stage(sources, {
+const layerSources = new Map<Manifest, LayerSource>();
+const stage: Stage = new Stage(sources, {
   manifest,
   shown,
   store,
   list,
   choice,
+  layersOf: (of) => layersOf(of),
+  onLayers: (slot) => slot === stage.active && layersMenu.refresh(),
   previewOf: addressOf("preview"),
   play: (pane) => cine.toggle(pane),
 });
+const layersMenu = new LayersMenu(() => stage.active.layers);
 const linked = new Linked(stage);
 const lens = new Lens(stage);
 const over = new Over(stage, store, shown);
@@ -96,6 +102,7 @@ stage.onChange = (slot) => {
 };
 stage.onActive = () => {
   tools.stageChanged();
+  layersMenu.refresh();
   linked.drawLines();
   refresh();
 };
@@ -124,6 +131,13 @@ function open(series: Series): void {
   void stage.put(stage.active, { series });
   linked.begin();
   if (stage.isMany) hangings.put();
+}
+
+/** The layers of a case or of an earlier study, which its panes share. */
+function layersOf(of: Manifest): LayerSource {
+  const source = layerSources.get(of) ?? new LayerSource(of);
+  layerSources.set(of, source);
+  return source;
 }
 
 /** Brings everything around the images up to date before the screen is next refreshed, however much happens until then. */

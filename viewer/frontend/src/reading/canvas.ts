@@ -173,8 +173,8 @@ class CanvasSurface implements Surface {
     const context = this.picture.getContext("2d", { alpha: false });
     if (context === null) return;
     if (this.paper?.width !== wide || this.paper.height !== high) this.paper = new ImageData(wide, high);
-    const { slope, intercept, samples } = pixels;
-    paintArea(grid, area, { ...view, slope, intercept, samples }, this.paper.data, this.greys);
+    const { slope, intercept, samples, meaning } = pixels;
+    paintArea(grid, area, { ...view, slope, intercept, samples, padding: meaning.padding }, this.paper.data, this.greys);
     context.putImageData(this.paper, 0, 0);
   }
 

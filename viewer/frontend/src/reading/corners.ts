@@ -4,6 +4,7 @@ import { t } from "../shared/strings.ts";
 import { scaleText, type Point } from "./calibration.ts";
 import { dayOf } from "./days.ts";
 import { titleOf, type Frame } from "./manifest.ts";
+import { valueText } from "./meaning.ts";
 import type { Pane } from "./pane.ts";
 import { windowText } from "./windows.ts";
 
@@ -66,7 +67,9 @@ export class Corners {
   private bottomLeft(): void {
     const window = this.pane.window;
     const isColour = this.pane.pixels?.samples === 3;
-    this.put(".corner-bl", [this.value(), window === null || isColour ? "" : windowText(window), this.zoom()]);
+    const table = this.pane.tableName;
+    const greys = table !== null ? `${t("Table of greys")} ${table}`.trimEnd() : window === null ? "" : windowText(window);
+    this.put(".corner-bl", [this.value(), isColour ? "" : greys, this.zoom()]);
   }
 
   private slice(frame: Frame): string {
@@ -89,8 +92,8 @@ export class Corners {
     if (x < 0 || y < 0 || x >= pixels.columns || y >= pixels.rows) return "";
     const at = (y * pixels.columns + x) * pixels.samples;
     if (pixels.samples === 3) return `${x}, ${y}: ${pixels.values.slice(at, at + 3).join(" ")}`;
-    const value = (pixels.values[at] ?? 0) * pixels.slope + pixels.intercept;
-    return `${x}, ${y}: ${Number.isInteger(value) ? value : value.toFixed(2)} ${frame.instance.unit}`.trimEnd();
+    const { unit, scales } = pixels.meaning;
+    return `${x}, ${y}: ${valueText(pixels.values[at] ?? 0, pixels.slope, pixels.intercept, unit || frame.instance.unit, scales)}`;
   }
 
   private progress(frame: Frame): string {

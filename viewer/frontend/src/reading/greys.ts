@@ -25,6 +25,7 @@ export interface Voi {
 export interface Tone extends Voi {
   readonly slope: number;
   readonly intercept: number;
+  readonly padding?: readonly [low: number, high: number] | undefined; // stored values that stay black
   readonly samples?: 1 | 3 | undefined; // colour is shown as it is, or inverted
 }
 
@@ -75,8 +76,10 @@ export function greysOf(values: Samples, tone: Tone): Uint8ClampedArray {
   const isSigned = values instanceof Int8Array || values instanceof Int16Array;
   const greys = new Uint8ClampedArray(count); // which rounds
   const line = straight(tone);
+  const [low, high] = tone.padding ?? [1, 0];
   for (let bits = 0; bits < count; bits++) {
     const stored = isSigned && bits >= count / 2 ? bits - count : bits;
+    if (stored >= low && stored <= high) continue; // no part of the image: black
     const value = stored * tone.slope + tone.intercept;
     greys[bits] = line === null ? greyOf(value, tone) : value * line.rise + line.start;
   }
@@ -101,8 +104,8 @@ export class Greys {
 
   /** Gives the colour of every value, in the byte order of canvas pixels. */
   of(values: Samples, tone: Tone): Uint32Array {
-    const { slope, intercept, center, width, isInverted, curve = "", table } = tone;
-    const key = [values.constructor.name, slope, intercept, center, width, isInverted, curve].join();
+    const { slope, intercept, center, width, isInverted, curve = "", table, padding = "" } = tone;
+    const key = [values.constructor.name, slope, intercept, center, width, isInverted, curve, padding].join();
     if (key !== this.key || table !== this.table) {
       const greys = greysOf(values, tone);
       this.colours = new Uint32Array(greys.length);

@@ -2,6 +2,8 @@
 import { unfolded, type Folded } from "./columns.ts";
 import type { Layout } from "./layouts.ts";
 
+import { framesInOrder, instanceOf, type FrameTable } from "./per_frame.ts";
+
 /** Centre, width and what it is called. */
 export type WindowLevel = readonly [center: number, width: number, label: string];
 /** Left, top, right, bottom in pixels; millimetres a pixel across and down. */
@@ -25,7 +27,7 @@ export interface Instance {
   readonly windows: readonly WindowLevel[];
   readonly function: string;
   readonly is_inverted: boolean;
-  readonly unit: string;
+  unit: string;
   spacing: Spacing; // of some objects it is known only when a frame has come
   aspect: number;
   readonly regions: readonly Region[];
@@ -37,6 +39,8 @@ export interface Instance {
   readonly laterality: string;
   readonly view: string;
   readonly poster?: number; // of a film: the picture that stands for it
+  readonly is_covered?: boolean; // overlays or shutters come with it
+  readonly per_frame?: FrameTable; // what each frame of several has for itself
   readonly is_recognizable?: boolean; // a face or a tattoo: blurred in the strip until it is opened
 }
 
@@ -84,6 +88,7 @@ export interface Manifest {
   };
   readonly beside?: Beside; // what the case is compared with; of the case's own page alone
   readonly series: readonly Series[];
+  readonly layers: readonly LayerObject[];
   readonly address: (kind: Address, uid: string, site: string, frame?: number) => string;
 }
 
@@ -115,7 +120,17 @@ export interface PriorTold {
   readonly picture: string;
 }
 
-export type Address = "pixels" | "preview" | "photo" | "document" | "video" | "text";
+export type Address =
+  | "pixels" | "preview" | "photo" | "document" | "video" | "text"
+  | "layers" | "state" | "segmentation" | "structures" | "masks";
+
+/** An object that lies over images; over which, it says itself. */
+export interface LayerObject {
+  readonly what: "state" | "segmentation" | "structures";
+  readonly uid: string;
+  readonly site: string;
+  readonly study_uid: string;
+}
 
 interface SentManifest extends Omit<Manifest, "series" | "address"> {
   readonly series: readonly SentSeries[];
@@ -142,8 +157,8 @@ function unfold(sent: SentSeries): Series {
   const frames: Frame[] = [];
   const series: Series = { ...rest, instances: whole, frames };
   for (const instance of whole) {
-    for (let frame = 1; frame <= instance.frames; frame++) {
-      frames.push({ series, instance, frame, index: frames.length, id: `${instance.uid}/${frame}` });
+    for (const frame of framesInOrder(instance)) {
+      frames.push({ series, instance: instanceOf(instance, frame), frame, index: frames.length, id: `${instance.uid}/${frame}` });
     }
   }
   return series;

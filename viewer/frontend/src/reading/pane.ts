@@ -5,8 +5,14 @@ import type { Frame, Series } from "./manifest.ts";
 import type { Pixels, PixelStore } from "./pixels.ts";
 import type { PreviewPane } from "./preview.ts";
 import type { ShownRecord } from "./shown.ts";
-import type { Curve, Surface, View } from "./surface.ts";
+import type { Surface, View } from "./surface.ts";
 import { wholeRange, windowAsSent, type Window } from "./windows.ts";
+
+/** What a presentation state changes of a view; without greys they are as sent. */
+export interface Look {
+  readonly greys: Omit<View, "isInverted"> | null;
+  readonly isInverted: boolean | null;
+}
 
 export class Pane {
   surface: Surface | null = null;
@@ -15,6 +21,8 @@ export class Pane {
   problem = "";
   /** Called when somebody has chosen a window, with the one before. */
   onWindow: (before: Window | null) => void = () => undefined;
+  /** How a presentation state wants a frame to be seen; null where there is none. */
+  lookOf: (frame: Frame, pixels: Pixels) => Look | null = () => null;
   private drawn: Frame | null = null;
   private isDrawing = false;
   private readonly windows = new Map<Series, Window>(); // chosen by the reader
@@ -85,7 +93,24 @@ export class Pane {
     const frame = this.frame;
     if (frame === null) return null;
     const chosen = this.windows.get(frame.series);
-    return chosen ?? windowAsSent(frame, this.pixelsOf(frame)) ?? this.ranges.get(frame.series) ?? null;
+    const pixels = this.pixelsOf(frame);
+    const look = pixels === null ? null : this.lookOf(frame, pixels);
+    return chosen ?? look?.greys ?? windowAsSent(frame, pixels) ?? this.ranges.get(frame.series) ?? null;
+  }
+
+  /** The name of the table that makes the greys, or null where a window does. */
+  get tableName(): string | null {
+    const { frame } = this;
+    const pixels = frame === null ? null : this.pixelsOf(frame);
+    if (frame === null || pixels === null || this.windows.has(frame.series)) return null;
+    const look = this.lookOf(frame, pixels);
+    if (look?.greys) return look.greys.table === undefined ? null : "";
+    return pixels.meaning.table?.label ?? null;
+  }
+
+  /** Draws the present frame anew after its look has changed. */
+  relook(): void {
+    this.redraw();
   }
 
   /** Chooses a window for the series; null goes back to the one that came with the images. */
@@ -197,10 +222,13 @@ export class Pane {
   /** The greys in which this pane draws a frame. */
   viewOf(frame: Frame, pixels: Pixels): View {
     const { series } = frame;
-    const window =
-      this.windows.get(series) ?? windowAsSent(frame, pixels) ?? this.ranges.get(series) ?? wholeRange(pixels);
-    const isInverted = this.inverted.has(series) !== frame.instance.is_inverted;
-    return { ...window, isInverted, curve: frame.instance.function as Curve };
+    const look = this.lookOf(frame, pixels);
+    const chosen = this.windows.get(series);
+    const sent = windowAsSent(frame, pixels) ?? this.ranges.get(series) ?? wholeRange(pixels);
+    const { curve, table } = pixels.meaning;
+    const isInverse = look?.isInverted ?? frame.instance.is_inverted;
+    const greys = chosen === undefined ? (look?.greys ?? { ...sent, curve, table }) : { ...chosen, curve };
+    return { ...greys, isInverted: this.inverted.has(series) !== isInverse };
   }
 
   private pixelsOf(frame: Frame): Pixels | null {
@@ -221,6 +249,7 @@ export class Pane {
 
 /** Takes over what only the frame itself could say of its scale (functional groups are not in the index). */
 function learnScale(frame: Frame, pixels: Pixels): void {
+  if (frame.instance.unit === "") frame.instance.unit = pixels.meaning.unit;
   if (pixels.spacing === null || frame.instance.spacing[2] !== "none") return;
   frame.instance.spacing = pixels.spacing;
   frame.instance.aspect = pixels.spacing[0] / pixels.spacing[1];

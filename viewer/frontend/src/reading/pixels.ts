@@ -4,6 +4,7 @@ import { plain, undone } from "./coding.ts";
 import { Kept, Plans } from "./kept.ts";
 import { Link } from "./link.ts";
 import type { Frame, Series, Spacing, SpacingSource } from "./manifest.ts";
+import { meaningOf, rangeOf, type Meaning } from "./meaning.ts";
 
 export type Samples = Uint8Array | Int8Array | Uint16Array | Int16Array;
 
@@ -20,6 +21,7 @@ export interface Pixels {
   readonly min: number;
   readonly max: number;
   readonly isReduced: boolean;
+  readonly meaning: Meaning;
 }
 
 const PARALLEL = 4;
@@ -200,15 +202,9 @@ export function described(headers: Headers, body: ArrayBuffer): Pixels {
   const type = said("Type");
   const values = said("Coding") === "median" ? undone(type, body, columns, rows, samples) : plain(type, body);
   if (values.length !== rows * columns * samples) throw new Error("The image came short.");
-  let min = values[0] ?? 0;
-  let max = min;
-  for (const value of values) {
-    if (value < min) min = value;
-    else if (value > max) max = value;
-  }
+  const meaning = meaningOf(said);
+  const [min, max] = rangeOf(values, meaning.padding);
   const window = center !== undefined && width !== undefined && width > 0 ? ([center, width] as const) : null;
-  const [low, high] = said("Padding").split(",").map(Number);
-  const padding = low !== undefined && high !== undefined ? ([Math.min(low, high), Math.max(low, high)] as const) : null;
   const isReduced = said("Reduced") === "1";
-  return { columns, rows, samples, values, slope, intercept, window, spacing, padding, min, max, isReduced };
+  return { columns, rows, samples, values, slope, intercept, window, spacing, padding: meaning.padding ?? null, min, max, isReduced, meaning };
 }

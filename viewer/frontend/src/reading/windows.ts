@@ -13,6 +13,8 @@ export interface Preset extends Window {
   readonly label: string;
 }
 
+const MOST_SENT = 5; // of the windows that an image brings
+
 /** The windows of the number keys: a modality's own, or broader and narrower than as sent. */
 export function presetsOf(series: Series, asSent: Window | null): Preset[] {
   const fixed = series.presets.map(([center, width, label], at) => ({
@@ -21,14 +23,21 @@ export function presetsOf(series: Series, asSent: Window | null): Preset[] {
     center,
     width,
   }));
-  if (fixed.length > 0 || asSent === null) return fixed;
+  const more = (series.instances[0]?.windows ?? []).slice(1, MOST_SENT).map(([center, width, label], at) => ({
+    label: label === "" ? t("Window {n} as sent", { n: at + 2 }) : label,
+    center,
+    width,
+  }));
+  if (fixed.length > 0) return [...fixed, ...more.map((each, at) => ({ ...each, key: `+${at + 2}` }))];
+  if (asSent === null) return [];
   const { center, width } = asSent;
-  return [
-    { key: "1", label: t("Half as wide"), center, width: Math.max(1, width / 2) },
-    { key: "2", label: t("Twice as wide"), center, width: width * 2 },
-    { key: "3", label: t("Brighter"), center: center - width / 4, width },
-    { key: "4", label: t("Darker"), center: center + width / 4, width },
+  const made = [
+    { label: t("Half as wide"), center, width: Math.max(1, width / 2) },
+    { label: t("Twice as wide"), center, width: width * 2 },
+    { label: t("Brighter"), center: center - width / 4, width },
+    { label: t("Darker"), center: center + width / 4, width },
   ];
+  return [...more, ...made].map((each, at) => ({ ...each, key: String(at + 1) }));
 }
 
 /** The window that a frame comes with, or null when its values have to be looked at first. */
