@@ -53,6 +53,7 @@ from viewer.api import (
 from viewer.api import devices as api_devices
 from viewer.api import lesions as api_lesions
 from viewer.api import orders as api_orders
+from viewer.api import papers as api_papers
 from viewer.api import priors as api_priors
 from viewer.api import uploads as api_uploads
 
@@ -98,6 +99,7 @@ def blueprints() -> Sequence[Blueprint]:
         api_uploads.bp,
         instances.bp,
         frames.bp,
+        api_papers.bp,
         films.bp,
         vocabulary.bp,
         dicomweb.bp,

@@ -16,6 +16,7 @@ from viewer.display import Window, display_of
 from viewer.hanging import Hung, default_window, hang, presets_of
 from viewer.render import can_be_shown, is_photograph
 from viewer.spacing import regions_of
+from viewer.waveforms import is_recording
 
 _DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
 _STRUCTURED = "1.2.840.10008.5.1.4.1.1.88."
@@ -51,12 +52,13 @@ def build_manifest(dossier: CaseDossier, instances: Iterable[InstanceRow]) -> di
             "document": "/api/instances/{uid}/document?site={site}",
             "video": "/api/instances/{uid}/video?site={site}",
             "text": "/api/instances/{uid}/text?site={site}",
+            "waveform": "/api/instances/{uid}/waveform?site={site}",
         },
     }
 
 
 def kind_of(ref: InstanceRow) -> str:
-    """Return how an object is looked at: stack, photo, video, document, text or other."""
+    """Return how an object is looked at: stack, photo, video, waveform, document, text, other."""
     if is_photograph(ref) and can_be_shown(ref):
         return "photo"
     if can_be_shown(ref):
@@ -65,6 +67,8 @@ def kind_of(ref: InstanceRow) -> str:
         return "video"
     if ref.sop_class_uid.startswith(_DOCUMENTS):
         return "document"
+    if is_recording(ref.sop_class_uid):
+        return "waveform"
     return "text" if ref.sop_class_uid.startswith(_STRUCTURED) else "other"
 
 
