@@ -52,6 +52,7 @@ def build_manifest(dossier: CaseDossier, instances: Iterable[InstanceRow]) -> di
             "document": "/api/instances/{uid}/document?site={site}",
             "video": "/api/instances/{uid}/video?site={site}",
             "text": "/api/instances/{uid}/text?site={site}",
+            "report": "/api/instances/{uid}/report?site={site}",
             "waveform": "/api/instances/{uid}/waveform?site={site}",
         },
     }

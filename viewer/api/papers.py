@@ -1,4 +1,4 @@
-"""The calls that bring what is no picture: recorded curves with their samples.
+"""The calls that bring what is no picture: reports as documents, recorded curves.
 
 Which objects are within sight is decided by the index with the scope of the one who asks.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from flask import Blueprint, Response, request
@@ -19,6 +20,8 @@ from storage.index import InstanceRow
 from viewer.api.calls import Answer, answer, describe, read_query
 from viewer.guard import current_scope
 from viewer.imaging import imaging
+from viewer.manifest import kind_of
+from viewer.report_document import Item, Table, document_of, moment_text
 from viewer.services import services
 from viewer.waveforms import GAP, MOST_SAMPLES, is_recording, recording_of, samples_of
 
@@ -81,6 +84,106 @@ class PartQuery(BaseModel):
     first: int = Field(0, ge=0, description="from 0")
     count: int = Field(MOST_SAMPLES, ge=0, description="of each channel; fewer when it is too much")
     site: str = ""
+
+
+class ShownAnswer(Answer):
+    """An object that a report points to, and which of its frames; none named: all."""
+
+    uid: str
+    frames: list[int]
+
+
+class TableAnswer(Answer):
+    """Items of one name side by side."""
+
+    columns: list[str]
+    rows: list[list[str]]
+
+
+class NamedAnswer(Answer):
+    """A value with its name."""
+
+    name: str
+    value: str
+
+
+class ItemAnswer(Answer):
+    """One thing that a report says, with what stands under it."""
+
+    kind: str = Field(description="heading, text, value, number, images, shape or uid")
+    name: str
+    value: str
+    details: list[NamedAnswer]
+    shown: list[ShownAnswer]
+    items: list[ItemAnswer]
+    table: TableAnswer | None
+    is_aside: bool
+    is_flow: bool
+
+
+class ReportAnswer(Answer):
+    """A structured report as a document."""
+
+    title: str
+    kind: str = Field(description="report, dose or key-objects")
+    completion: str = Field(description="COMPLETE, PARTIAL or empty")
+    verification: str = Field(description="VERIFIED, UNVERIFIED or empty")
+    verified_by: list[NamedAnswer] = Field(description="who, and when")
+    written_at: str
+    context: list[NamedAnswer]
+    items: list[ItemAnswer]
+    is_cut: bool = Field(description="it goes on beyond what is given here")
+
+
+@bp.get("/<uid>/report")
+@describe("A structured report as a document", answers={200: ReportAnswer})
+def report(uid: str) -> Response:
+    """Give a structured report as a document: headings, sentences, measurements, tables."""
+    ref = _instance(uid)
+    if kind_of(ref) != "text":
+        raise NotFound("The object is no structured report.", code="no-text")
+    if ref.size_bytes > _KEPT_BYTES * 4:
+        raise Invalid("The report is too large to show. Export the case.", code="too-large")
+    found = document_of(imaging().source.header(ref))
+    return answer(
+        ReportAnswer(
+            title=found.title,
+            kind=found.kind,
+            completion=found.completion,
+            verification=found.verification,
+            verified_by=[
+                NamedAnswer(name=name, value=moment_text(at)) for name, at in found.verified_by
+            ],
+            written_at=moment_text(found.written_at),
+            context=_named(found.context),
+            items=[_item(each) for each in found.items],
+            is_cut=found.is_cut,
+        )
+    )
+
+
+def _item(item: Item) -> ItemAnswer:
+    return ItemAnswer(
+        kind=item.kind,
+        name=item.name,
+        value=item.value,
+        details=_named(item.details),
+        shown=[ShownAnswer(uid=each.uid, frames=list(each.frames)) for each in item.shown],
+        items=[_item(each) for each in item.items],
+        table=_table(item.table),
+        is_aside=item.is_aside,
+        is_flow=item.is_flow,
+    )
+
+
+def _table(table: Table | None) -> TableAnswer | None:
+    if table is None:
+        return None
+    return TableAnswer(columns=list(table.columns), rows=[list(row) for row in table.rows])
+
+
+def _named(pairs: Sequence[tuple[str, str]]) -> list[NamedAnswer]:
+    return [NamedAnswer(name=name, value=value) for name, value in pairs]
 
 
 @bp.get("/<uid>/waveform")
