@@ -20,7 +20,7 @@ from viewer.waveforms import is_recording
 
 _DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
 _STRUCTURED = "1.2.840.10008.5.1.4.1.1.88."
-_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
+_FILES = {f"{_DOCUMENTS}{n}": what for n, what in enumerate(("pdf", "cda", "stl", "obj", "mtl"), 1)}
 _VIDEO = tuple(f"1.2.840.10008.1.2.4.{n}" for n in range(100, 109))
 _PLAYED = tuple(f"1.2.840.10008.1.2.4.{n}" for n in range(102, 109))  # MP4, which browsers play
 _POSTER = 16  # the picture that stands for a film: the first ones are often not sharp yet
@@ -196,7 +196,7 @@ def _instance(ref: InstanceRow, kind: str) -> dict[str, Any]:
 def _what(ref: InstanceRow, kind: str) -> str:
     """Say what an object without pixels to show is, in a word that the page translates."""
     if kind == "document":
-        return "pdf" if ref.sop_class_uid == _PDF else "file"
+        return _FILES.get(ref.sop_class_uid, "file")
     if kind == "other":
         return "video" if ref.transfer_syntax_uid.startswith(_VIDEO) else "object"
     return kind

@@ -62,10 +62,12 @@ def reading_room(dossier: CaseDossier) -> str:
 
 def let_photographs_be_shown(manifest: Mapping[str, Any]) -> None:
     """Let this page use the one style that the photograph viewer needs, when it has photographs,
-    and play films, when it has some.
+    play films, and open documents, when it has some.
     """
     if any(series["kind"] == "video" for series in manifest["series"]):
         headers.widen_csp("media-src", "'self'")
+    if any(series["kind"] == "document" for series in manifest["series"]):
+        headers.widen_csp("frame-src", "'self'")
     if any(series["kind"] == "photo" for series in manifest["series"]):
         headers.widen_csp("style-src", "'unsafe-hashes'", _STYLE_OF_OPENSEADRAGON)
 

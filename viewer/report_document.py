@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from itertools import groupby
 from typing import Any
 
 from pydicom.dataset import Dataset
 
 from viewer.plain_words import name_text
+from viewer.texts import day_in
 
 MOST_ITEMS = 4000
 MOST_DEPTH = 24
@@ -46,6 +48,7 @@ class Table:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    shown: tuple[tuple[Shown, ...], ...]  # what each row points to
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,8 @@ class ReportDocument:
     kind: str  # report | dose | key-objects
     completion: str  # COMPLETE | PARTIAL, or empty
     verification: str  # VERIFIED | UNVERIFIED, or empty
-    verified_by: tuple[tuple[str, str], ...]  # name, and when as a DICOM DT
-    written_at: str  # DICOM date and time
+    verified_by: tuple[tuple[str, str], ...]  # name, and when
+    written_at: str
     context: tuple[tuple[str, str], ...]
     items: tuple[Item, ...]
     is_cut: bool = False
@@ -83,13 +86,14 @@ class _Reading:
     """How much has been read of a report."""
 
     root: Dataset
+    language: str
     left: int = MOST_ITEMS
     is_cut: bool = False
 
 
-def document_of(report: Dataset) -> ReportDocument:
-    """Return a report as a document."""
-    reading = _Reading(report)
+def document_of(report: Dataset, language: str = "en") -> ReportDocument:
+    """Return a report as a document, its dates written as a language has them."""
+    reading = _Reading(report, language)
     children = _children(report, 0, reading)
     context = [
         (child.name, child.value)
@@ -108,10 +112,15 @@ def document_of(report: Dataset) -> ReportDocument:
         completion=_text(report, "CompletionFlag"),
         verification=_text(report, "VerificationFlag"),
         verified_by=tuple(
-            (name_text(_text(each, "VerifyingObserverName")), _text(each, "VerificationDateTime"))
+            (
+                name_text(_text(each, "VerifyingObserverName")),
+                moment_text(_text(each, "VerificationDateTime"), language),
+            )
             for each in report.get("VerifyingObserverSequence") or ()
         ),
-        written_at=_text(report, "ContentDate") + _text(report, "ContentTime"),
+        written_at=moment_text(
+            _text(report, "ContentDate") + _text(report, "ContentTime"), language
+        ),
         context=(*modified, *context),
         items=_gathered(said),
         is_cut=reading.is_cut,
@@ -153,7 +162,7 @@ def _item(item: Dataset, depth: int, reading: _Reading) -> Item:
         return Item("shape", name, _shape(item), details, inner, _gathered(rest))
     if kind in _SHOWN:
         return Item("images", name, "", details, tuple(_shown(item)), _gathered(below))
-    value = _value(item, kind)
+    value = _value(item, kind, reading.language)
     is_aside = _code(item, "ConceptNameCodeSequence") in _ASIDE
     named = _KINDS.get(kind, "value")
     made = Item(named, name, value, details, (), _gathered(below), None, is_aside)
@@ -197,8 +206,17 @@ def _table(items: Sequence[Item]) -> Table | None:
     if len(columns) < 2:
         return None
     return Table(
-        tuple(columns), tuple(tuple(row.get(name, "") for name in columns) for row in rows)
+        tuple(columns),
+        tuple(tuple(row.get(name, "") for name in columns) for row in rows),
+        tuple(tuple(_pointing(each)) for each in alike),
     )
+
+
+def _pointing(item: Item) -> Iterator[Shown]:
+    """Yield what the items under one point to."""
+    yield from item.shown
+    for child in item.items:
+        yield from _pointing(child)
 
 
 def _leaves(item: Item) -> Iterator[tuple[str, str]]:
@@ -210,7 +228,7 @@ def _leaves(item: Item) -> Iterator[tuple[str, str]]:
         yield from _leaves(child)
 
 
-def _value(item: Dataset, kind: str) -> str:
+def _value(item: Dataset, kind: str, language: str) -> str:
     if kind == "TEXT":
         return _text(item, "TextValue")[:_MOST_CHARACTERS]
     if kind == "CODE":
@@ -221,16 +239,17 @@ def _value(item: Dataset, kind: str) -> str:
         return name_text(_text(item, "PersonName"))
     keyword = {"DATE": "Date", "TIME": "Time", "DATETIME": "DateTime", "UIDREF": "UID"}.get(kind)
     said = _text(item, keyword) if keyword else ""
-    return moment_text(said) if kind in {"DATE", "DATETIME"} else _clock(said, kind)
+    return moment_text(said, language) if kind in {"DATE", "DATETIME"} else _clock(said, kind)
 
 
-def moment_text(value: str) -> str:
-    """Return a DICOM DA or DT as `2026-01-02 10:15`; what is none stays as it is."""
+def moment_text(value: str, language: str) -> str:
+    """Return a DICOM DA or DT as `2 Jan 2026, 10:15`; what is none stays as it is."""
     digits = value.partition(".")[0].partition("+")[0].strip()
-    if not digits.isdecimal() or len(digits) < 8:
+    try:
+        day = day_in(date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])), language)
+    except ValueError:
         return value
-    day = f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}"
-    return f"{day} {digits[8:10]}:{digits[10:12]}" if len(digits) >= 12 else day
+    return f"{day}, {digits[8:10]}:{digits[10:12]}" if len(digits) >= 12 else day
 
 
 def _clock(value: str, kind: str) -> str:

@@ -91,7 +91,7 @@ def test_what_a_report_says_stands_under_its_headings() -> None:
     assert names(found.items) == [("heading", "Findings", "")]
     assert names(found.items[0].items) == [
         ("text", "Finding", "No <b>bleeding</b>."),
-        ("value", "Study Date", "2026-01-02"),
+        ("value", "Study Date", "2 Jan 2026"),
         ("value", "Study Time", "10:15"),
         ("number", "Diameter", "12.5 mm"),
         ("number", "Attenuation", "40 HU"),
@@ -199,7 +199,7 @@ def test_a_report_of_a_case_is_given_as_a_document(world: World) -> None:
     reader = world.client("radiologist@centre")
     told = reader.get(f"/api/instances/{UID}/report").get_json()
     assert (told["title"], told["completion"]) == ("Head CT", "PARTIAL")
-    assert told["written_at"] == "2026-01-02 10:15"
+    assert told["written_at"] == "2 Jan 2026, 10:15"
     assert [(i["kind"], i["value"]) for i in told["items"]] == [
         ("text", "No bleeding."), ("images", ""),
     ]  # fmt: skip

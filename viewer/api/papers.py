@@ -20,8 +20,9 @@ from storage.index import InstanceRow
 from viewer.api.calls import Answer, answer, describe, read_query
 from viewer.guard import current_scope
 from viewer.imaging import imaging
+from viewer.languages import language
 from viewer.manifest import kind_of
-from viewer.report_document import Item, Table, document_of, moment_text
+from viewer.report_document import Item, Shown, Table, document_of
 from viewer.services import services
 from viewer.waveforms import GAP, MOST_SAMPLES, is_recording, recording_of, samples_of
 
@@ -98,6 +99,7 @@ class TableAnswer(Answer):
 
     columns: list[str]
     rows: list[list[str]]
+    shown: list[list[ShownAnswer]] = Field(description="what each row points to")
 
 
 class NamedAnswer(Answer):
@@ -144,17 +146,15 @@ def report(uid: str) -> Response:
         raise NotFound("The object is no structured report.", code="no-text")
     if ref.size_bytes > _KEPT_BYTES * 4:
         raise Invalid("The report is too large to show. Export the case.", code="too-large")
-    found = document_of(imaging().source.header(ref))
+    found = document_of(imaging().source.header(ref), language())
     return answer(
         ReportAnswer(
             title=found.title,
             kind=found.kind,
             completion=found.completion,
             verification=found.verification,
-            verified_by=[
-                NamedAnswer(name=name, value=moment_text(at)) for name, at in found.verified_by
-            ],
-            written_at=moment_text(found.written_at),
+            verified_by=_named(found.verified_by),
+            written_at=found.written_at,
             context=_named(found.context),
             items=[_item(each) for each in found.items],
             is_cut=found.is_cut,
@@ -168,7 +168,7 @@ def _item(item: Item) -> ItemAnswer:
         name=item.name,
         value=item.value,
         details=_named(item.details),
-        shown=[ShownAnswer(uid=each.uid, frames=list(each.frames)) for each in item.shown],
+        shown=_shown(item.shown),
         items=[_item(each) for each in item.items],
         table=_table(item.table),
         is_aside=item.is_aside,
@@ -179,7 +179,15 @@ def _item(item: Item) -> ItemAnswer:
 def _table(table: Table | None) -> TableAnswer | None:
     if table is None:
         return None
-    return TableAnswer(columns=list(table.columns), rows=[list(row) for row in table.rows])
+    return TableAnswer(
+        columns=list(table.columns),
+        rows=[list(row) for row in table.rows],
+        shown=[_shown(each) for each in table.shown],
+    )
+
+
+def _shown(shown: Sequence[Shown]) -> list[ShownAnswer]:
+    return [ShownAnswer(uid=each.uid, frames=list(each.frames)) for each in shown]
 
 
 def _named(pairs: Sequence[tuple[str, str]]) -> list[NamedAnswer]:

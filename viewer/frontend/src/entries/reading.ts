@@ -1,5 +1,6 @@
 // The reading room. This script alone shows and scrolls previews; the viewer code is fetched after the first one.
 import "../styles/room.css";
+import "../styles/papers.css";
 import "../styles/body-figure.css";
 import "../styles/room-findings.css";
 import { block, need, say } from "../shared/dom.ts";
@@ -11,6 +12,7 @@ import { readManifest, type Frame, type Series } from "../reading/manifest.ts";
 import { Marks } from "../reading/marks.ts";
 import { Measured } from "../reading/measured.ts";
 import { Pane } from "../reading/pane.ts";
+import { whenAsked } from "../reading/asking.ts";
 import { showPapers } from "../reading/papers.ts";
 import type { PhotoWall } from "../reading/photos.ts";
 import { PixelStore } from "../reading/pixels.ts";
@@ -20,6 +22,7 @@ import { Signing } from "../reading/signing.ts";
 import { Strip } from "../reading/strip.ts";
 import { Tools } from "../reading/tools.ts";
 import { offerVerbs } from "../reading/verbs.ts";
+import { windowText } from "../reading/windows.ts";
 
 const manifest = readManifest(block("manifest"));
 const addressOf = (kind: "pixels" | "preview") => (frame: Frame) =>
@@ -61,6 +64,7 @@ pane.onChange(() => {
   marks.draw();
   const frame = pane.frame;
   if (frame === null) return;
+  if (!pane.isPreview && pane.window !== null) shown.look(frame.series, windowText(pane.window));
   slider.max = String(frame.series.frames.length);
   slider.value = String(frame.index + 1);
   slider.hidden = frame.series.frames.length < 2 || wall !== null;
@@ -81,6 +85,15 @@ if (form !== null) {
   void form.recover(() => measured.restore());
 }
 measured.restore();
+whenAsked(
+  (frame) => {
+    open(frame.series);
+    if (frame.series.kind === "stack") pane.go(frame);
+  },
+  (words) => {
+    if (words !== "" && form?.mayWrite) form.insert(words);
+  },
+);
 const first = manifest.series.find((series) => series.key === manifest.hanging.first) ?? manifest.series[0];
 if (first !== undefined) open(first);
 

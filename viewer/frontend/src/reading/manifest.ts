@@ -7,7 +7,7 @@ export type Region = readonly [number, number, number, number, number, number];
 /** Millimetres between rows, between columns, and who says so. */
 export type Spacing = readonly [row: number, column: number, source: SpacingSource];
 export type SpacingSource = "patient" | "calibrated" | "detector" | "unstated" | "none";
-export type Kind = "stack" | "photo" | "video" | "document" | "text" | "other";
+export type Kind = "stack" | "photo" | "video" | "waveform" | "document" | "text" | "other";
 
 export interface Instance {
   readonly uid: string;
@@ -77,7 +77,7 @@ export interface Manifest {
   readonly address: (kind: Address, uid: string, site: string, frame?: number) => string;
 }
 
-export type Address = "pixels" | "preview" | "photo" | "document" | "video" | "text";
+export type Address = "pixels" | "preview" | "photo" | "document" | "video" | "text" | "report" | "waveform";
 
 interface SentManifest extends Omit<Manifest, "series" | "address"> {
   readonly series: readonly SentSeries[];
