@@ -91,6 +91,15 @@ def in_reading_order(rows: Sequence[InstanceRow]) -> list[InstanceRow]:
     return list(rows)
 
 
+def distances_of(rows: Iterable[InstanceRow]) -> tuple[tuple[float, ...], ...]:
+    """Return how far along their normal single slices lie, a stack for each orientation."""
+    stacks: dict[tuple[float, ...], list[float]] = {}
+    for row in rows:
+        if (place := _along_normal(row)) is not None:
+            stacks.setdefault(place[0], []).append(place[1])
+    return tuple(tuple(stack) for stack in stacks.values())
+
+
 def _runs_up(rows: Sequence[InstanceRow]) -> bool:
     """Tell whether the numbers rise with the places; the sender's own direction is kept."""
     numbers = [row.number for row in rows if row.number is not None]

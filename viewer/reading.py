@@ -16,6 +16,7 @@ from casework.model import Actor, Case, CaseDossier, CaseState, CaseSummary
 from storage.index import InstanceRow
 from viewer import headers, reply_view
 from viewer.custody import passages_of
+from viewer.fitness import fitness_of
 from viewer.guard import current_actor, current_scope
 from viewer.lesion_pictures import lesions_over_time
 from viewer.manifest import build_manifest
@@ -50,6 +51,7 @@ def reading_room(dossier: CaseDossier) -> str:
         priors=prefetching().priors.of_case(current_scope(), case.id),
         prior_notes=notes_of(prefetching().standings.of_case(case.id)),
         passages=passages_of(dossier),
+        fitness=fitness_of(dossier, instances),
         lesions=lesions_over_time(case),
         reason_codes=[(each.value, reason_name(each.value)) for each in REASON_CODES],
         manifest=htmlsafe_json_dumps(manifest),

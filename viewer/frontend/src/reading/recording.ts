@@ -61,6 +61,7 @@ class Recording {
   private group = 0;
   private number = 0;
   private isTrueSize = false;
+  private isPrinting = false;
   private sheet: Sheet;
   private counts: Int16Array[] = [];
   private pxPerMm = 4;
@@ -82,7 +83,10 @@ class Recording {
     keysOf(at.panel, this.keys());
     new ResizeObserver(() => this.paint()).observe(this.around);
     for (const [event, isPaper] of [["beforeprint", true], ["afterprint", false]] as const) {
-      window.addEventListener(event, () => this.element.isConnected && this.paint(isPaper));
+      window.addEventListener(event, () => {
+        this.isPrinting = isPaper;
+        if (this.element.isConnected) this.paint();
+      });
     }
   }
 
@@ -130,8 +134,9 @@ class Recording {
     return coming;
   }
 
-  private paint(isPaper = false): void {
+  private paint(): void {
     if (this.counts.length === 0) return;
+    const isPaper = this.isPrinting;
     const room = this.around.clientWidth;
     const fitting = Math.min(MOST_PX_PER_MM, Math.max(LEAST_PX_PER_MM, (room - 2) / WIDTH_MM));
     const honest = this.size.pxPerMm;
