@@ -9,10 +9,10 @@ from typing import Any
 
 import pypdf
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.flows import phantoms
-from tests.flows.browsing import Person, chromium, signed_in
+from tests.flows.browsing import Person, signed_in
 from tests.flows.conftest import Exchange, make_exchange
 from tests.flows.paper_objects import write_papers
 from tests.flows.waiting import until
@@ -24,7 +24,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Person, Exchange, str]]:
+def desk(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Person, Exchange, str]]:
     """Return a radiologist at a claimed case with images and papers, the page open."""
     folder = tmp_path_factory.mktemp("papers")
     phantoms.write_series(folder, STUDY)
@@ -36,7 +38,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Person, Exc
         _, found = exchange.call(RADIOLOGIST, "GET", "/api/cases")
         case_id = found["cases"][0]["case_id"]
         exchange.call(RADIOLOGIST, "POST", f"/api/cases/{case_id}/claim", {})
-        with chromium() as browser, signed_in(browser, exchange, RADIOLOGIST) as person:
+        with signed_in(browser, exchange, RADIOLOGIST) as person:
             person.go(f"/cases/{case_id}")
             expect(person.page.locator("#strip-list button")).to_have_count(6)
             yield person, exchange, case_id
