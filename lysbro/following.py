@@ -15,6 +15,7 @@ from lysbro.supervise import SETTINGS_VARIABLE, die_with_parent
 from lysbro.wiring import data_folder
 from storage.clock import SteadyClock
 from storage.database import open_database
+from storage.due import count_by
 from storage.follower import follow
 
 _GIVE_WAY = 10  # niceness
@@ -30,6 +31,7 @@ def main() -> None:
     data = data_folder(settings)
     clock = SteadyClock(data)
     database = open_database(settings.resolved_database_url, data=data)
+    count_by(database, settings.clocks)
     try:
         follow(
             data / "spool",

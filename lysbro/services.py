@@ -45,6 +45,7 @@ def web_services(parts: Parts) -> Services:
             commitment_wait_s=settings.commitment_wait,
             language=settings.language,
             timezone=settings.timezone,
+            clocks=settings.clocks,
             cache=settings.data.resolve() / CACHE,
             cache_bytes=settings.cache_bytes,
             ae_title=settings.ae_title,

@@ -16,8 +16,11 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from casework.clocks import STANDARD_TARGETS, STANDARD_WEEK, Clocks, parse_targets
 from casework.errors import Invalid
+from casework.hours import Hours, parse_closed_day, parse_week
 from casework.identifiers import is_ae_title
+from casework.model import Specialty
 from storage.objects.s3_place import SCHEME, S3Place, bucket_of, endpoint_of
 
 _PREFIX = "LYSBRO_"
@@ -62,6 +65,21 @@ def _origin(value: str) -> str:
     return value.lower()
 
 
+def _week(value: str) -> str:
+    parse_week(value)
+    return value
+
+
+def _targets(value: str) -> str:
+    parse_targets(value)
+    return value
+
+
+def _closed_day(value: str) -> str:
+    parse_closed_day(value)
+    return value
+
+
 def _clean_host(value: str) -> str:
     if not value or any(c.isspace() for c in value):
         raise ValueError("give a host name or an address")
@@ -72,6 +90,8 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Bytes = Annotated[int, Field(gt=0)]
 Host = Annotated[str, AfterValidator(_clean_host)]
+Week = Annotated[str, AfterValidator(_week)]
+Targets = Annotated[str, AfterValidator(_targets)]
 
 
 class Settings(BaseModel):
@@ -451,12 +471,62 @@ class Settings(BaseModel):
 
     language: Literal["en", "nb"] = Field("en", description="language of pages for new visitors")
     timezone: str = Field("Europe/Oslo", description="zone in which times are shown")
+    hours_radiology: Week = Field(
+        STANDARD_WEEK, description="when radiologists read, by weekday; or always"
+    )
+    hours_dermatology: Week = Field(
+        STANDARD_WEEK, description="when dermatologists read, by weekday; or always"
+    )
+    holidays: Literal["no", "none"] = Field(
+        "no", description="public holidays on which nobody reads: Norway's (no), or none"
+    )
+    closed_days: tuple[Annotated[str, AfterValidator(_closed_day)], ...] = Field(
+        ("12-24",),
+        description="other days on which nobody reads: 12-24 every year, 2026-05-15 once",
+    )
+    targets_radiology: Targets = Field(
+        STANDARD_TARGETS[Specialty.RADIOLOGY],
+        description="how long an answer may take: h and d of the calendar, wh and wd of the hours "
+        "in which radiologists read",
+    )
+    targets_dermatology: Targets = Field(
+        STANDARD_TARGETS[Specialty.DERMATOLOGY], description="the same for dermatologists"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe log line"
     )
     log_format: Literal["text", "json"] = Field(
         "text", description="log lines for people or machines"
     )
+
+    @property
+    def clocks(self) -> Clocks:
+        """Return the clocks by which answers are due."""
+        weeks = {
+            Specialty.RADIOLOGY: self.hours_radiology,
+            Specialty.DERMATOLOGY: self.hours_dermatology,
+        }
+        targets = {
+            Specialty.RADIOLOGY: self.targets_radiology,
+            Specialty.DERMATOLOGY: self.targets_dermatology,
+        }
+        return Clocks(
+            {each: self._hours(week) for each, week in weeks.items()},
+            {each: parse_targets(text) for each, text in targets.items()},
+        )
+
+    def _hours(self, week: str) -> Hours:
+        """Return opening hours with the days on which nobody reads; `always` has none."""
+        if week.strip().lower() == "always":
+            return Hours(parse_week(week), self.timezone, keeps_holidays=False)
+        closed = [parse_closed_day(each) for each in self.closed_days]
+        return Hours(
+            parse_week(week),
+            self.timezone,
+            keeps_holidays=self.holidays == "no",
+            closed_yearly=frozenset(each for each in closed if isinstance(each, tuple)),
+            closed_dates=frozenset(each for each in closed if not isinstance(each, tuple)),
+        )
 
     @property
     def resolved_database_url(self) -> str:
@@ -652,8 +722,13 @@ def _fault(where: tuple[int | str, ...], message: str) -> str:
     return f"{_PREFIX}{name.upper()}: {message.removeprefix('Value error, ')}"
 
 
-_LISTS = frozenset({"web_trusted_hosts", "cors_origins"})
+_LISTS = frozenset({"web_trusted_hosts", "cors_origins", "closed_days"})
 _NOT_SETTINGS = frozenset(
     {"LYSBRO_CONFIG", "LYSBRO_FIXTURES", "LYSBRO_CRASH_ROUNDS", "LYSBRO_PROCESS"}
-    | {"LYSBRO_HOSTILE_INPUTS", "LYSBRO_HOSTILE_SEQUENCES", "LYSBRO_HOSTILE_BIG_MB"}
+    | {
+        "LYSBRO_HOSTILE_INPUTS",
+        "LYSBRO_HOSTILE_SEQUENCES",
+        "LYSBRO_HOSTILE_BIG_MB",
+        "LYSBRO_TEST_DAY_CASES",
+    }
 )

@@ -26,6 +26,7 @@ from storage.data_folder import not_ours_to_write, settle_format
 from storage.database import Database, open_database
 from storage.destinations import Destinations
 from storage.devices import Devices
+from storage.due import count_by
 from storage.erasing import Erasures
 from storage.escalation import Escalation
 from storage.hl7_inbox import Hl7Inbox
@@ -132,6 +133,7 @@ def open_parts(
         raise not_ours_to_write(data, error) from error
     try:
         database.migrate()
+        count_by(database, settings.clocks)
         store = open_store(settings.resolved_store, data, s3=settings.s3)
         nodes = Nodes(database, clock)
         archive = Archive(

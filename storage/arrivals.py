@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from casework import clocks
 from casework.audit import ACTIONS, Deed
 from casework.completeness import COMPLETE, PRESUMED
 from casework.custody import Door
@@ -21,6 +20,7 @@ from casework.identifiers import derived_case_id
 from casework.lifecycle import Event
 from casework.model import Actor, CaseState, Priority, SiteKind, Specialty
 from storage.casebook_tables import case_studies, cases, sites
+from storage.due import clocks_of
 from storage.erasure_tables import erased_cases
 from storage.ledger import append_entry
 from storage.levels import issuer_of, patient_values, text_of
@@ -171,7 +171,7 @@ def _make_case(
             created_by=_machine(site).id,
             created_at=at,
             submitted_at=at,
-            due_at=clocks.due_at(at, Priority(asked["priority"]), specialty),
+            due_at=clocks_of(conn).due_at(at, Priority(asked["priority"]), specialty),
         )
     )
     if order is not None:

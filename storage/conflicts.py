@@ -15,7 +15,7 @@ from storage import custodian
 from storage.arrivals import arrived
 from storage.hierarchy import Arrival, place, recount
 from storage.rows import ConflictRow, ConflictSide, instance_row
-from storage.tables import CURRENT, QUARANTINED, instances
+from storage.tables import CURRENT, QUARANTINED, instances, series, studies
 
 log = structlog.get_logger()
 
@@ -31,6 +31,23 @@ def waiting(conn: Connection) -> list[ConflictRow]:
 def count(conn: Connection) -> int:
     """Return how many conflicts wait for a person."""
     return conn.execute(select(func.count()).select_from(instances).where(_UNSETTLED)).scalar_one()
+
+
+def count_of_study(conn: Connection, study_uid: str, site: str) -> int:
+    """Return how many conflicts of a site's study wait for a person."""
+    first = instances.alias()  # what counts: the second of a conflict stands in no series
+    return conn.execute(
+        select(func.count())
+        .select_from(studies)
+        .join(series, series.c.study_pk == studies.c.pk)
+        .join(first, first.c.series_pk == series.c.pk)
+        .join(
+            instances,
+            (instances.c.site == first.c.site)
+            & (instances.c.sop_instance_uid == first.c.sop_instance_uid),
+        )
+        .where(_UNSETTLED, studies.c.study_uid == study_uid, studies.c.site == site)
+    ).scalar_one()
 
 
 def settle(conn: Connection, pk: int, *, keep: str, actor: Actor, now: datetime) -> ConflictRow:

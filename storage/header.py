@@ -170,6 +170,8 @@ INDEXED_KEYWORDS: frozenset[str] = frozenset(NESTED_KEYWORDS) | frozenset(
         "FrameOfReferenceUID",
         "ImageType",
         "LossyImageCompression",
+        "LossyImageCompressionRatio",
+        "LossyImageCompressionMethod",
         "ImageLaterality",
         "ViewPosition",
         "FrameTime",

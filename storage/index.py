@@ -288,6 +288,11 @@ class Index:
         with self._database.read() as conn:
             return conflicts.waiting(conn)
 
+    def conflicts_of(self, study_uid: str, site: str) -> int:
+        """Return how many conflicts of a site's study wait for a person."""
+        with self._database.read() as conn:
+            return conflicts.count_of_study(conn, study_uid, site)
+
     def settle_conflict(self, pk: int, *, keep: str, actor: Actor, now: datetime) -> ConflictRow:
         """Settle which of two objects counts, and return the conflict as it was."""
         with self._database.begin() as conn:

@@ -11,12 +11,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, or_, select, update
 
-from casework import clocks
 from casework.audit import Deed
 from casework.model import Actor, CaseState, Priority, SiteKind, Specialty
 from casework.orders import OPEN, TABLE, OrderEvent, OrderState, state_of
 from casework.performed import PerformedStep, StepStatus
 from storage.casebook_tables import aes, case_studies, cases
+from storage.due import clocks_of
 from storage.ledger import append_entry
 from storage.order_rows import OrderRow, step_rows
 from storage.order_tables import order_stations, order_steps, orders
@@ -99,13 +99,13 @@ def tell_cases(conn: Connection, order_id: str, *, at: datetime) -> None:
         if row.created_by == INDEX_ID and row.state in _UNREAD:
             values = case_values(order)
             if row.priority != values["priority"]:
-                specialty = Specialty(row.specialty)
-                targets = (
-                    clocks.TARGETS[specialty, Priority(each)]
-                    for each in (values["priority"], row.priority)
+                values["due_at"] = row.due_at and clocks_of(conn).moved(
+                    row.due_at,
+                    Specialty(row.specialty),
+                    submitted_at=row.submitted_at or row.created_at,
+                    before=Priority(row.priority),
+                    after=Priority(values["priority"]),
                 )
-                longer = next(targets) - next(targets)
-                values["due_at"] = row.due_at and row.due_at + longer
             if any(row._mapping[name] != value for name, value in values.items()):
                 values["version"] = row.version + 1
                 conn.execute(update(cases).where(cases.c.id == row.id).values(**values))

@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import select
 
-from casework import clocks
 from casework.errors import Invalid
 from casework.lifecycle import HELD, Event
 from casework.model import Actor, Case, CaseState, Specialty
 from storage.casebook_tables import ATTACHMENT, captures, cases
 from storage.cases import studies_of_case
+from storage.due import clocks_of
 from storage.prior_asking import ask_for_priors
 from storage.steps import Change, Step, Steps, following, say
 
@@ -36,7 +36,7 @@ class Verbs(Steps):
                 raise Invalid(
                     "Add at least one photograph before you send the case.", code="photo-missing"
                 )
-            due_at = clocks.due_at(step.now, case.priority, case.specialty)
+            due_at = clocks_of(step.conn).due_at(step.now, case.priority, case.specialty)
             ask_for_priors(step.conn, case_id=case.id, now=step.now)
             return Change(state, {"submitted_at": step.now, "due_at": due_at})
 
@@ -151,7 +151,13 @@ def _back_to_pool(step: Step) -> Change:
         select(cases.c.paused_at).where(cases.c.id == step.case.id)
     ).scalar_one()
     if paused_at is not None and step.case.due_at is not None:
-        values["due_at"] = clocks.resumed(step.case.due_at, paused_at=paused_at, now=step.now)
+        values["due_at"] = clocks_of(step.conn).resumed(
+            step.case.due_at,
+            step.case.priority,
+            step.case.specialty,
+            paused_at=paused_at,
+            now=step.now,
+        )
     return Change(following(step), values)
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, tuple_, update
 
-from casework import clocks
 from casework.access import may_refer
 from casework.audit import ACTIONS, Deed
 from casework.errors import Conflict, Invalid, Refused
@@ -22,6 +21,7 @@ from casework.workitems import Told, case_of_uid, work_item_uid
 from storage.arrivals import PHOTOGRAPHS, date_of, is_free
 from storage.case_rows import AnyRow, modalities_of
 from storage.casebook_tables import case_studies, cases, workitems
+from storage.due import clocks_of
 from storage.ledger import append_entry
 from storage.levels import shown_issuer
 from storage.steps import Steps
@@ -84,7 +84,7 @@ class WorkItemMaking(Steps):
                 created_by=actor.id,
                 created_at=now,
                 submitted_at=now,
-                due_at=clocks.due_at(now, wanted.priority, specialty),
+                due_at=clocks_of(conn).due_at(now, wanted.priority, specialty),
             )
         )
         conn.execute(

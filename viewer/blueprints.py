@@ -20,8 +20,10 @@ from viewer import (
     custody,
     devices,
     dicomweb,
+    due_words,
     erasure,
     fhir,
+    fitness,
     health,
     i18n,
     lesions,
@@ -53,6 +55,7 @@ from viewer.api import (
 from viewer.api import devices as api_devices
 from viewer.api import lesions as api_lesions
 from viewer.api import orders as api_orders
+from viewer.api import papers as api_papers
 from viewer.api import priors as api_priors
 from viewer.api import reading as api_reading
 from viewer.api import uploads as api_uploads
@@ -64,11 +67,13 @@ def blueprints() -> Sequence[Blueprint]:
         assets.bp,
         i18n.bp,
         words.bp,
+        due_words.bp,
         referral_words.bp,
         auth.bp,
         worklist.bp,
         replies.bp,
         custody.bp,
+        fitness.bp,
         admin.bp,
         erasure.bp,
         outgoing.bp,
@@ -100,6 +105,7 @@ def blueprints() -> Sequence[Blueprint]:
         instances.bp,
         frames.bp,
         layers.bp,
+        api_papers.bp,
         films.bp,
         vocabulary.bp,
         dicomweb.bp,

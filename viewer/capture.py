@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from casework import access, clinical, clocks, visits
+from casework import access, clinical, visits
 from casework.consents import HOW, RECORD, WHO
 from casework.devices import DeviceKind, EnrolledDevice
 from casework.errors import Refused
@@ -142,7 +142,7 @@ def _form(*, case: Case | None, **of_person: object) -> str:
         clip_seconds=f"{services().settings.max_clip_seconds:g}",
         views=_views(),
         said=_said,
-        priorities=_priorities(),
+        priorities=(Priority.ROUTINE, Priority.URGENT, Priority.ASAP),
         only_pictures=case is not None and case.state is CaseState.WAITING,
         strings=("capture",),
         **of_person,
@@ -170,12 +170,6 @@ def _devices_of() -> Callable[[str], Sequence[EnrolledDevice]]:
         return [each for each in enrolled if each.kind is wanted]
 
     return fitting
-
-
-def _priorities() -> Sequence[tuple[Priority, float]]:
-    """Return how soon an answer may be wanted, and within how many seconds it then comes."""
-    wanted = (Priority.ROUTINE, Priority.URGENT, Priority.ASAP)
-    return [(p, clocks.TARGETS[Specialty.DERMATOLOGY, p].total_seconds()) for p in wanted]
 
 
 def _said(labelled: Any) -> str:

@@ -40,6 +40,14 @@ def widen_csp(directive: str, *sources: str) -> None:
     extra[directive] = (*extra.get(directive, ()), *sources)
 
 
+def let_be_framed(response: Response) -> None:
+    """Let our own pages, and nobody else's, show an answer in a frame."""
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    response.headers["Content-Security-Policy"] = content_security_policy({}).replace(
+        "frame-ancestors 'none'", "frame-ancestors 'self'"
+    )
+
+
 def content_security_policy(extra: dict[str, tuple[str, ...]]) -> str:
     """Return the policy, widened where the page asked for it."""
     merged = dict(_CSP)

@@ -19,10 +19,11 @@ from viewer.layer_kinds import layer_kind
 from viewer.manifest_columns import folded
 from viewer.render import can_be_shown, is_photograph
 from viewer.spacing import regions_of
+from viewer.waveforms import is_recording
 
 _DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
 _STRUCTURED = "1.2.840.10008.5.1.4.1.1.88."
-_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
+_FILES = {f"{_DOCUMENTS}{n}": what for n, what in enumerate(("pdf", "cda", "stl", "obj", "mtl"), 1)}
 _VIDEO = tuple(f"1.2.840.10008.1.2.4.{n}" for n in range(100, 109))
 _PLAYED = tuple(f"1.2.840.10008.1.2.4.{n}" for n in range(102, 109))  # MP4, which browsers play
 _POSTER = 16  # the picture that stands for a film: the first ones are often not sharp yet
@@ -81,6 +82,8 @@ def build_manifest(
             "segmentation": "/api/instances/{uid}/segmentation?site={site}",
             "structures": "/api/instances/{uid}/structures?site={site}",
             "masks": "/api/instances/{uid}/masks?site={site}",
+            "report": "/api/instances/{uid}/report?site={site}",
+            "waveform": "/api/instances/{uid}/waveform?site={site}",
         },
     }
 
@@ -97,7 +100,7 @@ def _layers(instances: Iterable[InstanceRow]) -> list[dict[str, Any]]:
 
 
 def kind_of(ref: InstanceRow) -> str:
-    """Return how an object is looked at: stack, photo, video, document, text or other."""
+    """Return how an object is looked at: stack, photo, video, waveform, document, text, other."""
     if is_photograph(ref) and can_be_shown(ref):
         return "photo"
     if can_be_shown(ref):
@@ -106,6 +109,8 @@ def kind_of(ref: InstanceRow) -> str:
         return "video"
     if ref.sop_class_uid.startswith(_DOCUMENTS):
         return "document"
+    if is_recording(ref.sop_class_uid):
+        return "waveform"
     return "text" if ref.sop_class_uid.startswith(_STRUCTURED) else "other"
 
 
@@ -125,6 +130,15 @@ def in_reading_order(rows: Sequence[InstanceRow]) -> list[InstanceRow]:
             ordered = [rows[i] for _, i in by_place]
             return ordered if _runs_up(ordered) else ordered[::-1]
     return list(rows)
+
+
+def distances_of(rows: Iterable[InstanceRow]) -> tuple[tuple[float, ...], ...]:
+    """Return how far along their normal single slices lie, a stack for each orientation."""
+    stacks: dict[tuple[float, ...], list[float]] = {}
+    for row in rows:
+        if (place := _along_normal(row)) is not None:
+            stacks.setdefault(place[0], []).append(place[1])
+    return tuple(tuple(stack) for stack in stacks.values())
 
 
 def _runs_up(rows: Sequence[InstanceRow]) -> bool:
@@ -244,7 +258,7 @@ def _has_table(ref: InstanceRow) -> bool:
 def _what(ref: InstanceRow, kind: str) -> str:
     """Say what an object without pixels to show is, in a word that the page translates."""
     if kind == "document":
-        return "pdf" if ref.sop_class_uid == _PDF else "file"
+        return _FILES.get(ref.sop_class_uid, "file")
     if kind == "other":
         return "video" if ref.transfer_syntax_uid.startswith(_VIDEO) else "object"
     return kind

@@ -16,6 +16,7 @@ from casework.model import Actor, Case, CaseDossier, CaseState, CaseSummary
 from storage.index import InstanceRow
 from viewer import headers, reply_view
 from viewer.custody import passages_of
+from viewer.fitness import fitness_of
 from viewer.guard import current_actor, current_scope
 from viewer.imaging import imaging
 from viewer.lesion_pictures import lesions_over_time
@@ -62,6 +63,7 @@ def reading_room(dossier: CaseDossier) -> str:
         priors=priors,
         prior_notes=notes_of(prefetching().standings.of_case(case.id)),
         passages=passages_of(dossier),
+        fitness=fitness_of(dossier, instances),
         lesions=lesions,
         reason_codes=[(each.value, reason_name(each.value)) for each in REASON_CODES],
         manifest=htmlsafe_json_dumps(manifest),
@@ -74,10 +76,12 @@ def reading_room(dossier: CaseDossier) -> str:
 
 def let_photographs_be_shown(manifest: Mapping[str, Any]) -> None:
     """Let this page use the one style that the photograph viewer needs, when it has photographs,
-    and play films, when it has some.
+    play films, and open documents, when it has some.
     """
     if any(series["kind"] == "video" for series in manifest["series"]):
         headers.widen_csp("media-src", "'self'")
+    if any(series["kind"] == "document" for series in manifest["series"]):
+        headers.widen_csp("frame-src", "'self'")
     if any(series["kind"] == "photo" for series in manifest["series"]):
         headers.widen_csp("style-src", "'unsafe-hashes'", _STYLE_OF_OPENSEADRAGON)
 

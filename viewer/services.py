@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from flask import current_app
 
+from casework.clocks import STANDARD, Clocks
 from casework.errors import Unavailable
 from casework.model import Actor, Case
 from casework.photo_facts import PhotoFacts
@@ -70,6 +71,7 @@ class WebSettings:
     commitment_wait_s: float = 3600.0  # for an object that has not arrived
     language: str = "en"
     timezone: str = "Europe/Oslo"
+    clocks: Clocks = STANDARD  # by which answers are due
     cache: Path | None = None  # previews and metadata are kept here; None: nowhere
     cache_bytes: int = 1 << 30  # of previews
     metadata_cache_bytes: int = 256 << 20  # 0: none is kept

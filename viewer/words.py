@@ -27,6 +27,7 @@ from casework.model import (
 )
 from casework.visits import VISIT
 from viewer.bodymap.picture import picture_of
+from viewer.due_words import time_left
 from viewer.guard import actor_or_none
 from viewer.i18n import _, _n, clock, span
 from viewer.languages import language
@@ -338,7 +339,7 @@ def wait_of(case: Case) -> Wait:
         return Wait(_at(mark("Answer read"), mark("Read {time}"), case.read_at), "fine")
     if case.state in (CaseState.SIGNED, CaseState.DELIVERED):
         return _unread(case, now)
-    return _time_left(case.due_at, now)
+    return Wait(*time_left(case, now))
 
 
 def _unread(case: Case, now: datetime) -> Wait:
@@ -350,15 +351,6 @@ def _unread(case: Case, now: datetime) -> Wait:
 
 def _at(bare: str, with_time: str, at: datetime | None) -> str:
     return _(bare) if at is None else _(with_time, time=clock(at))
-
-
-def _time_left(due_at: datetime | None, now: datetime) -> Wait:
-    if due_at is None:
-        return Wait(_("no time set"), "quiet")
-    left_s = (due_at - now).total_seconds()
-    if left_s < 0:
-        return Wait(_("{span} late", span=span(-left_s)), "act")
-    return Wait(_("{span} left", span=span(left_s)), "act" if left_s < 3600 else "")
 
 
 @bp.app_template_global()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from casework.errors import Invalid
+from casework.model import Priority, Specialty
 from lysbro.dicom import bridge_settings
 from lysbro.settings import Settings, load
 from pacs_bridge.service import BridgeSettings
@@ -187,3 +189,33 @@ def test_a_database_may_be_either_of_two(address: str) -> None:
 def test_a_database_of_another_kind_is_refused_by_name(address: str) -> None:
     with pytest.raises(Invalid, match="LYSBRO_DATABASE_URL: give sqlite:///PATH or postgresql"):
         load(environment={"LYSBRO_DATABASE_URL": address})
+
+
+def test_opening_hours_and_targets_are_told_apart_by_specialty() -> None:
+    clocks = load(
+        environment={
+            "LYSBRO_HOURS_RADIOLOGY": "always",
+            "LYSBRO_HOURS_DERMATOLOGY": "mon-thu 08:00-15:30",
+            "LYSBRO_CLOSED_DAYS": "12-24 2026-05-15",
+            "LYSBRO_TARGETS_DERMATOLOGY": "routine=2wd urgent=8wh asap=12h stat=2h",
+        }
+    ).clocks
+    radiology, dermatology = (clocks.hours[each] for each in Specialty)
+    assert radiology.is_always
+    assert dermatology.is_closed_on(date(2026, 12, 24))
+    assert dermatology.is_closed_on(date(2026, 5, 15))
+    assert not dermatology.is_closed_on(date(2026, 5, 18))
+    assert clocks.target(Priority.ROUTINE, Specialty.DERMATOLOGY).unit == "wd"
+
+
+def test_faulty_hours_and_targets_are_told_with_their_names() -> None:
+    with pytest.raises(Invalid) as caught:
+        load(
+            environment={
+                "LYSBRO_HOURS_RADIOLOGY": "nine to five",
+                "LYSBRO_CLOSED_DAYS": "Christmas",
+                "LYSBRO_TARGETS_RADIOLOGY": "routine=3wd",
+            }
+        )
+    for name in ("HOURS_RADIOLOGY", "CLOSED_DAYS", "TARGETS_RADIOLOGY"):
+        assert f"LYSBRO_{name}" in str(caught.value)

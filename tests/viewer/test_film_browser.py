@@ -104,7 +104,7 @@ def test_film_and_papers_of_a_wound_are_sent_and_seen(
             picture(page, "film-room.png")
             expect(strip.get_by_role("button", name="Film")).to_contain_text("seen")
             strip.get_by_role("button", name="Wound chart").click()
-            expect(page.get_by_role("link", name="Open the document")).to_be_visible()
+            expect(page.get_by_role("link", name="Open in a window of its own")).to_be_visible()
         browser.close()
     listed = world.client("referrer@fjord").get(f"/api/cases/{case_id}/photos").get_json()
     assert sorted(each["kind"] for each in listed["photos"]) == [

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from casework.errors import Invalid, NotFound
 from storage.index import InstanceRow
+from viewer import headers
 from viewer.api.calls import Answer, answer, describe
 from viewer.dicomweb import video
 from viewer.frame_meaning import meaning_of
@@ -153,6 +154,8 @@ def document(uid: str) -> Response:
     )
     name = "document.pdf" if is_pdf else "document.bin"
     way = "inline" if is_pdf else "attachment"
+    if is_pdf:
+        headers.let_be_framed(response)
     response.headers["Content-Disposition"] = f'{way}; filename="{name}"'
     return response
 

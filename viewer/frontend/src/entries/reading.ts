@@ -1,10 +1,12 @@
 // The reading room. This script shows previews and images; only photographs need another one.
 import "../styles/room.css";
 import "../styles/room-panes.css";
+import "../styles/papers.css";
 import "../styles/body-figure.css";
 import "../styles/room-findings.css";
 import { block, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
+import { whenAsked } from "../reading/asking.ts";
 import { Cine } from "../reading/cine.ts";
 import { Earlier } from "../reading/earlier.ts";
 import { FindingsForm } from "../reading/findings.ts";
@@ -28,6 +30,7 @@ import { Strip } from "../reading/strip.ts";
 import { ToolChoice } from "../reading/tool_choice.ts";
 import { Tools } from "../reading/tools.ts";
 import { offerVerbs } from "../reading/verbs.ts";
+import { windowText } from "../reading/windows.ts";
 
 const manifest = readManifest(block("manifest"));
 const addressOf = (kind: "pixels" | "preview") => (frame: Frame) =>
@@ -97,6 +100,8 @@ const bar = new HangBar({ stage, linked, lens, over, earlier, hangings, strip, c
 
 stage.onChange = (slot) => {
   if (slot.pane.frame !== null && !slot.pane.isPreview) document.documentElement.dataset["viewer"] = "canvas"; // an image itself has been drawn
+  const { frame, window: inForce } = slot.pane;
+  if (frame !== null && !slot.isEarlier && !slot.pane.isPreview && inForce !== null) shown.look(frame.series, windowText(inForce));
   linked.changed(slot);
   soon();
 };
@@ -123,6 +128,12 @@ if (form !== null) {
   void form.recover(() => measured.restore());
 }
 measured.restore();
+whenAsked(
+  (frame) => stage.show(frame),
+  (words) => {
+    if (words !== "" && form?.mayWrite) form.insert(words);
+  },
+);
 hangings.begin();
 
 /** Opens a series in the pane in hand, as the strip and the lists beside the images ask for it. */

@@ -26,7 +26,7 @@ export function film(manifest: Manifest, series: Series, instance: Instance, sho
     player.height = player.videoHeight;
   });
   player.addEventListener("error", () => (problem.hidden = false));
-  player.addEventListener("playing", () => frame && shown.note(frame, "preview"));
+  player.addEventListener("playing", () => frame && shown.note(frame, "part"));
   player.addEventListener("timeupdate", () => {
     if (frame && lengthOf(player.played) >= WATCHED * player.duration) shown.note(frame, "lossless");
   });

@@ -11,7 +11,7 @@ export type Region = readonly [number, number, number, number, number, number];
 /** Millimetres between rows, between columns, and who says so. */
 export type Spacing = readonly [row: number, column: number, source: SpacingSource];
 export type SpacingSource = "patient" | "calibrated" | "detector" | "unstated" | "none";
-export type Kind = "stack" | "photo" | "video" | "document" | "text" | "other";
+export type Kind = "stack" | "photo" | "video" | "waveform" | "document" | "text" | "other";
 
 export interface Instance {
   readonly uid: string;
@@ -122,7 +122,7 @@ export interface PriorTold {
 
 export type Address =
   | "pixels" | "preview" | "photo" | "document" | "video" | "text"
-  | "layers" | "state" | "segmentation" | "structures" | "masks";
+  | "report" | "waveform" | "layers" | "state" | "segmentation" | "structures" | "masks";
 
 /** An object that lies over images; over which, it says itself. */
 export interface LayerObject {

@@ -1,60 +1,54 @@
-// Series that are no pictures: documents, films, structured reports as text, and what cannot be shown, said so.
-import { call, Problem } from "../shared/api.ts";
+// Series that are no pictures: reports, curves, documents, films, and what cannot be shown, said so.
+import { Problem } from "../shared/api.ts";
 import { make, need } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
-import { titleOf, type Instance, type Manifest, type Series } from "./manifest.ts";
+import { enclosed } from "./enclosed.ts";
 import { film } from "./film.ts";
+import { titleOf, type Instance, type Manifest, type Series } from "./manifest.ts";
+import { keysOf } from "./paper_keys.ts";
+import { reportOf } from "./report.ts";
 import type { ShownRecord } from "./shown.ts";
 import { paperWord } from "./strip.ts";
 
-interface Report {
-  readonly title: string;
-  readonly lines: readonly { readonly depth: number; readonly name: string; readonly value: string }[];
-}
-
-/** Shows a series of papers in place of the images, in a pane's panel. */
-export async function showPapers(
-  manifest: Manifest,
-  series: Series,
-  shown: ShownRecord,
-  panel = need("#papers"),
-): Promise<void> {
-  panel.replaceChildren(make("h2", "", heading(series)));
+/** Shows a series of papers in place of the images; what comes too late for the panel is dropped. */
+export async function showPapers(manifest: Manifest, series: Series, shown: ShownRecord, panel: HTMLElement = need("#papers")): Promise<void> {
+  const mark = `${series.key}/${performance.now()}`;
+  panel.dataset["shows"] = mark;
+  keysOf(panel, {});
+  panel.replaceChildren(...(series.kind === "text" ? [] : [make("h2", "", heading(series))]));
   for (const instance of series.instances) {
-    panel.append(series.kind === "video" ? film(manifest, series, instance, shown) : await paper(manifest, series, instance));
+    const made = await paper(manifest, series, instance, { shown, panel });
+    if (panel.dataset["shows"] !== mark) return;
+    panel.append(made);
   }
 }
 
 function heading(series: Series): string {
+  if (series.kind === "waveform") return titleOf(series);
   return series.kind === "video" ? series.description || t("Film") : `${paperWord(series)}: ${titleOf(series)}`;
 }
 
-async function paper(manifest: Manifest, series: Series, instance: Instance): Promise<HTMLElement> {
-  if (series.kind === "document") {
-    const link = make("a", "button", instance.what === "pdf" ? t("Open the document") : t("Download the file"));
-    link.href = manifest.address("document", instance.uid, series.site);
-    link.target = "_blank";
-    link.rel = "noopener";
-    return make("p", "", link);
+async function paper(
+  manifest: Manifest,
+  series: Series,
+  instance: Instance,
+  at: { shown: ShownRecord; panel: HTMLElement },
+): Promise<HTMLElement> {
+  if (series.kind === "video") return film(manifest, series, instance, at.shown);
+  if (series.kind === "document") return enclosed(manifest, series, instance, at);
+  try {
+    if (series.kind === "text") return await reportOf(manifest, series, instance, at.shown);
+    if (series.kind === "waveform") {
+      const { recordingOf } = await import("./recording.ts");
+      return await recordingOf(manifest, series, instance, at);
+    }
+  } catch (error) {
+    const failed = series.kind === "text" ? t("The report could not be loaded.") : t("The curves could not be loaded.");
+    return make("p", "act", error instanceof Problem ? error.message : failed);
   }
-  if (series.kind === "text") return reportOf(manifest.address("text", instance.uid, series.site));
   const why =
     instance.what === "video"
       ? t("This is a video. It is kept whole, but cannot be played here yet.")
       : t("This object holds no picture that can be shown here. It is kept whole.");
   return make("p", "quiet", why);
-}
-
-async function reportOf(address: string): Promise<HTMLElement> {
-  try {
-    const report = await call<Report>(address);
-    const lines = report.lines.map((line) => {
-      const row = make("li", "", make("b", "", line.name), line.value === "" ? "" : `: ${line.value}`);
-      row.style.marginInlineStart = `${Math.min(line.depth, 8)}em`;
-      return row;
-    });
-    return make("ul", "report-lines", ...lines);
-  } catch (error) {
-    return make("p", "act", error instanceof Problem ? error.message : t("The report could not be loaded."));
-  }
 }

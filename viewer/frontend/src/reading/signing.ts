@@ -4,8 +4,7 @@ import { make, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
 import type { Findings, FindingsForm } from "./findings.ts";
 import type { Manifest } from "./manifest.ts";
-import { shownText, type ShownRecord } from "./shown.ts";
-import { isPicture } from "./strip.ts";
+import { isCounted, shownText, type ShownRecord } from "./shown.ts";
 
 export class Signing {
   private readonly dialog = need<HTMLDialogElement>("#sign-dialog");
@@ -43,7 +42,7 @@ export class Signing {
     this.problem.textContent = "";
     need("#sign-sheet").replaceChildren(...sheet(body));
     need("#sign-shown").replaceChildren(
-      ...this.manifest.series.filter((series) => isPicture(series)).map((series) => {
+      ...this.manifest.series.filter((series) => isCounted(series)).map((series) => {
         const { text, isWhole } = shownText(this.shown.of(series));
         return make("li", isWhole ? "" : "act", `${this.shown.of(series).title}: ${text}`);
       }),

@@ -92,9 +92,10 @@ export class Strip {
 
   private counted(series: Series): string {
     if (!isPicture(series)) return "";
-    const { images, lossless, preview_only } = this.shown.of(series);
+    const { images, lossless, preview_only, in_part } = this.shown.of(series);
+    const seen = lossless + preview_only + in_part;
     const count = series.kind === "video" ? tn("{n} film", "{n} films", images) : tn("{n} image", "{n} images", images);
-    return lossless + preview_only === 0 ? count : t("{seen} of {images} seen", { seen: lossless + preview_only, images });
+    return seen === 0 ? count : t("{seen} of {images} seen", { seen, images });
   }
 
   private count(): void {
@@ -115,10 +116,16 @@ export function paperWord(series: Series): string {
   switch (series.instances[0]?.what) {
     case "pdf":
       return "PDF";
+    case "cda":
+    case "stl":
+    case "obj":
+    case "mtl":
     case "file":
       return t("File");
+    case "waveform":
+      return series.modality === "ECG" ? t("ECG") : t("Curves");
     case "text":
-      return t("Report");
+      return series.modality === "KO" ? t("Key images") : t("Report");
     case "video":
       return t("Video");
     default:
