@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from casework.anchors import anchors_of
 from casework.errors import Invalid
 from casework.findings import content_hash, normal_findings, require_signable
 from casework.identifiers import derived_uid
@@ -52,6 +53,7 @@ def next_report(
     """Return the version that follows the present one, or raise Invalid when it lacks something."""
     written = normal_findings({**findings, "displayed": displayed or findings.get("displayed")})
     require_kind(written, signature.kind)
+    written["anchors"] = list(anchors_of(written))  # what no text mentions is not signed
     version = case.report_version + 1
     content = {
         **written,

@@ -225,6 +225,12 @@ class FindingsBody(Body):
     safety_net: str = ""
     measurements: list[dict[str, Any]] = Field(default_factory=list)
     key_images: list[dict[str, Any]] = Field(default_factory=list)
+    anchors: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="views that `[number]` in a text stands for: number, instance_uid, frame,"
+        " measurement, window, is_inverted, place",
+    )
+    plain_words: LongText = Field("", description="the answer in plain words, for the patient")
     displayed: dict[str, Any] = Field(default_factory=dict)
 
 
