@@ -20,13 +20,14 @@ from casework.custody import Door, Origin
 from casework.errors import LysbroError, NotFound, Unavailable
 from casework.model import Actor, CaseDossier, Delivery, Report, SiteKind
 from casework.reply_channels import Way
+from lysbro.reply_pdf import pdf_of
 from lysbro.reply_ways import ReplyWays
 from lysbro.sending import sending_of
 from lysbro.wiring import Parts
 from pacs_bridge import outbound, reply_objects, reply_text
 from storage.escalation import REMINDER
 from storage.rows import InstanceRow
-from viewer import reply_view, report_pdf
+from viewer import reply_view
 
 log = structlog.get_logger()
 
@@ -101,9 +102,7 @@ class Deliverer:
     ) -> list[reply_objects.ReplyObject]:
         """Return the objects of a reply: the PDF, the text, what was measured, the key images."""
         settings = self.parts.settings
-        pdf = report_pdf.render_report(
-            dossier, report, language=settings.language, timezone=settings.timezone
-        )
+        pdf = pdf_of(self.parts, dossier, report)
         images = self._images(dossier)
         named = _named_in(report)
         document = reply_objects.encapsulated_pdf(
@@ -187,8 +186,9 @@ def _evidence(row: InstanceRow, *, is_named: bool) -> reply_objects.Evidence:
 
 
 def _named_in(report: Report) -> frozenset[str]:
-    """Return the instances that a report points to by a measurement or as a key image."""
-    pointers = [*report.content.get("measurements", ()), *report.content.get("key_images", ())]
+    """Return the instances that a report points to: in a sentence, measured, as a key image."""
+    parts = ("anchors", "measurements", "key_images")
+    pointers = [pointer for part in parts for pointer in report.content.get(part, ())]
     return frozenset(str(pointer.get("instance_uid", "")) for pointer in pointers)
 
 

@@ -19,7 +19,7 @@ from casework.model import Actor, Case, CaseDossier, CaseState, Delivery, Report
 from casework.outcomes import Outcome
 from storage.index import InstanceRow
 from storage.referring import ATTACHABLE
-from viewer import headers, reading, reply_view
+from viewer import headers, reading, reply_images, reply_view
 from viewer.api import attachments
 from viewer.attributes import is_recognizable
 from viewer.custody import passages_of
@@ -129,7 +129,11 @@ def report_pdf(case_id: str) -> Response:
     report = _version(dossier.reports, request.args.get("version", type=int))
     _note(actor, "report-exported", dossier.case)
     content = render_report(
-        dossier, report, language=language(), timezone=services().settings.timezone
+        dossier,
+        report,
+        language=language(),
+        timezone=services().settings.timezone,
+        pictures=reply_images.printed_pictures(dossier, report),
     )
     response = Response(content, mimetype="application/pdf")
     name = f"{dossier.case.id}-{report.version}.pdf"
@@ -140,7 +144,9 @@ def report_pdf(case_id: str) -> Response:
 def _reply_page(actor: Actor, dossier: CaseDossier) -> str:
     case = dossier.case
     reply = reply_view.reply_of(dossier.reports)
+    standing = (reply.answer, *reply.addenda) if reply else ()
     pictures, attached = _pictures(dossier, reply), _attached(dossier)
+    shown = reply_images.pictures_of(dossier, standing)
     if any(picture.film for picture in pictures):
         headers.widen_csp("media-src", "'self'")
     return render_template(
@@ -150,7 +156,7 @@ def _reply_page(actor: Actor, dossier: CaseDossier) -> str:
         reply=reply,
         diagnoses=reply_view.diagnoses_of(reply.content) if reply else (),
         pictures=pictures,
-        names_images=bool(reply and _named(reply)),
+        reply_pictures=shown,
         history=_history(dossier),
         passages=passages_of(dossier),
         lesions=lesions_over_time(case),
@@ -170,11 +176,15 @@ def _named(reply: reply_view.Reply) -> Sequence[reply_view.Image]:
 
 
 def _pictures(dossier: CaseDossier, reply: reply_view.Reply | None) -> Sequence[Picture]:
-    """Return the frames that the reply points to; without any, the case's own photographs."""
+    """Return the films that the reply points to; where it points to nothing, the photographs."""
     site = dossier.case.site
     named = _named(reply)[:_MOST_PICTURES] if reply else ()
     if named:
-        found = [(row, each.frame) for each in named if (row := _row(each.instance_uid, site))]
+        found = [
+            (row, each.frame)
+            for each in named
+            if (row := reply_images.row_of(each.instance_uid, site)) and kind_of(row) == "video"
+        ]
     else:
         rows = _rows(dossier)
         beside = {row.pk for row in attachments.attachments_of(dossier.case, rows)}
@@ -207,13 +217,6 @@ def _attached(dossier: CaseDossier) -> Sequence[Attachment]:
             address = preview  # a grey picture has no colours of its own
         found.append(Attachment(attachments.title_of(row), address, preview))
     return found
-
-
-def _row(sop_instance_uid: str, site: str) -> InstanceRow | None:
-    try:
-        return services().index.instance(current_scope(), sop_instance_uid, site)
-    except NotFound:  # a conflict was settled the other way since
-        return None
 
 
 def _picture(row: InstanceRow, frame: int) -> Picture:

@@ -95,7 +95,7 @@ def images_of(reports: Sequence[Report]) -> Sequence[Image]:
     named = [
         Image(str(key["instance_uid"]), int(key.get("frame") or 1))
         for report in reports
-        for part in ("key_images", "measurements")
+        for part in ("anchors", "key_images", "measurements")
         for key in report.content.get(part) or ()
         if key.get("instance_uid")
     ]
