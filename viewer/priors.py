@@ -38,11 +38,15 @@ def page(case_id: str, site: str, study_uid: str) -> str:
     )
     manifest = build_manifest(replace(dossier, studies=()), instances)
     let_photographs_be_shown(manifest)
+    reply = _reply(prior)
     return render_template(
         "prior.html",
         prior=prior,
         case=dossier.case,
-        reply=_reply(prior),
+        reply=reply,
+        draft_block=htmlsafe_json_dumps(
+            {"anchors": reply_view.anchors_of_reply(reply) if reply is not None else []}
+        ),
         manifest=htmlsafe_json_dumps(manifest),
         strings=("reading",),
     )

@@ -36,6 +36,7 @@ def reading_room(dossier: CaseDossier) -> str:
     draft = dict(case.draft or {}) if case.holder_id == actor.id else {}
     if reply is not None:
         draft = {key: reply.content.get(key, []) for key in ("measurements", "key_images")}
+        draft["anchors"] = reply_view.anchors_of_reply(reply)
     manifest = build_manifest(dossier, instances)
     let_photographs_be_shown(manifest)
     return render_template(

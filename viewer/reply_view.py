@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from casework.anchors import anchors_of
 from casework.model import CaseDossier, Report
 
 URGENT_PATHWAYS = frozenset({"priority", "cancer-pathway"})
@@ -100,6 +101,15 @@ def images_of(reports: Sequence[Report]) -> Sequence[Image]:
         if key.get("instance_uid")
     ]
     return tuple(dict.fromkeys(named))
+
+
+def anchors_of_reply(reply: Reply) -> Sequence[Mapping[str, Any]]:
+    """Return the anchors of the standing reports, each with the version that it is of."""
+    return [
+        {**anchor, "version": report.version}
+        for report in (reply.answer, *reply.addenda)
+        for anchor in anchors_of(report.content)
+    ]
 
 
 def _certainty(value: object) -> int | None:

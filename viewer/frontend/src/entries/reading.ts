@@ -4,6 +4,8 @@ import "../styles/body-figure.css";
 import "../styles/room-findings.css";
 import { block, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
+import { Anchors, keptPlace, placeOf } from "../reading/anchors.ts";
+import type { Anchor } from "../reading/anchors_text.ts";
 import { Corners } from "../reading/corners.ts";
 import { FindingsForm } from "../reading/findings.ts";
 import { Gestures } from "../reading/gestures.ts";
@@ -40,6 +42,30 @@ let viewerBegun = false;
 
 const strip = new Strip(manifest, shown, open);
 const measured = new Measured(marks, form, pane, manifest, open);
+let hungAs: { readonly frame: Frame; readonly anchor: Anchor } | null = null;
+const anchors = new Anchors(form, manifest, {
+  present,
+  measurements: () => form?.measurements ?? marks.all,
+  view: () => {
+    const { window, isInverted } = pane;
+    const place = pane.placed()?.getPlace();
+    if (wall !== null) return { window: null, is_inverted: false, place: null };
+    return {
+      window: window === null ? null : [window.center, window.width],
+      is_inverted: isInverted,
+      place: place === undefined ? null : keptPlace(place),
+    };
+  },
+  hang: (frame, anchor) => {
+    open(frame.series);
+    if (frame.series.kind !== "stack") return;
+    pane.go(frame);
+    if (anchor.window !== null) pane.setWindow({ center: anchor.window[0], width: anchor.window[1] });
+    if (anchor.is_inverted !== pane.isInverted) pane.invert();
+    hungAs = { frame, anchor };
+    layAsHung();
+  },
+});
 const tools = new Tools(pane, gestures, marks, {
   step: (by) => strip.step(by),
   scroll: (by) => (wall === null ? pane.scroll(by) : wall.step(Math.sign(by))),
@@ -56,6 +82,7 @@ const tools = new Tools(pane, gestures, marks, {
 
 pane.onChange(() => {
   if (view.hidden) return;
+  layAsHung();
   corners.write();
   tools.refresh();
   marks.draw();
@@ -77,10 +104,18 @@ document.addEventListener("keydown", (event) => {
 
 offerVerbs(manifest.case.id, () => (form?.mayWrite ? form.flush() : Promise.resolve(true)));
 if (form !== null) {
-  new Signing(form, shown, manifest);
-  void form.recover(() => measured.restore());
+  new Signing(form, shown, manifest, anchors);
+  void form.recover(() => {
+    measured.restore();
+    anchors.restore();
+  });
 }
 measured.restore();
+const sayMeasured = marks.onChange;
+marks.onChange = () => {
+  sayMeasured();
+  anchors.measured();
+};
 const first = manifest.series.find((series) => series.key === manifest.hanging.first) ?? manifest.series[0];
 if (first !== undefined) open(first);
 
@@ -104,6 +139,17 @@ function open(series: Series): void {
     slider.hidden = series.frames.length < 2;
     pane.resize();
   } else if (!isPhoto) void showPapers(manifest, series, shown);
+}
+
+/** Lays the image as an anchor says, once its pixels are drawn. */
+function layAsHung(): void {
+  if (hungAs === null) return;
+  if (pane.frame !== hungAs.frame) hungAs = null;
+  else if (pane.placed() !== null && !pane.isPreview) {
+    const { place } = hungAs.anchor;
+    hungAs = null;
+    if (place !== null) pane.placed()?.setPlace(placeOf(place));
+  }
 }
 
 function present(): Frame | null {

@@ -2,6 +2,7 @@
 import { call, Problem, send } from "../shared/api.ts";
 import { block, make, need } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
+import type { Anchor } from "./anchors_text.ts";
 import { Diagnoses, type Diagnosis } from "./diagnoses.ts";
 import { forgetDraft, keepDraft, keptDraft } from "./drafts.ts";
 import type { Measurement } from "./marks.ts";
@@ -22,15 +23,18 @@ export interface Findings {
   safety_net: string;
   measurements: Measurement[];
   key_images: KeyImage[];
+  anchors: Anchor[];
+  plain_words: string;
 }
 
-const TEXTS = ["findings", "impression", "advice", "follow_up", "safety_net"] as const;
+const TEXTS = ["findings", "impression", "advice", "follow_up", "safety_net", "plain_words"] as const;
 const AFTER_MS = 1200;
 const AGAIN_MS = 8000;
 
 export class FindingsForm {
   measurements: Measurement[] = [];
   keyImages: KeyImage[] = [];
+  anchors: Anchor[] = [];
   private readonly form = need<HTMLFormElement>("#findings");
   private readonly caseId = this.form.dataset["case"] ?? "";
   private readonly diagnoses: Diagnoses;
@@ -46,6 +50,7 @@ export class FindingsForm {
     this.diagnoses.restore(draft.diagnoses ?? []);
     this.measurements = draft.measurements ?? [];
     this.keyImages = draft.key_images ?? [];
+    this.anchors = draft.anchors ?? [];
     this.form.addEventListener("input", () => this.touched());
     this.form.addEventListener("submit", (event) => event.preventDefault());
     document.addEventListener("visibilitychange", () => {
@@ -110,6 +115,8 @@ export class FindingsForm {
       diagnoses: this.diagnoses.all(),
       measurements: this.measurements,
       key_images: this.keyImages,
+      anchors: this.anchors,
+      plain_words: value("plain_words"),
     };
   }
 
@@ -182,6 +189,7 @@ export class FindingsForm {
     this.diagnoses.restore(body.diagnoses);
     this.measurements = body.measurements;
     this.keyImages = body.key_images;
+    this.anchors = body.anchors ?? [];
   }
 
   private say(text: string, isTrouble = false): void {
