@@ -33,12 +33,12 @@ _QUALITY = 82
 
 @dataclass(frozen=True)
 class View:
-    """How a frame is shown: its window, greys swapped, mirrored and then turned clockwise."""
+    """How a frame is shown: its window, greys swapped, turned clockwise and then mirrored."""
 
     window: Window | None = None
     is_inverted: bool = False
-    is_mirrored: bool = False
     quarter_turns: int = 0
+    is_mirrored: bool = False
 
 
 def whole(
@@ -113,15 +113,14 @@ def _around(mark: Mapping[str, Any], columns: int, rows: int) -> tuple[float, fl
 
 
 def _turned(image: Image.Image, view: View) -> Image.Image:
-    if view.is_mirrored:
-        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     ways = {
         1: Image.Transpose.ROTATE_270,
         2: Image.Transpose.ROTATE_180,
         3: Image.Transpose.ROTATE_90,
     }
     way = ways.get(view.quarter_turns % 4)
-    return image if way is None else image.transpose(way)
+    image = image if way is None else image.transpose(way)
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if view.is_mirrored else image
 
 
 def _placing(
@@ -134,11 +133,9 @@ def _placing(
         wide, high = size
         x = (point[0] - left) / (right - left) * wide
         y = (point[1] - top) / (bottom - top) * high
-        if view.is_mirrored:
-            x = wide - x
         for _ in range(view.quarter_turns % 4):
             x, y, wide, high = high - y, x, high, wide
-        return x, y
+        return (wide - x, y) if view.is_mirrored else (x, y)
 
     return place
 

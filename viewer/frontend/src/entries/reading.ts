@@ -1,11 +1,12 @@
-// The reading room. This script alone shows and scrolls previews; the viewer code is fetched after the first one.
+// The reading room. This script shows previews and images; only photographs need another one.
 import "../styles/room.css";
 import "../styles/body-figure.css";
 import "../styles/room-findings.css";
-import { block, need, say } from "../shared/dom.ts";
+import { block, need } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
 import { Anchors, keptPlace, placeOf } from "../reading/anchors.ts";
 import type { Anchor } from "../reading/anchors_text.ts";
+import { canvasSurface } from "../reading/canvas.ts";
 import { Corners } from "../reading/corners.ts";
 import { FindingsForm } from "../reading/findings.ts";
 import { Gestures } from "../reading/gestures.ts";
@@ -38,7 +39,6 @@ const corners = new Corners(pane);
 const gestures = new Gestures(view, pane, marks);
 const form = document.querySelector("#findings") === null ? null : new FindingsForm();
 let wall: PhotoWall | null = null;
-let viewerBegun = false;
 
 const strip = new Strip(manifest, shown, open);
 const measured = new Measured(marks, form, pane, manifest, open);
@@ -92,7 +92,6 @@ pane.onChange(() => {
   slider.value = String(frame.index + 1);
   slider.hidden = frame.series.frames.length < 2 || wall !== null;
   slider.setAttribute("aria-valuetext", t("Image {n} of {count}", { n: frame.index + 1, count: frame.series.frames.length }));
-  if (!viewerBegun && previews.isShown) void beginViewer();
 });
 slider.addEventListener("input", () => pane.go(pane.frame?.series.frames[Number(slider.value) - 1]));
 new ResizeObserver(() => pane.resize()).observe(view);
@@ -116,6 +115,8 @@ marks.onChange = () => {
   sayMeasured();
   anchors.measured();
 };
+pane.use(canvasSurface(need("#surface")));
+document.documentElement.dataset["viewer"] = "canvas";
 const first = manifest.series.find((series) => series.key === manifest.hanging.first) ?? manifest.series[0];
 if (first !== undefined) open(first);
 
@@ -154,19 +155,6 @@ function layAsHung(): void {
 
 function present(): Frame | null {
   return wall === null ? pane.frame : wall.current();
-}
-
-/** Fetches the viewer once a preview is on the screen; without it the previews stay. */
-async function beginViewer(): Promise<void> {
-  viewerBegun = true;
-  try {
-    const { startCornerstone } = await import("../reading/cs3d.ts");
-    pane.use(await startCornerstone(need<HTMLDivElement>("#surface")));
-    document.documentElement.dataset["viewer"] = pane.surface?.backend ?? "";
-  } catch (error) {
-    console.error(error);
-    say(t("The viewer could not be loaded. Only previews can be shown; load the page again."), 30);
-  }
 }
 
 async function hangPhotos(): Promise<void> {

@@ -6,7 +6,7 @@ import { centreOut } from "./order.ts";
 import type { Pixels, PixelStore } from "./pixels.ts";
 import type { PreviewPane } from "./preview.ts";
 import type { ShownRecord } from "./shown.ts";
-import type { Surface } from "./surface.ts";
+import type { Curve, Surface, View } from "./surface.ts";
 import { wholeRange, windowAsSent, type Window } from "./windows.ts";
 
 export class Pane {
@@ -174,11 +174,12 @@ export class Pane {
     if (isFirst) this.prefetch();
   }
 
-  private viewOf(frame: Frame, pixels: Pixels): { center: number; width: number; isInverted: boolean } {
+  private viewOf(frame: Frame, pixels: Pixels): View {
     const { key } = frame.series;
     const window =
       this.windows.get(key) ?? windowAsSent(frame, pixels) ?? this.ranges.get(key) ?? wholeRange(pixels);
-    return { ...window, isInverted: this.inverted.has(key) !== frame.instance.is_inverted };
+    const isInverted = this.inverted.has(key) !== frame.instance.is_inverted;
+    return { ...window, isInverted, curve: frame.instance.function as Curve };
   }
 
   private pixelsOf(frame: Frame): Pixels | null {

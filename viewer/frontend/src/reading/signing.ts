@@ -2,20 +2,24 @@
 import { call, Problem } from "../shared/api.ts";
 import { make, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
+import type { Anchors } from "./anchors.ts";
 import type { Findings, FindingsForm } from "./findings.ts";
 import type { Manifest } from "./manifest.ts";
+import { SignAgain } from "./sign_again.ts";
 import { shownText, type ShownRecord } from "./shown.ts";
 import { isPicture } from "./strip.ts";
 
 export class Signing {
   private readonly dialog = need<HTMLDialogElement>("#sign-dialog");
   private readonly problem = need("#sign-problem");
+  private readonly again = new SignAgain("#sign-again");
   private isSigning = false;
 
   constructor(
     private readonly form: FindingsForm,
     private readonly shown: ShownRecord,
     private readonly manifest: Manifest,
+    private readonly anchors: Anchors,
   ) {
     need("#sign").addEventListener("click", () => void this.ask());
     need("#sign-form").addEventListener("submit", (event) => {
@@ -41,7 +45,7 @@ export class Signing {
       return;
     }
     this.problem.textContent = "";
-    need("#sign-sheet").replaceChildren(...sheet(body));
+    need("#sign-sheet").replaceChildren(...sheet(body, this.anchors.all().map((each) => this.anchors.nameOf(each))));
     need("#sign-shown").replaceChildren(
       ...this.manifest.series.filter((series) => isPicture(series)).map((series) => {
         const { text, isWhole } = shownText(this.shown.of(series));
@@ -58,13 +62,14 @@ export class Signing {
     try {
       await call(`/api/cases/${this.manifest.case.id}/sign`, {
         method: "POST",
-        json: { displayed: this.shown.record() },
+        json: { displayed: this.shown.record(), ...this.again.given() },
       });
       await this.form.forget();
       this.shown.forget();
       location.reload();
     } catch (error) {
       this.isSigning = false;
+      if (this.again.isAsked(error)) return;
       this.problem.textContent =
         error instanceof Problem ? error.message : t("No contact with the server. Nothing was signed; try again.");
     }
@@ -72,7 +77,7 @@ export class Signing {
 }
 
 /** The answer as the referrer reads it: conclusion first. */
-function sheet(body: Findings): Node[] {
+function sheet(body: Findings, anchors: readonly string[]): Node[] {
   const parts: Node[] = [make("p", "sheet-impression", body.impression.trim())];
   if (body.diagnoses.length > 0) {
     parts.push(make("ol", "sheet-diagnoses", ...body.diagnoses.map((each) => make("li", "", each.text))));
@@ -81,7 +86,9 @@ function sheet(body: Findings): Node[] {
     [t("What to do"), body.advice],
     [t("Follow-up"), body.follow_up],
     [t("Come back if"), body.safety_net],
+    [t("In plain words, for the patient"), body.plain_words],
     [t("Findings"), body.findings],
+    [t("Pictures"), anchors.join("\n")],
   ];
   for (const [title, text] of sections) {
     if (text.trim() !== "") parts.push(make("h3", "", title), make("p", "prose", text.trim()));
