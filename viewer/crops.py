@@ -123,9 +123,7 @@ def _turned(image: Image.Image, view: View) -> Image.Image:
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if view.is_mirrored else image
 
 
-def _placing(
-    size: tuple[int, int], box: tuple[float, float, float, float], view: View
-) -> Placing:
+def _placing(size: tuple[int, int], box: tuple[float, float, float, float], view: View) -> Placing:
     """Return what gives the place on the turned picture of a place in the image."""
     left, top, right, bottom = box
 

@@ -16,6 +16,7 @@ from flask import current_app
 from casework.errors import Unavailable
 from casework.model import Actor, Case
 from casework.photo_facts import PhotoFacts
+from casework.signing_again import SignAgain
 from storage.archive import Archive
 from storage.casebook import Casebook
 from storage.commitments import Commitments
@@ -41,6 +42,7 @@ from storage.uploads import Uploads
 from viewer.lesion_door import LesionDesk
 
 _KEY = "lysbro"
+NEVER_AGAIN = SignAgain()
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class WebSettings:
     stow_pause_s: float = 60.0  # the longest that a STOW-RS body may stand still
     stow_floor_rate: float = 1000.0  # bytes per second of one that takes longer than that
     commitment_wait_s: float = 3600.0  # for an object that has not arrived
+    sign_again: SignAgain = NEVER_AGAIN  # who signs proves anew who they are
     language: str = "en"
     timezone: str = "Europe/Oslo"
     cache: Path | None = None  # previews and metadata are kept here; None: nowhere

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from casework.errors import Invalid
 from casework.model import CaseState, Patient, Priority, Specialty
@@ -64,6 +64,11 @@ def _not_future(value: date | None) -> date | None:
 
 Short = Annotated[str, Field(max_length=64), AfterValidator(plain)]
 LongText = Annotated[str, Field(max_length=20_000)]
+Password = Annotated[
+    str,
+    StringConstraints(strip_whitespace=False),
+    Field(max_length=4096, description="of the one who signs, where LYSBRO_SIGN_AGAIN asks for it"),
+]
 Uid = Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]
 
 
@@ -199,6 +204,7 @@ class SignBody(Body):
     """What the reader had been shown when signing."""
 
     displayed: dict[str, Any] = Field(default_factory=dict)
+    password: Password = ""
 
 
 class Diagnosis(Body):
@@ -232,6 +238,12 @@ class FindingsBody(Body):
     )
     plain_words: LongText = Field("", description="the answer in plain words, for the patient")
     displayed: dict[str, Any] = Field(default_factory=dict)
+
+
+class AmendBody(FindingsBody):
+    """Findings that add to signed ones or correct them."""
+
+    password: Password = ""
 
 
 def _in_dicom_form(name: NameParts) -> str:
