@@ -236,6 +236,7 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "key_images": _list_of(_key_image),
     "anchors": _anchors,
     "plain_words": _text,
+    "why_corrected": _text,
     "displayed": _displayed,
 }
 

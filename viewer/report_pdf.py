@@ -156,6 +156,9 @@ class _Writer:
             lines.append(
                 _paragraph(self._say("Corrected answer. It replaces the earlier one."), _LABEL_ACT)
             )
+            if content.get("why_corrected"):
+                why = self._say(mark("Why: {reason}"), reason=content["why_corrected"])
+                lines.append(_paragraph(why, _BODY))
         if self._reply.is_urgent:
             lines.append(_paragraph(urgency_text(urgency, self._language), _LABEL_ACT))
         answer = self._reply.answer

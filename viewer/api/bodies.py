@@ -243,6 +243,7 @@ class FindingsBody(Body):
 class AmendBody(FindingsBody):
     """Findings that add to signed ones or correct them."""
 
+    why_corrected: LongText = Field("", description="what was wrong, in a correction")
     password: Password = ""
 
 

@@ -38,6 +38,7 @@ export class FindingsForm {
   private readonly form = need<HTMLFormElement>("#findings");
   private readonly caseId = this.form.dataset["case"] ?? "";
   private readonly diagnoses: Diagnoses;
+  readonly corrects = this.form.dataset["corrects"] !== undefined; // a signed answer: kept here until it is signed
   private version = Number(this.form.dataset["version"] ?? "0");
   private timer = 0;
   private saving: Promise<boolean> | null = null;
@@ -128,6 +129,10 @@ export class FindingsForm {
 
   private async save(isLeaving: boolean): Promise<boolean> {
     const body = this.body();
+    if (this.corrects) {
+      this.say(t("Kept on this computer until you sign"));
+      return true;
+    }
     this.isDirty = false;
     this.say(t("Saving …"));
     try {

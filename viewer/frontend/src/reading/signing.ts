@@ -1,6 +1,6 @@
 // Signing: shows once what the referrer will see and what the reader was not shown, then signs.
 import { call, Problem } from "../shared/api.ts";
-import { make, need, say } from "../shared/dom.ts";
+import { block, make, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
 import type { Anchors } from "./anchors.ts";
 import type { Findings, FindingsForm } from "./findings.ts";
@@ -45,6 +45,12 @@ export class Signing {
       return;
     }
     this.problem.textContent = "";
+    const why = this.why();
+    if (why !== null && why.value.trim() === "") {
+      say(t("Say what was wrong before you sign the correction."));
+      why.focus();
+      return;
+    }
     need("#sign-sheet").replaceChildren(...sheet(body, this.anchors.all().map((each) => this.anchors.nameOf(each))));
     need("#sign-shown").replaceChildren(
       ...this.manifest.series.filter((series) => isPicture(series)).map((series) => {
@@ -56,17 +62,26 @@ export class Signing {
     need("#sign-now").focus();
   }
 
+  /** The field that says why a signed answer is corrected; null where none is. */
+  private why(): HTMLTextAreaElement | null {
+    return document.querySelector<HTMLTextAreaElement>("#f-why_corrected");
+  }
+
   private async sign(): Promise<void> {
     if (this.isSigning) return;
     this.isSigning = true;
     try {
-      await call(`/api/cases/${this.manifest.case.id}/sign`, {
-        method: "POST",
-        json: { displayed: this.shown.record(), ...this.again.given() },
-      });
+      const displayed = this.shown.record();
+      const why = this.why();
+      const address = `/api/cases/${this.manifest.case.id}`;
+      if (why === null) await call(`${address}/sign`, { method: "POST", json: { displayed, ...this.again.given() } });
+      else {
+        const said = { ...block<object>("draft"), ...this.form.body(), why_corrected: why.value.trim(), displayed };
+        await call(`${address}/correct`, { method: "POST", json: { ...said, ...this.again.given() } });
+      }
       await this.form.forget();
       this.shown.forget();
-      location.reload();
+      location.assign(location.pathname);
     } catch (error) {
       this.isSigning = false;
       if (this.again.isAsked(error)) return;
