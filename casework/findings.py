@@ -118,15 +118,20 @@ def _image(given: Mapping[str, Any], key: str) -> dict[str, Any]:
     return {"instance_uid": uid, "frame": frame}
 
 
+_HOW = ("measurement", "window", "is_inverted", "place")
+
+
 def _anchor(value: Any, key: str) -> dict[str, Any]:
-    names = ("number", "instance_uid", "frame", "measurement", "window", "is_inverted", "place")
+    names = ("number", "instance_uid", "frame", "image", *_HOW)
     given = _object(value, key, names)
+    number = _count(given.get("number"), f"{key}.number", least=1)
+    if number is None:
+        raise _wrong(f"{key}.number", "the number that stands in the text")
     return {
-        "number": _count(given.get("number"), f"{key}.number", least=1),
+        "number": number,
         **_image(given, key),
-        "measurement": None
-        if given.get("measurement") is None
-        else _count(given["measurement"], f"{key}.measurement", least=0),
+        "image": _count(given.get("image"), f"{key}.image", least=1, most=999_999),
+        "measurement": _count(given.get("measurement"), f"{key}.measurement", least=0),
         "window": _pair(given.get("window"), f"{key}.window"),
         "is_inverted": given.get("is_inverted") is True,
         "place": _place(given.get("place"), f"{key}.place"),
@@ -141,9 +146,11 @@ def _anchors(value: Any, key: str) -> list[Any]:
     return found
 
 
-def _count(value: Any, key: str, *, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 1000:
-        raise _wrong(key, f"a whole number from {least} to 999")
+def _count(value: Any, key: str, *, least: int, most: int = 999) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise _wrong(key, f"a whole number from {least} to {most}")
     return value
 
 
@@ -160,7 +167,7 @@ def _place(value: Any, key: str) -> dict[str, Any] | None:
     if value is None:
         return None
     given = _object(value, key, ("scale", "middle", "quarter_turns", "is_mirrored"))
-    turns = _count(given.get("quarter_turns", 0), f"{key}.quarter_turns", least=0)
+    turns = _count(given.get("quarter_turns"), f"{key}.quarter_turns", least=0) or 0
     scale, middle = _number(given.get("scale"), f"{key}.scale"), given.get("middle")
     if scale <= 0 or turns > 3 or middle is None:
         raise _wrong(key, "a scale above 0, a middle, and 0 to 3 quarter turns")

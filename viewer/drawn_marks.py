@@ -66,12 +66,12 @@ def marked(image: Image.Image, marks: Sequence[Mapping[str, Any]], place: Placin
     size = image.width * _FINE, image.height * _FINE
     fine = image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(fine)
-    width = max(2, round(min(size) / 240))
+    width = max(3, round(min(size) / 150))
     for mark in marks:
         points = points_of(mark)
         if points:
             _draw(draw, str(mark.get("kind") or ""), points, width, _finer(place))
-    font = ImageFont.truetype(_FONT, max(14, min(size) // 26))
+    font = ImageFont.truetype(_FONT, max(14, min(size) // 20))
     for mark in marks:
         if points := points_of(mark):
             _label(draw, size, value_of(mark), [_finer(place)(p) for p in points], font)

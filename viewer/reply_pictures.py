@@ -7,7 +7,7 @@ has. Makes them by `crops`; who may see them is asked by the one who finds the o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from casework.anchors import anchors_of, mark_of
@@ -43,6 +43,7 @@ class Pointed:
     view: View = AS_SENT
     mark_at: int | None = None  # of the measurement that it is about
     note: str = ""
+    image: int | None = None  # which of its series it was, as the reader saw it
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def pointed_of(content: Mapping[str, Any]) -> Sequence[Pointed]:
             frame=int(anchor.get("frame") or 1),
             view=_view(anchor),
             mark_at=mark_of(anchor, content),
+            image=anchor.get("image"),
         )
         found[view] = (*found.get(view, ()), int(anchor["number"]))
     anchored = [_with_numbers(view, numbers) for view, numbers in found.items()]
@@ -94,7 +96,8 @@ def caption_of(
     numbers = "".join(f"[{number}]" for number in pointed.numbers)
     title = _title(row, language)
     if not is_photograph(row):
-        at = pointed.frame if (row.frames or 1) > 1 else row.number or pointed.frame
+        of_object = pointed.frame if (row.frames or 1) > 1 else row.number or pointed.frame
+        at = pointed.image or of_object
         title = translate("{title}, image {n}", language, title=title, n=at)
     parts = [f"{numbers} {title}".strip()]
     if pointed.mark_at is None:
@@ -174,7 +177,7 @@ def _printed(
 
 
 def _with_numbers(view: Pointed, numbers: tuple[int, ...]) -> Pointed:
-    return Pointed(view.instance_uid, view.frame, numbers, view.view, view.mark_at)
+    return replace(view, numbers=numbers)
 
 
 def _view(anchor: Mapping[str, Any]) -> View:

@@ -22,7 +22,12 @@ _ACROSS = 4
 _GAP = 2.5 * mm
 _HIGHEST = 42 * mm
 _CAPTION = ParagraphStyle(
-    "caption", fontName="Lysbro", fontSize=6.5, leading=8.5, textColor=HexColor("#465866")
+    "caption",
+    fontName="Lysbro",
+    fontSize=6.5,
+    leading=8.5,
+    spaceBefore=2,
+    textColor=HexColor("#465866"),
 )
 
 

@@ -161,7 +161,7 @@ def signed(shared_world: World) -> tuple[World, str]:
     said = {
         "impression": "A nodule [1].", "findings": "Also [2], not [7].", "advice": "See [1]",
         "plain_words": "There is a small spot in the lung.",
-        "anchors": [anchor(1, measurement=0, window=[30, 100]), anchor(2)],
+        "anchors": [anchor(1, measurement=0, window=[30, 100], image=12), anchor(2)],
         "measurements": [LENGTH],
         "key_images": [{"instance_uid": f"{STUDY}.1.2", "frame": 1}],
     }  # fmt: skip
@@ -178,7 +178,7 @@ def test_the_reply_page_leads_from_each_anchor_to_its_picture(signed: tuple[Worl
     assert "not [7]." in page
     assert 'id="picture-1-1"' in page
     assert 'id="picture-1-2"' in page
-    assert "[1] CT Thorax, image 1. Nodule: 30 mm (measured at the detector)" in page
+    assert "[1] CT Thorax, image 12. Nodule: 30 mm (measured at the detector)" in page
     assert "There is a small spot in the lung." in page
     address = f"/cases/{case_id}/reports/1/pictures/"
     assert [f'"{address}{n}"' in page for n in (1, 2, 3, 4)] == [True, True, True, False]

@@ -79,6 +79,7 @@ export class Anchors {
       number,
       instance_uid: frame.instance.uid,
       frame: frame.frame,
+      image: frame.index + 1,
       measurement: this.markInHand(frame),
       ...this.hanging.view(),
     };

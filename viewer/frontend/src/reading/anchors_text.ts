@@ -13,6 +13,7 @@ export interface Anchor {
   readonly number: number;
   readonly instance_uid: string;
   readonly frame: number;
+  readonly image?: number | null; // which of its series, as the reader saw it
   readonly measurement: number | null; // which of the measurements it is about
   readonly window: readonly [center: number, width: number] | null;
   readonly is_inverted: boolean;
