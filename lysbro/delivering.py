@@ -17,6 +17,7 @@ import structlog
 
 from casework import access
 from casework.custody import Door, Origin
+from casework.delivery import newer_there, superseded_by
 from casework.errors import LysbroError, NotFound, Unavailable
 from casework.model import Actor, CaseDossier, Delivery, Report, SiteKind
 from casework.reply_channels import Way
@@ -32,6 +33,9 @@ from viewer import reply_view
 log = structlog.get_logger()
 
 WORKER = Actor(id="system:worker", name="Lysbro", site="", site_kind=SiteKind.CENTRE)
+_REPLACING = frozenset({Way.HL7, Way.FHIR})
+"""Ways whose receivers keep the last that came of a reply, whichever version it is."""
+
 _EVERYTHING = access.Scope(sites=None, specialties=None, own_site="")
 
 
@@ -83,6 +87,10 @@ class Deliverer:
             return ""  # the reply is in the casebook, where the inbox reads it
         dossier = self.parts.casebook.dossier(_EVERYTHING, delivery.case_id)
         report = _report(dossier, delivery.report_version)
+        if delivery.channel in _REPLACING:
+            newer = newer_there(delivery, dossier.deliveries)
+            if newer is not None:  # it was sent whole, and this one would take its place
+                return superseded_by(newer)
         if delivery.channel in set(Way):
             name = delivery.destination.removeprefix(REMINDER)
             channel = self.parts.reply_channels.of(name)

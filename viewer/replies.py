@@ -13,6 +13,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from casework import access
+from casework.delivery import superseding
 from casework.errors import Invalid, NotFound, Refused
 from casework.lifecycle import Event, possible
 from casework.model import Actor, Case, CaseDossier, CaseState, Delivery, Report, Role, SiteKind
@@ -267,6 +268,8 @@ def _message_turn(kind: str, author: str) -> str:
 def _delivery_turn(delivery: Delivery) -> str:
     if delivery.channel == "study":
         return _("Answer filed with the images")
+    if (newer := superseding(delivery.acknowledgement)) is not None:
+        return _("Not sent any more: version {n} is there, whole", n=newer)
     told = _("Delivered to {destination}", destination=delivery.destination)
     return f"{told} ({delivery.acknowledgement})" if delivery.acknowledgement else told
 

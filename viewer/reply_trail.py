@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import Blueprint
 
+from casework.delivery import superseding
 from casework.model import CaseDossier, Delivery, Report
 from casework.report_changes import changed_parts, corrected_from, is_as_signed
 from storage.outbox_desk import DEAD, DONE
@@ -148,6 +149,9 @@ def _where(dossier: CaseDossier, delivery: Delivery) -> str:
 
 def _state(delivery: Delivery) -> str:
     reason = error_in(delivery.last_error, language()) if delivery.last_error else ""
+    newer = superseding(delivery.acknowledgement)
+    if newer is not None:
+        return _("not sent any more: version {n} is there, whole", n=newer)
     if delivery.state == DONE:
         at = _at(delivery.done_at)
         said = _("there since {time}", time=at) if at else _("there")
