@@ -15,7 +15,7 @@ from casework.lifecycle import Event, possible
 from casework.model import Actor, Case, CaseDossier, CaseState, CaseSummary
 from casework.report_changes import findings_of
 from storage.index import InstanceRow
-from viewer import headers, reply_view
+from viewer import headers, referral_news, reply_view
 from viewer.custody import passages_of
 from viewer.guard import current_actor, current_scope
 from viewer.lesion_pictures import lesions_over_time
@@ -52,6 +52,8 @@ def reading_room(dossier: CaseDossier) -> str:
         is_correcting=is_correcting,
         is_mine=case.holder_id == actor.id,
         reply=reply,
+        news=referral_news.news_in_words(dossier, instances),
+        versions=referral_news.versions_in_words(dossier, instances),
         may_note_outcome=access.may_note_outcome(actor),
         next_case=_next_case(case) if reply is not None else None,
         priors=prefetching().priors.of_case(current_scope(), case.id),

@@ -20,7 +20,7 @@ from casework.model import Actor, Case, CaseDossier, CaseState, Delivery, Report
 from casework.outcomes import Outcome
 from storage.index import InstanceRow
 from storage.referring import ATTACHABLE
-from viewer import headers, reading, reply_images, reply_view
+from viewer import headers, reading, referral_news, reply_images, reply_view
 from viewer.api import attachments
 from viewer.attributes import is_recognizable
 from viewer.custody import passages_of
@@ -94,7 +94,8 @@ def answer(case_id: str) -> Response:
     """Send the referrer's answer to what the specialist asked, with the files that go with it."""
     text, actor = _text("text"), current_actor()
     _attach(actor, case_id)
-    services().casebook.answer(actor, case_id, text=text)
+    joining = request.form.getlist("join")[:10]
+    services().casebook.answer(actor, case_id, text=text, joining=joining)
     return redirect(url_for("replies.case_page", case_id=case_id, _anchor="conversation"))
 
 
@@ -158,6 +159,8 @@ def _reply_page(actor: Actor, dossier: CaseDossier) -> str:
         diagnoses=reply_view.diagnoses_of(reply.content) if reply else (),
         pictures=pictures,
         reply_pictures=shown,
+        versions=referral_news.versions_in_words(dossier, _rows(dossier)),
+        joinable=services().casebook.joinable(current_scope(), case),
         history=_history(dossier),
         passages=passages_of(dossier),
         lesions=lesions_over_time(case),

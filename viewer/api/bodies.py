@@ -194,6 +194,16 @@ class TextBody(Body):
     text: Annotated[str, Field(min_length=1, max_length=20_000)]
 
 
+class AnswerBody(TextBody):
+    """An answer to the reader."""
+
+    join: list[str] = Field(
+        default_factory=list,
+        max_length=10,
+        description="cases of the same patient that came since it was asked, to be part of this",
+    )
+
+
 class ReasonBody(Body):
     """Why a case is not read."""
 

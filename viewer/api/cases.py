@@ -18,13 +18,13 @@ from casework.model import Case, CaseDossier, CaseState, Report, Specialty
 from casework.outcomes import Outcome
 from viewer.api.bodies import (
     AmendBody,
+    AnswerBody,
     AskBody,
     CasesQuery,
     FindingsBody,
     OutcomeBody,
     ReasonBody,
     SignBody,
-    TextBody,
 )
 from viewer.api.calls import answer, describe, read_body, read_object, read_query
 from viewer.api.shapes import (
@@ -125,11 +125,11 @@ def ask(case_id: str) -> Response:
 
 
 @bp.post("/<case_id>/answer")
-@describe("Answer the reader", body=TextBody, answers=_STEP)
+@describe("Answer the reader", body=AnswerBody, answers=_STEP)
 def answer_question(case_id: str) -> Response:
     """Answer a question about a case."""
-    body = read_body(TextBody)
-    return _step(services().casebook.answer(current_actor(), case_id, text=body.text))
+    body, actor = read_body(AnswerBody), current_actor()
+    return _step(services().casebook.answer(actor, case_id, text=body.text, joining=body.join))
 
 
 @bp.post("/<case_id>/decline")

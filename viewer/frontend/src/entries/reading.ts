@@ -56,6 +56,10 @@ const anchors = new Anchors(form, manifest, {
       place: place === undefined ? null : keptPlace(place),
     };
   },
+  open: (frame) => {
+    open(frame.series);
+    if (frame.series.kind === "stack") pane.go(frame);
+  },
   hang: (frame, anchor) => {
     open(frame.series);
     if (frame.series.kind !== "stack") return;

@@ -13,6 +13,8 @@ export interface Hanging {
   present(): Frame | null;
   /** How it is shown now. */
   view(): Pick<Anchor, "window" | "is_inverted" | "place">;
+  /** Shows a frame. */
+  open(frame: Frame): void;
   /** Shows a frame as an anchor says. */
   hang(frame: Frame, anchor: Anchor): void;
   /** What is measured. */
@@ -129,7 +131,12 @@ export class Anchors {
 
   /** A link of a signed answer: the view is hung where the image is here; else its picture opens. */
   private clicked(event: MouseEvent): void {
-    const link = event.target instanceof Element ? event.target.closest<HTMLElement>("a[data-anchor]") : null;
+    const link = event.target instanceof Element ? event.target.closest<HTMLElement>("a[data-anchor], a[data-shows]") : null;
+    if (link?.dataset["shows"] !== undefined) {
+      event.preventDefault();
+      this.showObject(link.dataset["shows"]);
+      return;
+    }
     if (link === null || event.ctrlKey || event.metaKey || event.shiftKey) return;
     const signed = block<{ anchors?: SignedAnchor[] }>("draft").anchors ?? [];
     const anchor = signed.find(
@@ -138,6 +145,15 @@ export class Anchors {
     if (anchor === undefined || this.frameOf(anchor) === undefined) return;
     event.preventDefault();
     this.show(anchor, false);
+  }
+
+  /** Shows the first frame of an object, in the window that it would have. */
+  private showObject(uid: string): void {
+    for (const series of this.manifest.series) {
+      const frame = series.frames.find((each) => each.instance.uid === uid);
+      if (frame !== undefined) return this.hanging.open(frame);
+    }
+    say(t("The image is not among those of this case any more."));
   }
 
   private show(anchor: Anchor, isFocused: boolean): void {
