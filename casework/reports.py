@@ -49,6 +49,7 @@ def next_report(
     signature: Signature,
     *,
     displayed: Mapping[str, Any] | None = None,
+    referral_version: int = 1,
 ) -> Report:
     """Return the version that follows the present one, or raise Invalid when it lacks something."""
     written = normal_findings({**findings, "displayed": displayed or findings.get("displayed")})
@@ -64,6 +65,7 @@ def next_report(
             "referrer": case.referral.referrer,
             "site": case.site,
             "priority": case.priority.value,
+            "version": referral_version,
         },
         "studies": [
             {

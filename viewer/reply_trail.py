@@ -32,6 +32,7 @@ class SignedVersion:
     is_as_signed: bool
     changed: str  # what a correction changed, in words
     why: str
+    referral_version: int  # of the question, which an answer had made anew
     shown: tuple[str, ...]  # what the reader had been shown, a line for each series
 
 
@@ -82,6 +83,7 @@ def _version(dossier: CaseDossier, report: Report) -> SignedVersion:
         name=kinds.get(report.kind, report.kind),
         is_as_signed=is_as_signed(report),
         changed=correction_of(dossier, report),
+        referral_version=int((report.content.get("referral") or {}).get("version") or 1),
         why=str(report.content.get("why_corrected") or ""),
         shown=tuple(_shown(report.displayed or report.content.get("displayed") or {})),
     )

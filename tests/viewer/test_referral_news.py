@@ -74,6 +74,7 @@ def test_once_signed_nothing_is_new_and_the_versions_stay(world: World, asked: s
     page = ward.get(f"/cases/{asked}").text
     assert "No new images came with it." in page
     assert "What you have sent, in 2 versions" in page
+    assert "Answers version 2 of the referral" in page
     assert "It cannot be had." in page
 
 
