@@ -152,6 +152,9 @@ def _label(
         return
     right = max(points)
     wide, high = font.getlength(text), font.size
-    x = min(max(right[0] + high * 0.7, 4), max(4, size[0] - wide - 6))
-    y = min(max(right[1] - high / 2, 4), max(4, size[1] - high - 8))
+    x, y = right[0] + high * 0.7, right[1] - high / 2
+    if x + wide + 6 > size[0]:  # no room beside it: above it, or below where that is over the edge
+        x, top = size[0] - wide - 6, min(y for _, y in points)
+        y = top - high * 1.6 if top > high * 2 else max(y for _, y in points) + high * 0.6
+    x, y = max(x, 4), min(max(y, 4), max(4, size[1] - high - 8))
     draw.text((x, y), text, fill=_LINE, font=font, stroke_width=3, stroke_fill=_EDGE)

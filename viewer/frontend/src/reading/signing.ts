@@ -69,7 +69,7 @@ export class Signing {
 
   private async sign(): Promise<void> {
     if (this.isSigning) return;
-    this.isSigning = true;
+    this.isSigning = need<HTMLButtonElement>("#sign-now").disabled = true;
     try {
       const displayed = this.shown.record();
       const why = this.why();
@@ -83,7 +83,7 @@ export class Signing {
       this.shown.forget();
       location.assign(location.pathname);
     } catch (error) {
-      this.isSigning = false;
+      this.isSigning = need<HTMLButtonElement>("#sign-now").disabled = false;
       if (this.again.isAsked(error)) return;
       this.problem.textContent =
         error instanceof Problem ? error.message : t("No contact with the server. Nothing was signed; try again.");
