@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from casework.model import Delivery
+
 FIRST_WAIT_S = 5
 LONGEST_WAIT_S = 3600
 MAX_ATTEMPTS = 60  # the waits add up to a little over two days: a weekend without the receiver
 HOPELESS_ATTEMPTS = 3  # of what the receiver refuses for good, until a person has changed something
 
+_SUPERSEDED = "superseded by version "
 _OUT_OF_RESOURCES = range(0xA700, 0xA800)
 _DOES_NOT_MATCH = range(0xA900, 0xAA00)
 _CANNOT_UNDERSTAND = range(0xC000, 0xD000)
@@ -49,6 +52,29 @@ def next_attempt(attempts: int, *, now: datetime, most: int = MAX_ATTEMPTS) -> d
     if attempts >= most:
         return None
     return now + timedelta(seconds=wait_s(attempts))
+
+
+def newer_there(delivery: Delivery, others: Sequence[Delivery]) -> int | None:
+    """Return the newest later version that has reached the same destination, or None."""
+    found = [
+        each.report_version
+        for each in others
+        if each.state == "done"
+        and (each.channel, each.destination) == (delivery.channel, delivery.destination)
+        and each.report_version > delivery.report_version
+    ]
+    return max(found, default=None)
+
+
+def superseded_by(version: int) -> str:
+    """Return the acknowledgement of a reply that need not go: a later one, whole, is there."""
+    return f"{_SUPERSEDED}{version}"
+
+
+def superseding(acknowledgement: str) -> int | None:
+    """Return by which version a reply was superseded, or None when it went."""
+    number = acknowledgement.removeprefix(_SUPERSEDED)
+    return int(number) if number != acknowledgement and number.isdigit() else None
 
 
 def failure_of(

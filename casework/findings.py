@@ -144,6 +144,67 @@ def _image(given: Mapping[str, Any], key: str) -> dict[str, Any]:
     return {"instance_uid": uid, "frame": frame}
 
 
+_HOW = ("measurement", "window", "is_inverted", "place")
+
+
+def _anchor(value: Any, key: str) -> dict[str, Any]:
+    names = ("number", "instance_uid", "frame", "image", *_HOW)
+    given = _object(value, key, names)
+    number = _count(given.get("number"), f"{key}.number", least=1)
+    if number is None:
+        raise _wrong(f"{key}.number", "the number that stands in the text")
+    return {
+        "number": number,
+        **_image(given, key),
+        "image": _count(given.get("image"), f"{key}.image", least=1, most=999_999),
+        "measurement": _count(given.get("measurement"), f"{key}.measurement", least=0),
+        "window": _pair(given.get("window"), f"{key}.window"),
+        "is_inverted": given.get("is_inverted") is True,
+        "place": _place(given.get("place"), f"{key}.place"),
+    }
+
+
+def _anchors(value: Any, key: str) -> list[Any]:
+    found = _list_of(_anchor)(value, key)
+    numbers = [each["number"] for each in found]
+    if len(set(numbers)) != len(numbers):
+        raise _wrong(key, "anchors of different numbers")
+    return found
+
+
+def _count(value: Any, key: str, *, least: int, most: int = 999) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise _wrong(key, f"a whole number from {least} to {most}")
+    return value
+
+
+def _pair(value: Any, key: str) -> list[float] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise _wrong(key, "two numbers")
+    return [_number(each, key) for each in value]
+
+
+def _place(value: Any, key: str) -> dict[str, Any] | None:
+    """Read how an image lay on the screen: its middle, its scale, turned, mirrored."""
+    if value is None:
+        return None
+    given = _object(value, key, ("scale", "middle", "quarter_turns", "is_mirrored"))
+    turns = _count(given.get("quarter_turns"), f"{key}.quarter_turns", least=0) or 0
+    scale, middle = _number(given.get("scale"), f"{key}.scale"), given.get("middle")
+    if scale <= 0 or turns > 3 or middle is None:
+        raise _wrong(key, "a scale above 0, a middle, and 0 to 3 quarter turns")
+    return {
+        "scale": scale,
+        "middle": _pair(middle, f"{key}.middle"),
+        "quarter_turns": turns,
+        "is_mirrored": given.get("is_mirrored") is True,
+    }
+
+
 def _points(value: Any, key: str) -> list[list[float]]:
     if not isinstance(value, list | tuple) or not 1 <= len(value) <= MAX_ITEMS:
         raise _wrong(key, f"1 to {MAX_ITEMS} points")
@@ -206,6 +267,9 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "safety_net": _text,
     "measurements": _list_of(_measurement),
     "key_images": _list_of(_key_image),
+    "anchors": _anchors,
+    "plain_words": _text,
+    "why_corrected": _text,
     "displayed": _displayed,
 }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from casework.anchors import anchors_of
 from casework.errors import Invalid
 from casework.findings import content_hash, normal_findings, require_signable
 from casework.identifiers import derived_uid
@@ -48,10 +49,12 @@ def next_report(
     signature: Signature,
     *,
     displayed: Mapping[str, Any] | None = None,
+    referral_version: int = 1,
 ) -> Report:
     """Return the version that follows the present one, or raise Invalid when it lacks something."""
     written = normal_findings({**findings, "displayed": displayed or findings.get("displayed")})
     require_kind(written, signature.kind)
+    written["anchors"] = list(anchors_of(written))  # what no text mentions is not signed
     version = case.report_version + 1
     content = {
         **written,
@@ -62,6 +65,7 @@ def next_report(
             "referrer": case.referral.referrer,
             "site": case.site,
             "priority": case.priority.value,
+            "version": referral_version,
         },
         "studies": [
             {

@@ -17,20 +17,25 @@ import structlog
 
 from casework import access
 from casework.custody import Door, Origin
+from casework.delivery import newer_there, superseded_by
 from casework.errors import LysbroError, NotFound, Unavailable
 from casework.model import Actor, CaseDossier, Delivery, Report, SiteKind
 from casework.reply_channels import Way
+from lysbro.reply_pdf import pdf_of
 from lysbro.reply_ways import ReplyWays
 from lysbro.sending import sending_of
 from lysbro.wiring import Parts
 from pacs_bridge import outbound, reply_objects, reply_text
 from storage.escalation import REMINDER
 from storage.rows import InstanceRow
-from viewer import reply_view, report_pdf
+from viewer import reply_view
 
 log = structlog.get_logger()
 
 WORKER = Actor(id="system:worker", name="Lysbro", site="", site_kind=SiteKind.CENTRE)
+_REPLACING = frozenset({Way.HL7, Way.FHIR})
+"""Ways whose receivers keep the last that came of a reply, whichever version it is."""
+
 _EVERYTHING = access.Scope(sites=None, specialties=None, own_site="")
 
 
@@ -82,6 +87,10 @@ class Deliverer:
             return ""  # the reply is in the casebook, where the inbox reads it
         dossier = self.parts.casebook.dossier(_EVERYTHING, delivery.case_id)
         report = _report(dossier, delivery.report_version)
+        if delivery.channel in _REPLACING:
+            newer = newer_there(delivery, dossier.deliveries)
+            if newer is not None:  # it was sent whole, and this one would take its place
+                return superseded_by(newer)
         if delivery.channel in set(Way):
             name = delivery.destination.removeprefix(REMINDER)
             channel = self.parts.reply_channels.of(name)
@@ -101,9 +110,7 @@ class Deliverer:
     ) -> list[reply_objects.ReplyObject]:
         """Return the objects of a reply: the PDF, the text, what was measured, the key images."""
         settings = self.parts.settings
-        pdf = report_pdf.render_report(
-            dossier, report, language=settings.language, timezone=settings.timezone
-        )
+        pdf = pdf_of(self.parts, dossier, report)
         images = self._images(dossier)
         named = _named_in(report)
         document = reply_objects.encapsulated_pdf(
@@ -187,8 +194,9 @@ def _evidence(row: InstanceRow, *, is_named: bool) -> reply_objects.Evidence:
 
 
 def _named_in(report: Report) -> frozenset[str]:
-    """Return the instances that a report points to by a measurement or as a key image."""
-    pointers = [*report.content.get("measurements", ()), *report.content.get("key_images", ())]
+    """Return the instances that a report points to: in a sentence, measured, as a key image."""
+    parts = ("anchors", "measurements", "key_images")
+    pointers = [pointer for part in parts for pointer in report.content.get(part, ())]
     return frozenset(str(pointer.get("instance_uid", "")) for pointer in pointers)
 
 

@@ -22,11 +22,11 @@ from casework.access import Scope
 from casework.custody import CustodyEvent
 from casework.errors import Conflict, NotFound, Unavailable
 from casework.model import Actor, Case, CaseDossier
+from lysbro.reply_pdf import pdf_of
 from lysbro.wiring import Parts
 from storage.cases import case_or_none
 from storage.journal import new_digest
 from storage.rows import InstanceRow
-from viewer import report_pdf
 
 FORMAT = "lysbro-case/1"
 
@@ -202,14 +202,10 @@ def _write(
     package.put_json("case.json", _case(dossier))
     package.put_json("referral.json", _referral(case))
     package.put_json("conversation.json", [asdict(message) for message in dossier.messages])
-    settings = parts.settings
     for report in dossier.reports:
         name = f"reports/{report.version:02}-{report.kind}"
         package.put_json(f"{name}.json", asdict(report))
-        pdf = report_pdf.render_report(
-            dossier, report, language=settings.language, timezone=settings.timezone
-        )
-        package.put(f"{name}.pdf", pdf)
+        package.put(f"{name}.pdf", pdf_of(parts, dossier, report, scope=scope))
     custody = []
     series: dict[tuple[str, str], int] = {}
     contents = parts.archive.open_each(instances, as_received=lambda _: True)

@@ -24,9 +24,10 @@ from casework.errors import Refused, Unavailable
 from casework.findings import canonical_json
 from casework.model import CaseDossier, Report
 from casework.reply_channels import URGENT, ReplyChannel, Way
+from lysbro.reply_pdf import pdf_of
 from lysbro.wiring import Parts
 from pacs_bridge import mllp_sender, oru
-from viewer import reply_view, report_pdf
+from viewer import reply_view
 from viewer.fhir.bundle import reply_bundle
 from viewer.texts import mark, translate
 
@@ -199,10 +200,7 @@ class ReplyWays:
         return ssl.create_default_context(cafile=str(settings.reply_ca or certifi.where()))
 
     def _pdf(self, dossier: CaseDossier, report: Report) -> bytes:
-        settings = self.parts.settings
-        return report_pdf.render_report(
-            dossier, report, language=settings.language, timezone=settings.timezone
-        )
+        return pdf_of(self.parts, dossier, report)
 
     def _address(self, case_id: str) -> str:
         return f"{self.parts.settings.web_url.rstrip('/')}/cases/{case_id}"

@@ -4,6 +4,7 @@ readiness checks.
 
 from __future__ import annotations
 
+from casework.signing_again import sign_again
 from derm_capture.photo import PhotoLimits
 from lysbro.hl7 import replay
 from lysbro.lesion_eye import PhotoComparing
@@ -43,6 +44,7 @@ def web_services(parts: Parts) -> Services:
             stow_pause_s=settings.stow_pause,
             stow_floor_rate=settings.stow_floor_rate,
             commitment_wait_s=settings.commitment_wait,
+            sign_again=sign_again(settings.sign_again),
             language=settings.language,
             timezone=settings.timezone,
             clocks=settings.clocks,

@@ -21,6 +21,7 @@ from casework.errors import Invalid
 from casework.hours import Hours, parse_closed_day, parse_week
 from casework.identifiers import is_ae_title
 from casework.model import Specialty
+from casework.signing_again import sign_again
 from storage.objects.s3_place import SCHEME, S3Place, bucket_of, endpoint_of
 
 _PREFIX = "LYSBRO_"
@@ -54,6 +55,11 @@ def _node(value: str) -> str:
 def _secret(value: str) -> str:
     if value and (len(value) < 16 or not value.isascii() or not value.isprintable()):
         raise ValueError("give at least 16 characters, as `openssl rand -hex 32` does")
+    return value
+
+
+def _sign_again(value: str) -> str:
+    sign_again(value)
     return value
 
 
@@ -469,6 +475,9 @@ class Settings(BaseModel):
     smtp_password: str = Field("", repr=False, description="the password for that")
     smtp_from: str = Field("", description="mailbox that notices come from")
 
+    sign_again: Annotated[str, AfterValidator(_sign_again)] = Field(
+        "never", description="who signs gives the password again: never, always, or `after MINUTES`"
+    )
     language: Literal["en", "nb"] = Field("en", description="language of pages for new visitors")
     timezone: str = Field("Europe/Oslo", description="zone in which times are shown")
     hours_radiology: Week = Field(

@@ -110,6 +110,7 @@ sessions = Table(
     Column("user_id", ForeignKey("users.id"), nullable=False),
     Column("opened_at", UtcDateTime, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
+    Column("proved_at", UtcDateTime),  # for a signature; without one: when it was opened
 )
 Index("ix_sessions_user_id", sessions.c.user_id)
 

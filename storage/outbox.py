@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
     and_,
@@ -31,7 +32,7 @@ from casework.model import Delivery, Priority
 from casework.routing import URGENCY
 from storage.casebook_tables import destinations, jobs, sent_instances
 from storage.custodian import Line, write_to_staying
-from storage.database import chunks, insert_if_absent
+from storage.database import chunks, insert_if_absent, take_turns
 from storage.destinations import destination_of
 from storage.outbox_desk import DEAD, DELIVERY, DONE, QUEUED, SEND, DeadLetter, OutboxDesk, Retry
 from storage.outbox_enqueue import Errand, enqueue, enqueue_delivery
@@ -209,7 +210,7 @@ class Outbox(OutboxDesk):
                 if found.attempts >= _most_attempts(conn, found.destination):
                     _give_up(conn, found.id)
                     continue
-                if not _has_room(conn, found, now):
+                if not _is_alone(conn, found, now) or not _has_room(conn, found, now):
                     passed_over.add(found.destination)
                     continue
                 until = now + timedelta(seconds=lease_s)
@@ -355,7 +356,37 @@ def _by_ae() -> ColumnElement[bool]:
     return or_(jobs.c.kind == SEND, jobs.c.channel == "ae")
 
 
-def _due(kind: str, now: datetime, avoiding: Collection[str]) -> Select[int, int, str, str, str]:
+def _beside(at: FromClause, now: datetime) -> ColumnElement[bool]:
+    """Tell whether another version of a case's reply is on its way to the same destination.
+
+    They go one after the other, so that a receiver that keeps the last has the newest.
+    """
+    same = jobs.alias("same")
+    return (
+        select(same.c.id)
+        .where(
+            same.c.kind == DELIVERY,
+            same.c.case_id == at.c.case_id,
+            same.c.channel == at.c.channel,
+            same.c.destination == at.c.destination,
+            same.c.id != at.c.id,
+            same.c.state == QUEUED,
+            same.c.leased_until > now,
+        )
+        .exists()
+    )
+
+
+def _is_alone(conn: Connection, found: Row[*tuple[Any, ...]], now: datetime) -> bool:
+    """Look again for another version under way, in turn with those who take one of the case."""
+    if found.kind != DELIVERY:
+        return True
+    take_turns(conn, [f"reply:{found.case_id}:{found.destination}"])
+    other = select(jobs.c.id).where(jobs.c.id == found.id, _beside(jobs, now))
+    return conn.execute(other).first() is None
+
+
+def _due(kind: str, now: datetime, avoiding: Collection[str]) -> Select[*tuple[Any, ...]]:
     """Return the query for the most urgent job that nobody holds and whose node has room."""
     other = jobs.alias("other")
     under_way = (
@@ -373,7 +404,14 @@ def _due(kind: str, now: datetime, avoiding: Collection[str]) -> Select[int, int
     paused = select(destinations.c.title).where(of_node, destinations.c.paused_at.is_not(None))
     has_room = and_(under_way < func.coalesce(most, 1), ~paused.exists())
     return (
-        select(jobs.c.id, jobs.c.attempts, jobs.c.destination, jobs.c.kind, jobs.c.channel)
+        select(
+            jobs.c.id,
+            jobs.c.attempts,
+            jobs.c.destination,
+            jobs.c.kind,
+            jobs.c.channel,
+            jobs.c.case_id,
+        )
         .where(
             jobs.c.kind == kind,
             jobs.c.state == QUEUED,
@@ -381,6 +419,7 @@ def _due(kind: str, now: datetime, avoiding: Collection[str]) -> Select[int, int
             jobs.c.destination.not_in(sorted(avoiding)),
             or_(jobs.c.leased_until.is_(None), jobs.c.leased_until <= now),
             or_(~_by_ae(), has_room),
+            or_(jobs.c.kind != DELIVERY, ~_beside(jobs, now)),
         )
         .order_by(jobs.c.urgency.desc(), jobs.c.next_attempt_at, jobs.c.id)
         .limit(1)

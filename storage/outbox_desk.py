@@ -69,6 +69,8 @@ class Listed:
     arrived: int
     warned: int
     committed: int
+    channel: str = ""  # of a reply: by what it goes
+    report_version: int | None = None
 
 
 class OutboxDesk:

@@ -82,6 +82,26 @@ class SignIn:
             self._seen(sessions, token, row.seen_at, now)
         return actor_of(row), _hash(f"csrf:{token}")
 
+    def proved_at(self, token: str) -> datetime | None:
+        """Return when the person of a session last proved who they are; None without a session."""
+        with self._database.read() as conn:
+            row = conn.execute(
+                select(sessions.c.opened_at, sessions.c.proved_at).where(
+                    sessions.c.token_hash == _hash(token)
+                )
+            ).one_or_none()
+        if row is None:
+            return None
+        found: datetime = row.proved_at or row.opened_at
+        return found
+
+    def prove(self, token: str, *, now: datetime) -> None:
+        """Note that the person of a session has proved anew who they are."""
+        with self._database.begin() as conn:
+            conn.execute(
+                update(sessions).where(sessions.c.token_hash == _hash(token)).values(proved_at=now)
+            )
+
     def close_session(self, token: str) -> None:
         """End a session."""
         with self._database.begin() as conn:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from casework.errors import Conflict, Invalid, NotFound, Refused
 from casework.findings import normal_findings
@@ -18,7 +18,7 @@ from casework.model import Actor, AePermission, Case, CaseState, Report
 from casework.reply_channels import takes
 from casework.reports import KINDS, Signature, next_report
 from storage.case_rows import as_study
-from storage.casebook_tables import aes, jobs, reports
+from storage.casebook_tables import aes, jobs, messages, reports
 from storage.cases import studies_of_case
 from storage.outbox import DELIVERY, enqueue_delivery, finish
 from storage.reply_channels import channels_of_site
@@ -140,7 +140,17 @@ class Signing(Steps):
     ) -> Report:
         studies = [as_study(row) for row in studies_of_case(step.conn, step.case.id)]
         signature = Signature(step.actor, step.now, KINDS[step.event])
-        return next_report(step.case, body, studies, signature, displayed=displayed)
+        answers = select(func.count()).where(
+            messages.c.case_id == step.case.id, messages.c.kind == "answer"
+        )
+        return next_report(
+            step.case,
+            body,
+            studies,
+            signature,
+            displayed=displayed,
+            referral_version=1 + step.conn.execute(answers).scalar_one(),
+        )
 
     def _sign(self, actor: Actor, case_id: str, event: Event, decide: Any) -> Report:
         signed: list[Report] = []

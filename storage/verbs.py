@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -13,13 +13,14 @@ from casework.model import Actor, Case, CaseState, Specialty
 from storage.casebook_tables import ATTACHMENT, captures, cases
 from storage.cases import studies_of_case
 from storage.due import clocks_of
+from storage.joining import Joining
 from storage.prior_asking import ask_for_priors
-from storage.steps import Change, Step, Steps, following, say
+from storage.steps import Change, Step, following, say
 
 _NO_HOLDER: Mapping[str, Any] = {"holder_id": "", "holder_name": "", "claimed_at": None}
 
 
-class Verbs(Steps):
+class Verbs(Joining):
     """Moves cases along; `casework.lifecycle` says from where to where."""
 
     def submit(self, actor: Actor, case_id: str) -> Case:
@@ -69,13 +70,20 @@ class Verbs(Steps):
 
         return self._take(actor, case_id, Event.ASK, decide)
 
-    def answer(self, actor: Actor, case_id: str, *, text: str) -> Case:
-        """Answer a reader's question; the case is in the pool again and its clock goes on."""
+    def answer(
+        self, actor: Actor, case_id: str, *, text: str, joining: Collection[str] = ()
+    ) -> Case:
+        """Answer a reader's question; the case is in the pool again and its clock goes on.
+
+        Studies that came as cases of their own, `joining`, become part of it.
+        """
 
         def decide(step: Step) -> Change:
             change = _back_to_pool(step)
             if not text.strip():
                 raise Invalid("Write an answer first.", code="text-missing")
+            for other in dict.fromkeys(joining):
+                self._join(step, other)
             say(step, "answer", text.strip())
             return change
 

@@ -10,7 +10,12 @@ from viewer.services import services
 
 
 def note(
-    action: str, subject: str, *, case_id: str = "", detail: Mapping[str, Any] | None = None
+    action: str,
+    subject: str,
+    *,
+    case_id: str = "",
+    detail: Mapping[str, Any] | None = None,
+    outcome: str = "ok",
 ) -> None:
     """Write an entry of the one who asks, at their own site; NotSignedIn where nobody is."""
     actor = current_actor()
@@ -21,5 +26,6 @@ def note(
         subject=subject,
         case_id=case_id,
         site=actor.site,
+        outcome=outcome,
         detail=detail or {},
     )

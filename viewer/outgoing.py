@@ -85,6 +85,20 @@ def sent_form_name(form: str) -> str:
     return _("uncompressed") if form == "uncompressed" else form.upper()
 
 
+@bp.app_template_global()
+def reply_way_name(channel: str) -> str:
+    """Return by what a reply goes, in a word or two; empty where it stays in the house."""
+    return {
+        "inbox": _("inbox"),
+        "study": _("with the images"),
+        "ae": _("DICOM"),
+        "hl7": _("HL7"),
+        "fhir": _("FHIR"),
+        "webhook": _("webhook"),
+        "mail": _("e-mail"),
+    }.get(channel, channel)
+
+
 def _changes() -> dict[str, Any]:
     numbers: dict[str, int | None] = {}
     for name in _NUMBERS:

@@ -20,6 +20,12 @@ _CERTAINTY: Mapping[int, str] = {
     5: mark("very likely"),
 }
 _SEX: Mapping[str, str] = {"M": mark("male"), "F": mark("female"), "O": mark("other sex")}
+_CALIBRATION: Mapping[str, str] = {
+    "calibrated": mark("calibrated"),
+    "detector": mark("measured at the detector"),
+    "unstated": mark("scale not stated"),
+    "ultrasound": mark("ultrasound scale"),
+}
 
 
 def urgency_text(urgency: str, language: str) -> str:
@@ -31,6 +37,14 @@ def certainty_text(certainty: int | None, language: str) -> str:
     """Return how sure the reader is, in words; empty when nothing is said."""
     said = _CERTAINTY.get(certainty or 0)
     return translate(said, language) if said else ""
+
+
+def calibration_text(calibration: str, language: str) -> str:
+    """Return what a measurement's scale rests on, in words; empty where nothing need be said."""
+    if calibration in {"patient", "none"}:
+        return ""
+    said = _CALIBRATION.get(calibration)
+    return translate(said, language) if said else calibration
 
 
 def sex_text(sex: str, language: str) -> str:

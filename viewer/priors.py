@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from jinja2.utils import htmlsafe_json_dumps
 
+from viewer import reply_view
 from viewer.prior_opening import open_prior
 from viewer.prior_told import prior_title
 from viewer.reading import let_photographs_be_shown
@@ -24,6 +25,9 @@ def page(case_id: str, site: str, study_uid: str) -> str:
         prior=opened.prior,
         case=opened.case,
         reply=opened.reply,
+        draft_block=htmlsafe_json_dumps(
+            {"anchors": reply_view.anchors_of_reply(opened.reply) if opened.reply else []}
+        ),
         manifest=htmlsafe_json_dumps(opened.manifest),
         strings=("reading", "marks"),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import render_template
+from flask import render_template, request
 from jinja2.utils import htmlsafe_json_dumps
 
 from casework import access
@@ -13,8 +13,9 @@ from casework.clinical import REASON_CODES
 from casework.custody import CustodyEvent
 from casework.lifecycle import Event, possible
 from casework.model import Actor, Case, CaseDossier, CaseState, CaseSummary
+from casework.report_changes import findings_of
 from storage.index import InstanceRow
-from viewer import headers, reply_view
+from viewer import headers, referral_news, reply_view
 from viewer.custody import passages_of
 from viewer.fitness import fitness_of
 from viewer.guard import current_actor, current_scope
@@ -36,9 +37,14 @@ def reading_room(dossier: CaseDossier) -> str:
     instances = _instances(dossier)
     note_opened(actor, case, instances)
     reply = reply_view.reply_of(dossier.reports)
+    may = {event.value for event in Event if _may(actor, event, case)}
+    is_correcting = reply is not None and "correct" in may and request.args.get("correct") == "1"
     draft = dict(case.draft or {}) if case.holder_id == actor.id else {}
     if reply is not None:
         draft = {key: reply.content.get(key, []) for key in ("measurements", "key_images")}
+        draft["anchors"] = reply_view.anchors_of_reply(reply)
+    if reply is not None and is_correcting:
+        draft = findings_of(reply.content)
     priors = prefetching().priors.of_case(current_scope(), case.id)
     lesions = lesions_over_time(case)
     manifest = build_manifest(
@@ -55,9 +61,12 @@ def reading_room(dossier: CaseDossier) -> str:
         "reading.html",
         dossier=dossier,
         case=case,
-        may={event.value for event in Event if _may(actor, event, case)},
+        may=may,
+        is_correcting=is_correcting,
         is_mine=case.holder_id == actor.id,
         reply=reply,
+        news=referral_news.news_in_words(dossier, instances),
+        versions=referral_news.versions_in_words(dossier, instances),
         may_note_outcome=access.may_note_outcome(actor),
         next_case=_next_case(case) if reply is not None else None,
         priors=priors,

@@ -67,6 +67,14 @@ class Renderer:
         self._cache.put(key, made)
         return made
 
+    def kept(self, key: str, make: Callable[[], bytes]) -> bytes:
+        """Return a picture that is kept under a key, made where it is not."""
+        found = self._cache.get(f"{key}-{_VERSION}")
+        if found is None:
+            found = make()
+            self._cache.put(f"{key}-{_VERSION}", found)
+        return found
+
     def rendered(
         self,
         ref: InstanceRow,
@@ -164,7 +172,7 @@ class Renderer:
         profile = b""
         if shown.is_colour and how.profile:
             profile = bytes(self._source.header(ref).get("ICCProfile") or b"")
-        return _eight_bits(replace(shown, display=display), how.window), profile, display.aspect
+        return eight_bits(replace(shown, display=display), how.window), profile, display.aspect
 
     def _photo(self, ref: InstanceRow, *, longest: int = LONGEST, quality: int = QUALITY) -> bytes:
         photograph = self._source.photograph(ref)
@@ -197,11 +205,12 @@ def preview_of(
     quality: int = QUALITY,
 ) -> bytes:
     """Return a frame as a JPEG, in its default window unless another is given."""
-    small = _fitted(_eight_bits(shown, window), shown.display.aspect, longest)
+    small = _fitted(eight_bits(shown, window), shown.display.aspect, longest)
     return bytes(imagecodecs.jpeg8_encode(small, level=quality))
 
 
-def _eight_bits(shown: Shown, window: Window | None) -> Pixels:
+def eight_bits(shown: Shown, window: Window | None) -> Pixels:
+    """Return a frame as 8-bit greys in a window, or as RGB."""
     pixels = shown.pixels if shown.is_colour else windowed(shown.pixels, shown.display, window)
     if pixels.dtype != np.uint8:
         pixels = (pixels >> (8 * (pixels.dtype.itemsize - 1))).astype(np.uint8)

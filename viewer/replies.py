@@ -13,13 +13,14 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from casework import access
+from casework.delivery import superseding
 from casework.errors import Invalid, NotFound, Refused
 from casework.lifecycle import Event, possible
 from casework.model import Actor, Case, CaseDossier, CaseState, Delivery, Report, Role, SiteKind
 from casework.outcomes import Outcome
 from storage.index import InstanceRow
 from storage.referring import ATTACHABLE
-from viewer import headers, reading, reply_view
+from viewer import headers, reading, referral_news, reply_images, reply_view
 from viewer.api import attachments
 from viewer.attributes import is_recognizable
 from viewer.custody import passages_of
@@ -93,7 +94,8 @@ def answer(case_id: str) -> Response:
     """Send the referrer's answer to what the specialist asked, with the files that go with it."""
     text, actor = _text("text"), current_actor()
     _attach(actor, case_id)
-    services().casebook.answer(actor, case_id, text=text)
+    joining = request.form.getlist("join")[:10]
+    services().casebook.answer(actor, case_id, text=text, joining=joining)
     return redirect(url_for("replies.case_page", case_id=case_id, _anchor="conversation"))
 
 
@@ -129,7 +131,11 @@ def report_pdf(case_id: str) -> Response:
     report = _version(dossier.reports, request.args.get("version", type=int))
     _note(actor, "report-exported", dossier.case)
     content = render_report(
-        dossier, report, language=language(), timezone=services().settings.timezone
+        dossier,
+        report,
+        language=language(),
+        timezone=services().settings.timezone,
+        pictures=reply_images.printed_pictures(dossier, report),
     )
     response = Response(content, mimetype="application/pdf")
     name = f"{dossier.case.id}-{report.version}.pdf"
@@ -140,7 +146,9 @@ def report_pdf(case_id: str) -> Response:
 def _reply_page(actor: Actor, dossier: CaseDossier) -> str:
     case = dossier.case
     reply = reply_view.reply_of(dossier.reports)
+    standing = (reply.answer, *reply.addenda) if reply else ()
     pictures, attached = _pictures(dossier, reply), _attached(dossier)
+    shown = reply_images.pictures_of(dossier, standing)
     if any(picture.film for picture in pictures):
         headers.widen_csp("media-src", "'self'")
     return render_template(
@@ -150,7 +158,9 @@ def _reply_page(actor: Actor, dossier: CaseDossier) -> str:
         reply=reply,
         diagnoses=reply_view.diagnoses_of(reply.content) if reply else (),
         pictures=pictures,
-        names_images=bool(reply and _named(reply)),
+        reply_pictures=shown,
+        versions=referral_news.versions_in_words(dossier, _rows(dossier)),
+        joinable=services().casebook.joinable(current_scope(), case),
         history=_history(dossier),
         passages=passages_of(dossier),
         lesions=lesions_over_time(case),
@@ -170,11 +180,15 @@ def _named(reply: reply_view.Reply) -> Sequence[reply_view.Image]:
 
 
 def _pictures(dossier: CaseDossier, reply: reply_view.Reply | None) -> Sequence[Picture]:
-    """Return the frames that the reply points to; without any, the case's own photographs."""
+    """Return the films that the reply points to; where it points to nothing, the photographs."""
     site = dossier.case.site
     named = _named(reply)[:_MOST_PICTURES] if reply else ()
     if named:
-        found = [(row, each.frame) for each in named if (row := _row(each.instance_uid, site))]
+        found = [
+            (row, each.frame)
+            for each in named
+            if (row := reply_images.row_of(each.instance_uid, site)) and kind_of(row) == "video"
+        ]
     else:
         rows = _rows(dossier)
         beside = {row.pk for row in attachments.attachments_of(dossier.case, rows)}
@@ -207,13 +221,6 @@ def _attached(dossier: CaseDossier) -> Sequence[Attachment]:
             address = preview  # a grey picture has no colours of its own
         found.append(Attachment(attachments.title_of(row), address, preview))
     return found
-
-
-def _row(sop_instance_uid: str, site: str) -> InstanceRow | None:
-    try:
-        return services().index.instance(current_scope(), sop_instance_uid, site)
-    except NotFound:  # a conflict was settled the other way since
-        return None
 
 
 def _picture(row: InstanceRow, frame: int) -> Picture:
@@ -264,6 +271,8 @@ def _message_turn(kind: str, author: str) -> str:
 def _delivery_turn(delivery: Delivery) -> str:
     if delivery.channel == "study":
         return _("Answer filed with the images")
+    if (newer := superseding(delivery.acknowledgement)) is not None:
+        return _("Not sent any more: version {n} is there, whole", n=newer)
     told = _("Delivered to {destination}", destination=delivery.destination)
     return f"{told} ({delivery.acknowledgement})" if delivery.acknowledgement else told
 

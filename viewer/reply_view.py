@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from casework.anchors import anchors_of
 from casework.model import CaseDossier, Report
 
 URGENT_PATHWAYS = frozenset({"priority", "cancer-pathway"})
@@ -95,11 +96,20 @@ def images_of(reports: Sequence[Report]) -> Sequence[Image]:
     named = [
         Image(str(key["instance_uid"]), int(key.get("frame") or 1))
         for report in reports
-        for part in ("key_images", "measurements")
+        for part in ("anchors", "key_images", "measurements")
         for key in report.content.get(part) or ()
         if key.get("instance_uid")
     ]
     return tuple(dict.fromkeys(named))
+
+
+def anchors_of_reply(reply: Reply) -> Sequence[Mapping[str, Any]]:
+    """Return the anchors of the standing reports, each with the version that it is of."""
+    return [
+        {**anchor, "version": report.version}
+        for report in (reply.answer, *reply.addenda)
+        for anchor in anchors_of(report.content)
+    ]
 
 
 def _certainty(value: object) -> int | None:

@@ -30,10 +30,13 @@ from reportlab.platypus import (
     Table,
 )
 
+from casework.anchors import anchors_of, parts_of
 from casework.model import CaseDossier, Report
 from viewer.measured_words import measurement_line
 from viewer.plain_words import certainty_text, name_text, sex_text, urgency_text
+from viewer.reply_pictures import Printed, anchor_name
 from viewer.reply_view import Reply, diagnoses_of, reply_as_of
+from viewer.report_pictures import printed_pictures
 from viewer.texts import day_in, mark, moment_in, translate, zone_of
 
 _FONTS = Path(__file__).parent / "static" / "fonts"
@@ -44,17 +47,33 @@ _WIDTH = A4[0] - 2 * _MARGIN
 
 
 def render_report(
-    dossier: CaseDossier, report: Report, *, language: str, timezone: str = "Europe/Oslo"
+    dossier: CaseDossier,
+    report: Report,
+    *,
+    language: str,
+    timezone: str = "Europe/Oslo",
+    pictures: Sequence[Printed] = (),
 ) -> bytes:
-    """Return the PDF of one signed version as its referrer reads it, addenda up to it included."""
-    return _Writer(dossier, report, language, zone_of(timezone)).render()
+    """Return the PDF of one signed version as its referrer reads it, addenda up to it included.
+
+    An anchor in a text leads to its picture, where that is among the pictures.
+    """
+    return _Writer(dossier, report, language, zone_of(timezone), pictures).render()
 
 
 class _Writer:
     """Holds what every part of one document needs: the case, the language, the time zone."""
 
-    def __init__(self, dossier: CaseDossier, report: Report, language: str, zone: ZoneInfo) -> None:
+    def __init__(
+        self,
+        dossier: CaseDossier,
+        report: Report,
+        language: str,
+        zone: ZoneInfo,
+        pictures: Sequence[Printed],
+    ) -> None:
         _register_fonts()
+        self._pictures = pictures
         self._case = dossier.case
         self._report = report
         self._reply = reply_as_of(dossier, report) or Reply(report, (), ())
@@ -87,11 +106,16 @@ class _Writer:
         yield from self._part(mark("Question"), self._case.referral.question)
         yield self._answer_box()
         yield Spacer(0, 4 * mm)
-        yield from self._part(mark("Come back if"), content.get("safety_net"))
-        yield from self._part(mark("Follow-up"), content.get("follow_up"))
+        answer = self._reply.answer
+        yield from self._part(mark("Come back if"), content.get("safety_net"), answer)
+        yield from self._part(mark("Follow-up"), content.get("follow_up"), answer)
         for addendum in self._reply.addenda:
             yield from self._signed_part(mark("Addendum"), addendum)
-        yield from self._part(mark("Findings"), content.get("findings"))
+        yield from self._part(mark("In plain words"), content.get("plain_words"), answer)
+        yield from self._part(mark("Findings"), content.get("findings"), answer)
+        if self._pictures:
+            yield printed_pictures(self._pictures, width=_WIDTH)
+            yield Spacer(0, 3 * mm)
         yield from self._part(mark("Measurements"), self._measurements(content))
         for earlier in self._reply.replaced:
             yield from self._signed_part(mark("Replaced"), earlier)
@@ -133,16 +157,20 @@ class _Writer:
             lines.append(
                 _paragraph(self._say("Corrected answer. It replaces the earlier one."), _LABEL_ACT)
             )
+            if content.get("why_corrected"):
+                why = self._say(mark("Why: {reason}"), reason=content["why_corrected"])
+                lines.append(_paragraph(why, _BODY))
         if self._reply.is_urgent:
             lines.append(_paragraph(urgency_text(urgency, self._language), _LABEL_ACT))
-        lines.append(_paragraph(content.get("impression"), _LARGE))
+        answer = self._reply.answer
+        lines.append(self._linked(content.get("impression"), _LARGE, answer))
         lines += [_paragraph(self._diagnosis(each), _BODY) for each in diagnoses_of(content)]
         if content.get("assessable") in ("partly", "no"):
             lines.append(_paragraph(self._assessable(content), _BODY))
         if content.get("advice"):
             lines += [
                 _paragraph(self._say("What to do"), _LABEL),
-                _paragraph(content["advice"], _BODY),
+                self._linked(content["advice"], _BODY, answer),
             ]
         if urgency != "none" and not self._reply.is_urgent:
             lines.append(_paragraph(urgency_text(urgency, self._language), _BODY))
@@ -160,18 +188,32 @@ class _Writer:
         ]
         return Table([[line] for line in lines], colWidths=[_WIDTH], style=style, splitInRow=1)
 
-    def _part(self, title: str, text: object) -> Iterator[Flowable]:
+    def _part(self, title: str, text: object, of: Report | None = None) -> Iterator[Flowable]:
         if text:
             yield _paragraph(self._say(title), _LABEL)
-            yield _paragraph(text, _BODY)
+            yield self._linked(text, _BODY, of)
             yield Spacer(0, 3 * mm)
+
+    def _linked(self, text: object, style: ParagraphStyle, of: Report | None) -> Flowable:
+        """Return a text whose anchors lead to their pictures."""
+        if of is None:
+            return _paragraph(text, style)
+        there = {name for picture in self._pictures for name in picture.anchors}
+        numbers = {int(each["number"]) for each in anchors_of(of.content)}
+        names = {n: anchor_name(of.version, n) for n in numbers}
+        known = {n for n in numbers if names[n] in there}
+        pieces = [
+            f'<a href="#{names[number]}" color="{_LINK}">{words}</a>' if number else _escaped(words)
+            for words, number in parts_of(str(text or ""), known)
+        ]
+        return Paragraph("".join(pieces), style)
 
     def _signed_part(self, title: str, report: Report) -> Iterator[Flowable]:
         content = report.content
         said = [
             str(content[key]) for key in ("impression", "findings", "advice") if content.get(key)
         ]
-        yield from self._part(title, "\n".join([*said, self._signature(report)]))
+        yield from self._part(title, "\n".join([*said, self._signature(report)]), report)
 
     def _measurements(self, content: Mapping[str, Any]) -> str:
         said = content.get("measurements") or ()
@@ -244,13 +286,18 @@ def _style(name: str, **settings: Any) -> ParagraphStyle:
 
 _BODY = _style("body")
 _SMALL = _style("small", fontSize=7.5, leading=10, textColor=_QUIET)
+_LINK = "#0b5d80"
 _LABEL = _style("label", fontName="LysbroBold", fontSize=8.5, leading=12, spaceBefore=2)
 _LABEL_ACT = _style("label-act", fontName="LysbroBold", fontSize=10, leading=14, textColor=_ACT)
 _LARGE = _style("large", fontName="LysbroBold", fontSize=12, leading=16)
 
 
 def _paragraph(text: object, style: ParagraphStyle) -> Paragraph:
-    return Paragraph(escape(str(text or "")).replace("\n", "<br/>"), style)
+    return Paragraph(_escaped(str(text or "")), style)
+
+
+def _escaped(text: str) -> str:
+    return escape(text).replace("\n", "<br/>")
 
 
 @cache

@@ -17,6 +17,7 @@ from casework.clocks import STANDARD, Clocks
 from casework.errors import Unavailable
 from casework.model import Actor, Case
 from casework.photo_facts import PhotoFacts
+from casework.signing_again import SignAgain
 from storage.archive import Archive
 from storage.casebook import Casebook
 from storage.commitments import Commitments
@@ -43,6 +44,7 @@ from storage.uploads import Uploads
 from viewer.lesion_door import LesionDesk
 
 _KEY = "lysbro"
+NEVER_AGAIN = SignAgain()
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class WebSettings:
     stow_pause_s: float = 60.0  # the longest that a STOW-RS body may stand still
     stow_floor_rate: float = 1000.0  # bytes per second of one that takes longer than that
     commitment_wait_s: float = 3600.0  # for an object that has not arrived
+    sign_again: SignAgain = NEVER_AGAIN  # who signs proves anew who they are
     language: str = "en"
     timezone: str = "Europe/Oslo"
     clocks: Clocks = STANDARD  # by which answers are due

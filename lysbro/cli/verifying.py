@@ -11,6 +11,7 @@ from lysbro.cli.context import OPERATOR, Parts, json_option, with_parts
 from lysbro.cli.output import counter, show
 from storage import care
 from storage.care import VerifyReport
+from storage.report_checks import ReportsChecked, check_reports
 
 _NAMED = ("missing", "corrupt", "orphaned", "foreign", "repaired", "set_aside")
 _TOLD_AT_MOST = 20
@@ -27,7 +28,9 @@ _TOLD_AT_MOST = 20
 def verify(
     parts: Parts, repair: bool, study_uid: str | None, sample: int | None, as_json: bool
 ) -> None:
-    """Hash every object again and compare with the index, both ways; then walk the audit log."""
+    """Hash every object again and compare with the index, both ways; then the signed reports; then
+    walk the audit log.
+    """
     if study_uid is not None and not parts.index.sites_of_study(study_uid):
         raise NotFound(f"There is no study {study_uid}.", code="no-such-study")
     with counter("Verifying") as watch:
@@ -35,6 +38,7 @@ def verify(
             parts.archive, study_uid=study_uid, sample=sample, repair=repair, progress=watch
         )
     broken_at = parts.ledger.verify() if study_uid is None else None
+    signed = check_reports(parts.database) if study_uid is None else ReportsChecked(0, ())
     if report.repaired:
         parts.note(
             OPERATOR,
@@ -47,13 +51,19 @@ def verify(
                 "set_aside": list(report.set_aside[:_TOLD_AT_MOST]),
             },
         )
-    told = asdict(report) | {"audit_broken_at": broken_at}
-    show(told, as_json=as_json, text="\n".join(_in_words(report, broken_at, repair=repair)))
-    if report.left or broken_at is not None:
+    told = asdict(report) | {
+        "audit_broken_at": broken_at,
+        "reports_checked": signed.checked,
+        "reports_broken": list(signed.broken),
+    }
+    show(told, as_json=as_json, text="\n".join(_in_words(report, broken_at, signed, repair=repair)))
+    if report.left or broken_at is not None or signed.broken:
         raise click.exceptions.Exit(1)
 
 
-def _in_words(report: VerifyReport, broken_at: int | None, *, repair: bool) -> list[str]:
+def _in_words(
+    report: VerifyReport, broken_at: int | None, signed: ReportsChecked, *, repair: bool
+) -> list[str]:
     lines = [f"{report.checked} objects checked."]
     told = asdict(report)
     for kind in _NAMED:
@@ -84,4 +94,14 @@ def _in_words(report: VerifyReport, broken_at: int | None, *, repair: bool) -> l
             f"The audit log is not as it was written, from entry {broken_at} on. "
             "Compare it with a backup of the database."
         )
-    return lines
+    return lines + _signed_in_words(signed)
+
+
+def _signed_in_words(signed: ReportsChecked) -> list[str]:
+    if signed.broken:
+        told = [f"  {each}" for each in signed.broken]
+        said = f"{len(signed.broken)} signed reports are not as they were signed:"
+        return [said, *told, "Compare them with a backup of the database."]
+    if not signed.checked:
+        return []
+    return [f"{signed.checked} signed reports are as they were signed."]

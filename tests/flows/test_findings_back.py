@@ -275,6 +275,44 @@ def test_a_signed_report_is_added_to_and_never_changed(
     assert any("No bleeding." in text for text in conclusions)
 
 
+def test_a_correction_points_to_an_image_and_leads_its_referrer_there(
+    exchange: Exchange, radiology_case: str
+) -> None:
+    with chromium() as browser:
+        with signed_in(browser, exchange, RADIOLOGIST) as reader:
+            page = reader.page
+            reader.go(f"/cases/{radiology_case}")
+            page.get_by_role("link", name="Correct the answer").click()
+            wait_for_lossless(page)
+            page.locator("#view").focus()
+            page.keyboard.press("Home")
+            until(lambda: image_number(page) == 1, "the first image")
+            page.keyboard.press("Shift+A")
+            expect(page.locator("#f-findings")).to_have_value(re.compile(r"shift\. \[1\]$"))
+            page.keyboard.press("End")
+            until(lambda: image_number(page) == 21, "the last image")
+            page.locator("#anchors").get_by_role("button", name="[1] CT HEAD, image 1").click()
+            until(lambda: image_number(page) == 1, "the image that the sentence points to")
+            page.get_by_role("textbox", name="What was wrong").fill("The image was not named.")
+            assert reader.axe_violations() == []
+            page.keyboard.press("Control+Enter")
+            page.locator("#sign-now").click()
+            expect(page.get_by_role("heading", name="Signed answer")).to_be_visible(timeout=20_000)
+            page.locator("a.anchor").first.click()
+            until(lambda: image_number(page) == 1, "the image of the signed sentence")
+            assert reader.complaints == []
+        with signed_in(browser, exchange, WARD, PHONE) as ward:
+            ward.go(f"/cases/{radiology_case}")
+            expect(ward.page.locator(".answer")).to_contain_text("The image was not named.")
+            ward.page.locator("a.anchor").first.click()
+            assert ward.page.url.endswith("#picture-3-1")
+            picture = ward.page.locator(".reply-pictures img").first
+            until(lambda: picture.evaluate("i => i.naturalWidth") == 720, "the picture")
+            keep_picture(ward.page, "reply-pictures-phone.png", PICTURES)
+            assert ward.axe_violations() == []
+            assert ward.complaints == []
+
+
 def test_the_dermatologist_answers_the_gp(exchange: Exchange, skin_case: str) -> None:
     with chromium() as browser:
         with signed_in(browser, exchange, DERMATOLOGIST, DESK) as reader:

@@ -64,7 +64,8 @@ def test_all_is_well_in_the_spool_and_in_the_store(
     lists = ("missing", "corrupt", "orphaned", "repaired", "set_aside", "miscounted", "faults",
              "foreign")  # fmt: skip
     nothing: dict[str, Any] = {name: [] for name in lists}
-    assert told == {"checked": 6, "packs_checked": 1, "audit_broken_at": None} | nothing
+    signed = {"reports_checked": 0, "reports_broken": []}
+    assert told == {"checked": 6, "packs_checked": 1, "audit_broken_at": None} | signed | nothing
 
 
 def test_an_audit_entry_that_was_changed_is_found(desk: Desk) -> None:

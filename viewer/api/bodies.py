@@ -6,7 +6,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from casework.errors import Invalid
 from casework.model import CaseState, Patient, Priority, Specialty
@@ -64,6 +64,11 @@ def _not_future(value: date | None) -> date | None:
 
 Short = Annotated[str, Field(max_length=64), AfterValidator(plain)]
 LongText = Annotated[str, Field(max_length=20_000)]
+Password = Annotated[
+    str,
+    StringConstraints(strip_whitespace=False),
+    Field(max_length=4096, description="of the one who signs, where LYSBRO_SIGN_AGAIN asks for it"),
+]
 Uid = Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]
 
 
@@ -189,6 +194,16 @@ class TextBody(Body):
     text: Annotated[str, Field(min_length=1, max_length=20_000)]
 
 
+class AnswerBody(TextBody):
+    """An answer to the reader."""
+
+    join: list[str] = Field(
+        default_factory=list,
+        max_length=10,
+        description="cases of the same patient that came since it was asked, to be part of this",
+    )
+
+
 class ReasonBody(Body):
     """Why a case is not read."""
 
@@ -199,6 +214,7 @@ class SignBody(Body):
     """What the reader had been shown when signing."""
 
     displayed: dict[str, Any] = Field(default_factory=dict)
+    password: Password = ""
 
 
 class Diagnosis(Body):
@@ -225,7 +241,20 @@ class FindingsBody(Body):
     safety_net: str = ""
     measurements: list[dict[str, Any]] = Field(default_factory=list)
     key_images: list[dict[str, Any]] = Field(default_factory=list)
+    anchors: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="views that `[number]` in a text stands for: number, instance_uid, frame,"
+        " measurement, window, is_inverted, place",
+    )
+    plain_words: LongText = Field("", description="the answer in plain words, for the patient")
     displayed: dict[str, Any] = Field(default_factory=dict)
+
+
+class AmendBody(FindingsBody):
+    """Findings that add to signed ones or correct them."""
+
+    why_corrected: LongText = Field("", description="what was wrong, in a correction")
+    password: Password = ""
 
 
 def _in_dicom_form(name: NameParts) -> str:

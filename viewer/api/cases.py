@@ -17,13 +17,14 @@ from casework.errors import Conflict, Invalid
 from casework.model import Case, CaseDossier, CaseState, Report, Specialty
 from casework.outcomes import Outcome
 from viewer.api.bodies import (
+    AmendBody,
+    AnswerBody,
     AskBody,
     CasesQuery,
     FindingsBody,
     OutcomeBody,
     ReasonBody,
     SignBody,
-    TextBody,
 )
 from viewer.api.calls import answer, describe, read_body, read_object, read_query
 from viewer.api.shapes import (
@@ -38,12 +39,14 @@ from viewer.api.shapes import (
 )
 from viewer.guard import current_actor, current_scope
 from viewer.noting import note
+from viewer.proving import require_proof
 from viewer.services import services
 
 bp = Blueprint("api_cases", __name__, url_prefix="/api/cases")
 
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,9})"?')
 _STEP: Mapping[int, type[CaseStateShape] | str] = {200: CaseStateShape}
+_LONGEST_PASSWORD = 4096
 _TAKEN_BACK = frozenset({CaseState.WITHDRAWN, CaseState.DECLINED})
 _SIGNED: Mapping[int, type[SignedShape] | str] = {200: SignedShape}
 
@@ -122,11 +125,11 @@ def ask(case_id: str) -> Response:
 
 
 @bp.post("/<case_id>/answer")
-@describe("Answer the reader", body=TextBody, answers=_STEP)
+@describe("Answer the reader", body=AnswerBody, answers=_STEP)
 def answer_question(case_id: str) -> Response:
     """Answer a question about a case."""
-    body = read_body(TextBody)
-    return _step(services().casebook.answer(current_actor(), case_id, text=body.text))
+    body, actor = read_body(AnswerBody), current_actor()
+    return _step(services().casebook.answer(actor, case_id, text=body.text, joining=body.join))
 
 
 @bp.post("/<case_id>/decline")
@@ -165,23 +168,28 @@ def save_findings(case_id: str) -> Response:
 def sign(case_id: str) -> Response:
     """Sign the findings."""
     body = read_body(SignBody)
+    require_proof(current_actor(), case_id, password=body.password)
     report = services().casebook.sign(current_actor(), case_id, displayed=body.displayed)
     return _signed(case_id, report)
 
 
 @bp.post("/<case_id>/addend")
-@describe("Sign an addendum to a signed report", body=FindingsBody, answers=_SIGNED)
+@describe("Sign an addendum to a signed report", body=AmendBody, answers=_SIGNED)
 def addend(case_id: str) -> Response:
     """Add to a signed report; what was signed stays."""
-    report = services().casebook.addend(current_actor(), case_id, read_object())
+    body, password = _without_password(read_object())
+    require_proof(current_actor(), case_id, password=password)
+    report = services().casebook.addend(current_actor(), case_id, body)
     return _signed(case_id, report)
 
 
 @bp.post("/<case_id>/correct")
-@describe("Sign a correction of a signed report", body=FindingsBody, answers=_SIGNED)
+@describe("Sign a correction of a signed report", body=AmendBody, answers=_SIGNED)
 def correct(case_id: str) -> Response:
     """Correct a signed report; what was signed stays readable."""
-    report = services().casebook.correct(current_actor(), case_id, read_object())
+    body, password = _without_password(read_object())
+    require_proof(current_actor(), case_id, password=password)
+    report = services().casebook.correct(current_actor(), case_id, body)
     return _signed(case_id, report)
 
 
@@ -199,6 +207,13 @@ def note_outcome(case_id: str) -> Response:
     body = read_body(OutcomeBody)
     kept = services().casebook.note_outcome(current_actor(), case_id, Outcome(**body.model_dump()))
     return answer(OutcomeShape(**asdict(kept)))
+
+
+def _without_password(body: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    password = body.pop("password", "")
+    if not isinstance(password, str):
+        raise Invalid("The password must be text.", code="bad-request")
+    return body, password[:_LONGEST_PASSWORD]
 
 
 def _step(case: Case) -> Response:

@@ -83,7 +83,9 @@ def observations(dossier: CaseDossier, reports: Sequence[Report]) -> list[Resour
     case, latest = dossier.case, reports[-1]
     status = {"original": "final", "correction": "corrected"}.get(latest.kind, "amended")
     found = []
-    for n, each in enumerate(latest.content.get("measurements") or (), 1):
+    standing = resources.standing(reports)
+    measured = [each for report in standing for each in report.content.get("measurements") or ()]
+    for n, each in enumerate(measured, 1):
         figures, doubt = figures_of(each), doubt_of(each)
         if not figures:
             continue

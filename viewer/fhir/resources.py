@@ -147,7 +147,9 @@ def diagnostic_report(
             "resultsInterpreter": [{"display": latest.signed_by}],
             "imagingStudy": [{"reference": f"ImagingStudy/{uid}"} for uid in study_uids],
             "conclusion": _conclusion(reports),
-            "conclusionCode": _diagnoses(latest.content),
+            "conclusionCode": [
+                each for report in standing(reports) for each in _diagnoses(report.content)
+            ],
         }
     )
 
@@ -196,10 +198,15 @@ def _started(study: StudyRow) -> str:
     return f"{day[:4]}-{day[4:6]}-{day[6:]}" if len(day) == 8 and day.isdecimal() else ""
 
 
+def standing(reports: Sequence[Report]) -> Sequence[Report]:
+    """Return the answer in force and what has been added to it since."""
+    at = max(i for i, report in enumerate(reports) if report.kind != "addendum")
+    return reports[at:]
+
+
 def _conclusion(reports: Sequence[Report]) -> str:
     """Return the impression in force, followed by what has been added to it since."""
-    at = max(i for i, report in enumerate(reports) if report.kind != "addendum")
-    texts = [_said(report) for report in reports[at:]]
+    texts = [_said(report) for report in standing(reports)]
     return "\n\n".join(text for text in texts if text)
 
 

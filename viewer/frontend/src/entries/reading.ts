@@ -6,6 +6,8 @@ import "../styles/body-figure.css";
 import "../styles/room-findings.css";
 import { block, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
+import { Anchors, keptPlace, placeOf } from "../reading/anchors.ts";
+import type { Anchor } from "../reading/anchors_text.ts";
 import { whenAsked } from "../reading/asking.ts";
 import { Cine } from "../reading/cine.ts";
 import { Earlier } from "../reading/earlier.ts";
@@ -21,6 +23,7 @@ import { LayersMenu } from "../reading/layers_menu.ts";
 import { Measured } from "../reading/measured.ts";
 import { Over } from "../reading/over.ts";
 import { closePlanes, offerPlanes } from "../reading/planes.ts";
+import type { Pane } from "../reading/pane.ts";
 import { PixelStore } from "../reading/pixels.ts";
 import { ShownRecord } from "../reading/shown.ts";
 import { Signing } from "../reading/signing.ts";
@@ -75,6 +78,33 @@ const measured = new Measured(
   manifest,
   (series) => series.kind !== "stack" && open(series), // where a stack hangs already, its image is shown there
 );
+let hungAs: { readonly pane: Pane; readonly frame: Frame; readonly anchor: Anchor } | null = null;
+const anchors = new Anchors(form, manifest, {
+  present,
+  measurements: () => form?.measurements ?? list.all,
+  view: () => {
+    const { series, pane } = stage.active;
+    if (series?.kind !== "stack") return { window: null, is_inverted: false, place: null };
+    const { window, isInverted } = pane;
+    const place = pane.placed()?.getPlace();
+    return {
+      window: window === null ? null : [window.center, window.width],
+      is_inverted: isInverted,
+      place: place === undefined ? null : keptPlace(place),
+    };
+  },
+  open: (frame) => stage.show(frame),
+  hang: (frame, anchor) => {
+    closePlanes();
+    stage.show(frame);
+    if (frame.series.kind !== "stack") return;
+    const { pane } = stage.active;
+    if (anchor.window !== null) pane.setWindow({ center: anchor.window[0], width: anchor.window[1] });
+    if (anchor.is_inverted !== pane.isInverted) pane.invert();
+    hungAs = { pane, frame, anchor };
+    layAsHung();
+  },
+});
 const tools = new Tools(stage, choice, {
   step: (by) => strip.step(by),
   scroll: (by) => stage.active.viewing.scroll(by),
@@ -99,6 +129,7 @@ let asked = 0;
 const bar = new HangBar({ stage, linked, lens, over, earlier, hangings, strip, cine });
 
 stage.onChange = (slot) => {
+  layAsHung();
   if (slot.pane.frame !== null && !slot.pane.isPreview) document.documentElement.dataset["viewer"] = "canvas"; // an image itself has been drawn
   const { frame, window: inForce } = slot.pane;
   if (frame !== null && !slot.isEarlier && !slot.pane.isPreview && inForce !== null) shown.look(frame.series, windowText(inForce));
@@ -124,10 +155,18 @@ document.addEventListener("keydown", (event) => {
 offerPlanes(() => stage.active.pane, store, cacheBytes(), () => stage.active.focus());
 offerVerbs(manifest.case.id, () => (form?.mayWrite ? form.flush() : Promise.resolve(true)));
 if (form !== null) {
-  new Signing(form, shown, manifest);
-  void form.recover(() => measured.restore());
+  new Signing(form, shown, manifest, anchors);
+  void form.recover(() => {
+    measured.restore();
+    anchors.restore();
+  });
 }
 measured.restore();
+const sayMeasured = list.onChange;
+list.onChange = () => {
+  sayMeasured();
+  anchors.measured();
+};
 whenAsked(
   (frame) => stage.show(frame),
   (words) => {
@@ -142,6 +181,17 @@ function open(series: Series): void {
   void stage.put(stage.active, { series });
   linked.begin();
   if (stage.isMany) hangings.put();
+}
+
+/** Lays the image as an anchor says, once its pixels are drawn. */
+function layAsHung(): void {
+  if (hungAs === null) return;
+  const { pane, frame, anchor } = hungAs;
+  if (pane.frame !== frame) hungAs = null;
+  else if (pane.placed() !== null && !pane.isPreview) {
+    hungAs = null;
+    if (anchor.place !== null) pane.placed()?.setPlace(placeOf(anchor.place));
+  }
 }
 
 /** The layers of a case or of an earlier study, which its panes share. */

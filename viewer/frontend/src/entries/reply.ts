@@ -8,6 +8,18 @@ const fields = document.querySelectorAll<HTMLTextAreaElement>("textarea[data-kee
 for (const field of fields) keep(field);
 if (fields.length === 0) forget();
 
+for (const button of document.querySelectorAll<HTMLButtonElement>("[data-copies]")) {
+  if (!("clipboard" in navigator)) continue; // without https a browser copies nothing
+  button.hidden = false;
+  button.addEventListener("click", () => void copy(button));
+}
+
+async function copy(button: HTMLButtonElement): Promise<void> {
+  const text = document.getElementById(button.dataset["copies"] ?? "")?.textContent ?? "";
+  await navigator.clipboard.writeText(text.trim());
+  button.textContent = t("Copied");
+}
+
 function keep(field: HTMLTextAreaElement): void {
   const name = field.dataset["keep"] ?? field.name;
   const note = field.parentElement?.querySelector<HTMLElement>("[data-kept]");

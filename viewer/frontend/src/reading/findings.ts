@@ -2,6 +2,7 @@
 import { call, Problem, send } from "../shared/api.ts";
 import { block, make, need } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
+import type { Anchor } from "./anchors_text.ts";
 import { Diagnoses, type Diagnosis } from "./diagnoses.ts";
 import { forgetDraft, keepDraft, keptDraft } from "./drafts.ts";
 import type { Measurement } from "./marks.ts";
@@ -23,18 +24,22 @@ export interface Findings {
   safety_net: string;
   measurements: Measurement[];
   key_images: KeyImage[];
+  anchors: Anchor[];
+  plain_words: string;
 }
 
-const TEXTS = ["findings", "impression", "advice", "follow_up", "safety_net"] as const;
+const TEXTS = ["findings", "impression", "advice", "follow_up", "safety_net", "plain_words"] as const;
 const AFTER_MS = 1200;
 const AGAIN_MS = 8000;
 
 export class FindingsForm {
   measurements: Measurement[] = [];
   keyImages: KeyImage[] = [];
+  anchors: Anchor[] = [];
   private readonly form = need<HTMLFormElement>("#findings");
   private readonly caseId = this.form.dataset["case"] ?? "";
   private readonly diagnoses: Diagnoses;
+  readonly corrects = this.form.dataset["corrects"] !== undefined; // a signed answer: kept here until it is signed
   private version = Number(this.form.dataset["version"] ?? "0");
   private timer = 0;
   private saving: Promise<boolean> | null = null;
@@ -47,6 +52,7 @@ export class FindingsForm {
     this.diagnoses.restore(draft.diagnoses ?? []);
     this.measurements = draft.measurements ?? [];
     this.keyImages = draft.key_images ?? [];
+    this.anchors = draft.anchors ?? [];
     this.form.addEventListener("input", () => this.touched());
     this.form.addEventListener("submit", (event) => event.preventDefault());
     document.addEventListener("visibilitychange", () => {
@@ -111,6 +117,8 @@ export class FindingsForm {
       diagnoses: this.diagnoses.all(),
       measurements: this.measurements,
       key_images: this.keyImages,
+      anchors: this.anchors,
+      plain_words: value("plain_words"),
     };
   }
 
@@ -122,6 +130,10 @@ export class FindingsForm {
 
   private async save(isLeaving: boolean): Promise<boolean> {
     const body = this.body();
+    if (this.corrects) {
+      this.say(t("Kept on this computer until you sign"));
+      return true;
+    }
     this.isDirty = false;
     this.say(t("Saving …"));
     try {
@@ -183,6 +195,7 @@ export class FindingsForm {
     this.diagnoses.restore(body.diagnoses);
     this.measurements = body.measurements;
     this.keyImages = body.key_images;
+    this.anchors = body.anchors ?? [];
   }
 
   private say(text: string, isTrouble = false): void {

@@ -1,20 +1,24 @@
 // Signing: shows once what the referrer will see and what the reader was not shown, then signs.
 import { call, Problem } from "../shared/api.ts";
-import { make, need, say } from "../shared/dom.ts";
+import { block, make, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
+import type { Anchors } from "./anchors.ts";
 import type { Findings, FindingsForm } from "./findings.ts";
 import type { Manifest } from "./manifest.ts";
+import { SignAgain } from "./sign_again.ts";
 import { isCounted, shownText, type ShownRecord } from "./shown.ts";
 
 export class Signing {
   private readonly dialog = need<HTMLDialogElement>("#sign-dialog");
   private readonly problem = need("#sign-problem");
+  private readonly again = new SignAgain("#sign-again");
   private isSigning = false;
 
   constructor(
     private readonly form: FindingsForm,
     private readonly shown: ShownRecord,
     private readonly manifest: Manifest,
+    private readonly anchors: Anchors,
   ) {
     need("#sign").addEventListener("click", () => void this.ask());
     need("#sign-form").addEventListener("submit", (event) => {
@@ -40,7 +44,13 @@ export class Signing {
       return;
     }
     this.problem.textContent = "";
-    need("#sign-sheet").replaceChildren(...sheet(body));
+    const why = this.why();
+    if (why !== null && why.value.trim() === "") {
+      say(t("Say what was wrong before you sign the correction."));
+      why.focus();
+      return;
+    }
+    need("#sign-sheet").replaceChildren(...sheet(body, this.anchors.all().map((each) => this.anchors.nameOf(each))));
     need("#sign-shown").replaceChildren(
       ...this.manifest.series.filter((series) => isCounted(series)).map((series) => {
         const { text, isWhole } = shownText(this.shown.of(series));
@@ -51,19 +61,29 @@ export class Signing {
     need("#sign-now").focus();
   }
 
+  /** The field that says why a signed answer is corrected; null where none is. */
+  private why(): HTMLTextAreaElement | null {
+    return document.querySelector<HTMLTextAreaElement>("#f-why_corrected");
+  }
+
   private async sign(): Promise<void> {
     if (this.isSigning) return;
-    this.isSigning = true;
+    this.isSigning = need<HTMLButtonElement>("#sign-now").disabled = true;
     try {
-      await call(`/api/cases/${this.manifest.case.id}/sign`, {
-        method: "POST",
-        json: { displayed: this.shown.record() },
-      });
+      const displayed = this.shown.record();
+      const why = this.why();
+      const address = `/api/cases/${this.manifest.case.id}`;
+      if (why === null) await call(`${address}/sign`, { method: "POST", json: { displayed, ...this.again.given() } });
+      else {
+        const said = { ...block<object>("draft"), ...this.form.body(), why_corrected: why.value.trim(), displayed };
+        await call(`${address}/correct`, { method: "POST", json: { ...said, ...this.again.given() } });
+      }
       await this.form.forget();
       this.shown.forget();
-      location.reload();
+      location.assign(location.pathname);
     } catch (error) {
-      this.isSigning = false;
+      this.isSigning = need<HTMLButtonElement>("#sign-now").disabled = false;
+      if (this.again.isAsked(error)) return;
       this.problem.textContent =
         error instanceof Problem ? error.message : t("No contact with the server. Nothing was signed; try again.");
     }
@@ -71,7 +91,7 @@ export class Signing {
 }
 
 /** The answer as the referrer reads it: conclusion first. */
-function sheet(body: Findings): Node[] {
+function sheet(body: Findings, anchors: readonly string[]): Node[] {
   const parts: Node[] = [make("p", "sheet-impression", body.impression.trim())];
   if (body.diagnoses.length > 0) {
     parts.push(make("ol", "sheet-diagnoses", ...body.diagnoses.map((each) => make("li", "", each.text))));
@@ -80,7 +100,9 @@ function sheet(body: Findings): Node[] {
     [t("What to do"), body.advice],
     [t("Follow-up"), body.follow_up],
     [t("Come back if"), body.safety_net],
+    [t("In plain words, for the patient"), body.plain_words],
     [t("Findings"), body.findings],
+    [t("Pictures"), anchors.join("\n")],
   ];
   for (const [title, text] of sections) {
     if (text.trim() !== "") parts.push(make("h3", "", title), make("p", "prose", text.trim()));

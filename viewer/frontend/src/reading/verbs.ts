@@ -2,16 +2,20 @@
 import { call, Problem } from "../shared/api.ts";
 import { say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
+import { SignAgain } from "./sign_again.ts";
 
 /** Takes the page's buttons and dialogs into use. */
 export function offerVerbs(caseId: string, beforeLeaving: () => Promise<boolean>): void {
-  const step = async (verb: string, json: unknown): Promise<void> => {
+  const again = document.querySelector("#addend-again") === null ? null : new SignAgain("#addend-again");
+  const step = async (verb: string, json: object): Promise<void> => {
     try {
       if (verb !== "claim" && !(await beforeLeaving())) return;
-      await call(`/api/cases/${caseId}/${verb}`, { method: "POST", json });
+      const proof = verb === "addend" ? (again?.given() ?? {}) : {};
+      await call(`/api/cases/${caseId}/${verb}`, { method: "POST", json: { ...json, ...proof } });
       if (verb === "claim" || verb === "addend") location.reload();
       else location.assign("/");
     } catch (error) {
+      if (verb === "addend" && again?.isAsked(error) === true) return;
       say(error instanceof Problem ? error.message : t("No contact with the server. Try again."), 10);
     }
   };
