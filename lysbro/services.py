@@ -13,7 +13,7 @@ from lysbro.wiring import Parts
 from storage.queue_keys import QueueKeys
 from storage.remade import CACHE
 from viewer.lesion_door import LesionDesk
-from viewer.services import Erasing, Outgoing, Prefetching, Services, WebSettings
+from viewer.services import Erasing, FindingsForms, Outgoing, Prefetching, Services, WebSettings
 
 
 def web_services(parts: Parts) -> Services:
@@ -43,6 +43,7 @@ def web_services(parts: Parts) -> Services:
             stow_floor_rate=settings.stow_floor_rate,
             commitment_wait_s=settings.commitment_wait,
             language=settings.language,
+            dictation=settings.dictation,
             timezone=settings.timezone,
             cache=settings.data.resolve() / CACHE,
             cache_bytes=settings.cache_bytes,
@@ -70,6 +71,7 @@ def web_services(parts: Parts) -> Services:
             parts.lesions,
             PhotoComparing(PhotoLimits(settings.max_photo_bytes, settings.max_photo_pixels)),
         ),
+        forms=FindingsForms(parts.templates, parts.phrases),
         status=lambda: gather(parts),
         checks={"store": parts.store.describe},
     )

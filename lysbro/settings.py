@@ -443,6 +443,10 @@ class Settings(BaseModel):
     smtp_from: str = Field("", description="mailbox that notices come from")
 
     language: Literal["en", "nb"] = Field("en", description="language of pages for new visitors")
+    dictation: bool = Field(
+        False,
+        description="let readers dictate with their browser, whose maker may then hear the speech",
+    )
     timezone: str = Field("Europe/Oslo", description="zone in which times are shown")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe log line"

@@ -39,6 +39,7 @@ from storage.orders import Orders
 from storage.outbox import Outbox
 from storage.people import People
 from storage.photographs import Photographs
+from storage.phrases import Phrases
 from storage.prior_queue import PriorQueue
 from storage.prior_rules import PriorRules
 from storage.prior_standing import PriorStandings
@@ -50,6 +51,7 @@ from storage.retention import Retention
 from storage.routing import Routing
 from storage.spool import Durability
 from storage.subscriptions import Subscriptions
+from storage.templates import Templates
 from storage.uploads import Uploads
 
 
@@ -93,6 +95,8 @@ class Parts:
     photographs: Photographs
     uploads: Uploads
     lesions: Lesions
+    templates: Templates
+    phrases: Phrases
     clock: Callable[[], datetime]
     jump: Callable[[], Jump | None] = lambda: None  # of the machine's clock, which is not followed
 
@@ -187,6 +191,8 @@ def open_parts(
                 photographs=Photographs(database),
                 uploads=_uploads(settings, data, clock),
                 lesions=Lesions(database),
+                templates=Templates(database, clock),
+                phrases=Phrases(database, clock),
                 clock=clock,
                 jump=clock.jump,
             )

@@ -34,6 +34,7 @@ from viewer import (
     replies,
     routing,
     statistics,
+    template_admin,
     words,
     worklist,
 )
@@ -50,9 +51,12 @@ from viewer.api import (
     vocabulary,
 )
 from viewer.api import devices as api_devices
+from viewer.api import diagnoses as api_diagnoses
 from viewer.api import lesions as api_lesions
 from viewer.api import orders as api_orders
+from viewer.api import phrases as api_phrases
 from viewer.api import priors as api_priors
+from viewer.api import templates as api_templates
 from viewer.api import uploads as api_uploads
 
 
@@ -75,6 +79,7 @@ def blueprints() -> Sequence[Blueprint]:
         priors.bp,
         lesions.bp,
         prior_rules.bp,
+        template_admin.bp,
         statistics.bp,
         capture_offline.bp,
         capture.bp,
@@ -94,6 +99,9 @@ def blueprints() -> Sequence[Blueprint]:
         api_priors.bp,
         api_lesions.bp,
         api_uploads.bp,
+        api_templates.bp,
+        api_phrases.bp,
+        api_diagnoses.bp,
         instances.bp,
         frames.bp,
         films.bp,

@@ -16,6 +16,7 @@ from casework.model import Actor, Case, CaseDossier, CaseState, CaseSummary
 from storage.index import InstanceRow
 from viewer import headers, reply_view
 from viewer.custody import passages_of
+from viewer.findings_form import form_parts
 from viewer.guard import current_actor, current_scope
 from viewer.lesion_pictures import lesions_over_time
 from viewer.manifest import build_manifest
@@ -38,6 +39,8 @@ def reading_room(dossier: CaseDossier) -> str:
         draft = {key: reply.content.get(key, []) for key in ("measurements", "key_images")}
     manifest = build_manifest(dossier, instances)
     let_photographs_be_shown(manifest)
+    if services().settings.dictation:
+        headers.allow_microphone()
     return render_template(
         "reading.html",
         dossier=dossier,
@@ -56,7 +59,8 @@ def reading_room(dossier: CaseDossier) -> str:
         draft=draft,
         draft_block=htmlsafe_json_dumps(draft),
         timezone=services().settings.timezone,
-        strings=("reading",),
+        strings=("reading", "form"),
+        **({} if reply is not None else form_parts(dossier, draft, instances)),
     )
 
 

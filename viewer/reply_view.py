@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from casework.codings import codes_text
 from casework.model import CaseDossier, Report
 
 URGENT_PATHWAYS = frozenset({"priority", "cancer-pathway"})
@@ -24,6 +25,7 @@ class Diagnosis:
     code: str = ""
     system: str = ""
     certainty: int | None = None
+    codes: str = ""  # all of them, in a line
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def diagnoses_of(content: Mapping[str, Any]) -> Sequence[Diagnosis]:
             code=str(each.get("code") or ""),
             system=str(each.get("system") or ""),
             certainty=_certainty(each.get("certainty")),
+            codes=codes_text(each),
         )
         for each in content.get("diagnoses") or ()
     ]

@@ -30,6 +30,7 @@ from reportlab.platypus import (
     Table,
 )
 
+from casework.describing import suspicion_text
 from casework.model import CaseDossier, Report
 from viewer.plain_words import certainty_text, name_text, sex_text, urgency_text
 from viewer.reply_view import Reply, diagnoses_of, reply_as_of
@@ -90,6 +91,7 @@ class _Writer:
         yield from self._part(mark("Follow-up"), content.get("follow_up"))
         for addendum in self._reply.addenda:
             yield from self._signed_part(mark("Addendum"), addendum)
+        yield from self._part(mark("Description"), content.get("described"))
         yield from self._part(mark("Findings"), content.get("findings"))
         yield from self._part(mark("Measurements"), self._measurements(content))
         for earlier in self._reply.replaced:
@@ -136,6 +138,8 @@ class _Writer:
             lines.append(_paragraph(urgency_text(urgency, self._language), _LABEL_ACT))
         lines.append(_paragraph(content.get("impression"), _LARGE))
         lines += [_paragraph(self._diagnosis(each), _BODY) for each in diagnoses_of(content)]
+        if suspicion := suspicion_text(content, self._language):
+            lines.append(_paragraph(suspicion, _BODY))
         if content.get("assessable") in ("partly", "no"):
             lines.append(_paragraph(self._assessable(content), _BODY))
         if content.get("advice"):
@@ -168,7 +172,9 @@ class _Writer:
     def _signed_part(self, title: str, report: Report) -> Iterator[Flowable]:
         content = report.content
         said = [
-            str(content[key]) for key in ("impression", "findings", "advice") if content.get(key)
+            str(content[key])
+            for key in ("impression", "described", "findings", "advice")
+            if content.get(key)
         ]
         yield from self._part(title, "\n".join([*said, self._signature(report)]))
 
@@ -182,9 +188,7 @@ class _Writer:
         return "\n".join(said)
 
     def _diagnosis(self, diagnosis: Any) -> str:
-        code = (
-            f" ({diagnosis.system} {diagnosis.code})".replace("( ", "(") if diagnosis.code else ""
-        )
+        code = f" ({diagnosis.codes})" if diagnosis.codes else ""
         sure = certainty_text(diagnosis.certainty, self._language)
         return f"{diagnosis.text}{code}{', ' + sure if sure else ''}"
 

@@ -2,6 +2,7 @@
 import "../styles/room.css";
 import "../styles/body-figure.css";
 import "../styles/room-findings.css";
+import "../styles/room-form.css";
 import { block, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
 import { Corners } from "../reading/corners.ts";
