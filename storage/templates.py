@@ -79,7 +79,8 @@ class Templates:
     def save(self, centre: str, name: str, text: str, *, by: Actor) -> KeptTemplate:
         """Keep a text as the next version of a template; Invalid says which line is wrong."""
         require_sense(name, text)
-        return self._next(centre, name, text, by=by, is_enabled=True)
+        whole = text.replace("\r\n", "\n").strip() + "\n"
+        return self._next(centre, name, whole, by=by, is_enabled=True)
 
     def set_enabled(self, centre: str, name: str, is_enabled: bool, *, by: Actor) -> KeptTemplate:
         """Offer a template or no longer offer it; drafts that use it go on."""

@@ -22,12 +22,12 @@ from viewer.texts import mark
 _FEW = 40  # images of a study that are asked for their side, one by one
 _LACKS: Mapping[str, str] = {
     "no-impression": mark("No impression yet"),
-    "no-diagnoses": mark("No diagnosis yet"),
-    "no-malignancy": mark("Nothing is said of malignancy yet"),
-    "no-advice": mark("No advice yet"),
-    "no-follow-up": mark("No follow-up yet"),
-    "no-safety-net": mark("Not yet said when to come back"),
-    "no-findings": mark("No findings yet"),
+    "no-diagnoses": mark("No diagnosis"),
+    "no-malignancy": mark("Malignancy: nothing said"),
+    "no-advice": mark("No advice"),
+    "no-follow-up": mark("No follow-up"),
+    "no-safety-net": mark("When to come back: nothing said"),
+    "no-findings": mark("No findings"),
     "no-answer": mark("{field}: not answered"),
     "not-measured": mark("{what}: not measured"),
     "other-side": mark("The text says {said}; the images are of the {images} side."),

@@ -33,6 +33,7 @@ normal: Clear. | Klare.
 - size (number mm 1..300): Size | Mål -> It measures {value} mm. | Den måler {value} mm.
 - more (text): More | Mer
 """
+CHOICE = "# T | T\n## S | S\n- a (choice): A | B\n"
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +104,8 @@ def test_an_answer_that_does_not_fit_is_refused_by_its_name(chest, answers, said
         ("# T | T\n## S | S\n- a (colour): A | B", "Line 3: a field is one of choice"),
         ("# T | T\n## S | S\n- a (text): A | B\n- a (text): A | B", "Line 4: there are two fields"),
         ("# T | T\n## S | S\n- a (choice): A | B\n  * x = X | X", "at least two answers"),
-        ("# T | T\n## S | S\n- a (choice): A | B\n  * x = X | X\n  * y = Y | Y", "Line 5: only one"),
-        ("# T | T\n## S | S\n- a (choice): A | B\n  + x = X | X\n  + x = Y | Y", "Line 5: there are"),
+        (f"{CHOICE}  * x = X | X\n  * y = Y | Y", "Line 5: only one"),
+        (f"{CHOICE}  + x = X | X\n  + x = Y | Y", "Line 5: there are"),
         ("# T | T\n## S | S\n* x = X | X", "Line 3: an answer is"),
         ("# T | T\nfollow-up: soon CT | CT", "Line 2: a follow-up begins"),
         ("# T | T\nrequire: luck", "Line 2: luck cannot be required"),

@@ -116,6 +116,7 @@ export class Diagnoses {
       found.hidden = list.length === 0;
       words.setAttribute("aria-expanded", String(list.length > 0));
       words.removeAttribute("aria-activedescendant");
+      if (list.length > 0) requestAnimationFrame(() => found.scrollIntoView({ block: "nearest" }));
       found.replaceChildren(...list.map((each, index) => option(each, `${found.id}-${index}`, () => choose(each))));
     };
     const mark = (next: number): void => {
@@ -174,7 +175,7 @@ function certainties(chosen: string): HTMLSelectElement {
 }
 
 function option(each: KnownDiagnosis, id: string, choose: () => void): HTMLElement {
-  const item = make("li", "", nameOf(each), " ", make("span", "quiet small", codesText(each.codes)));
+  const item = make("li", "", nameOf(each), " ", make("span", "quiet small", codesText(each.codes.filter((code) => code.system !== "sct"))));
   item.id = id;
   item.setAttribute("role", "option");
   item.setAttribute("aria-selected", "false");
