@@ -22,7 +22,8 @@ _LENGTH = re.compile(r"(?<![\d.,])(\d{1,3}(?:[.,]\d{1,2})?)\s*(mm|cm)\b", re.I)
 _EARLIER = re.compile(
     r"\b(?:prior|previous\w*|earlier|before|was|tidligere|forrige|før|var|fra|from)\b", re.I
 )
-_NEGATION = r"\b(?:no|without|ingen|ikke|uten)\s+(?:\w+\s+){0,2}?"
+_BLANK = r"[^\S\n]+"
+_NEGATION = rf"\b(?:no|without|ingen|ikke|uten){_BLANK}(?:\w+{_BLANK}){{0,2}}?"
 _NEAR = 30  # characters before a figure in which a word may say that it is an earlier one
 
 
@@ -115,7 +116,7 @@ def _denies(text: str, asked: Field) -> bool:
     for label in {asked.label.en, asked.label.nb}:
         begins = re.escape(label.split()[-1][:-1] if len(label) > 5 else label)
         words = [re.escape(word) for word in label.split()[:-1]]
-        if re.search(_NEGATION + r"\s+".join([*words, begins]), text, re.I):
+        if re.search(_NEGATION + _BLANK.join([*words, begins]), text, re.I):
             return True
     return False
 

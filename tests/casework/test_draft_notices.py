@@ -77,6 +77,7 @@ def test_another_side_than_the_images_is_noticed(text, sides, wrong):
         ("No emphysema.", {"emphysema": False}, False),
         ("Emphysema.", {"emphysema": True}, False),
         ("No fracture, but emphysema.", {"emphysema": True}, False),
+        ("No fracture\nEmphysema.", {"emphysema": True}, False),
     ],
 )
 def test_a_text_that_denies_what_the_form_says_is_noticed(text, fields, wrong):

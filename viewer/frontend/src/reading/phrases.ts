@@ -25,7 +25,12 @@ export class Phrases {
     });
     document.addEventListener("selectionchange", () => this.name());
     this.opener.addEventListener("pointerdown", (event) => event.preventDefault()); // the selection stays
-    this.opener.addEventListener("click", () => (this.selected() === "" ? this.open() : void this.keep()));
+    this.opener.addEventListener("click", () => this.use());
+    document.addEventListener("keydown", (event) => {
+      if (!event.altKey || event.key.toLowerCase() !== "p" || document.querySelector("dialog[open]") !== null) return;
+      event.preventDefault();
+      this.use();
+    });
     need<HTMLInputElement>("#phrase-search").addEventListener("input", () => this.list());
     need("#phrase-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -59,9 +64,14 @@ export class Phrases {
     else this.hint.textContent = found.map((each) => `/${each.short}`).join("  ");
   }
 
+  private use(): void {
+    if (this.selected() === "") this.open();
+    else void this.keep();
+  }
+
   private selected(): string {
     const field = this.field;
-    if (field === null || document.activeElement !== field) return "";
+    if (field === null || (document.activeElement !== field && document.activeElement !== this.opener)) return "";
     return field.value.slice(field.selectionStart ?? 0, field.selectionEnd ?? 0).trim();
   }
 

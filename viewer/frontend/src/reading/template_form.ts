@@ -104,6 +104,9 @@ export class TemplateForm {
 
   private draw(): void {
     const template = this.present;
+    if (template !== null && ![...this.select.options].some((each) => each.value === template.name)) {
+      this.select.append(new Option(template.title, template.name)); // of another specialty, or no longer offered
+    }
     this.select.value = template?.name ?? "";
     this.fold.hidden = template === null;
     need("#all-normal").hidden = template === null;
