@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,10 +18,14 @@ from casework.identifiers import is_receivable_uid
 from casework.measured import STATISTICS, require_sound
 
 URGENCIES = ("none", "routine", "priority", "cancer-pathway")
+SUSPICIONS = ("", "none", "low", "moderate", "high")  # of malignancy; empty: nothing is said
+LANGUAGES = ("nb", "en")
 ASSESSABLE = ("yes", "partly", "no")
 MAX_TEXT = 20_000
 MAX_ITEMS = 200
 MAX_LABEL = 200
+INTERVAL = re.compile(r"P[1-9][0-9]{0,2}[DWMY]")
+"""An interval until a control (ISO 8601): days, weeks, months or years."""
 
 
 def canonical_json(value: Any) -> bytes:
@@ -86,11 +91,24 @@ def _list_of(item: Callable[[Any, str], dict[str, Any]]) -> Callable[[Any, str],
 
 
 def _diagnosis(value: Any, key: str) -> dict[str, Any]:
-    given = _object(value, key, ("text", "code", "system", "certainty"))
-    found = {name: _text(_label(given.get(name)), f"{key}.{name}") for name in given}
+    given = _object(value, key, ("text", "code", "system", "certainty", "codes"))
+    names = [name for name in given if name != "codes"]
+    found: dict[str, Any] = {n: _text(_label(given.get(n)), f"{key}.{n}") for n in names}
     if not found.get("text"):
         raise _wrong(f"{key}.text", "the name of a diagnosis")
-    return {name: text for name, text in found.items() if text}
+    found = {name: text for name, text in found.items() if text}
+    if codes := _list_of(_coding)(given.get("codes"), f"{key}.codes"):
+        found["codes"] = codes
+    return found
+
+
+def _coding(value: Any, key: str) -> dict[str, Any]:
+    given = _object(value, key, ("system", "code"))
+    found = {name: _text(given.get(name), f"{key}.{name}") for name in ("system", "code")}
+    for name, text in found.items():
+        if not text or len(text) > 64:
+            raise _wrong(f"{key}.{name}", "a text of 1 to 64 characters")
+    return found
 
 
 def _measurement(value: Any, key: str) -> dict[str, Any]:
@@ -216,6 +234,34 @@ def _points(value: Any, key: str) -> list[list[float]]:
     return points
 
 
+def _fields(value: Any, key: str) -> dict[str, Any]:
+    """Return the answers to a template; whether they fit it, the template says."""
+    if value is not None and not (isinstance(value, Mapping) and len(value) <= MAX_ITEMS):
+        raise _wrong(key, f"an object of at most {MAX_ITEMS} answers")
+    for name, answer in (value or {}).items():
+        if not isinstance(answer, str | int | float | bool | None):
+            raise _wrong(f"{key}.{name}", "a text, a number, true or false")
+        if isinstance(answer, float) and not math.isfinite(answer):
+            raise _wrong(f"{key}.{name}", "a number")
+    return {str(name): answer for name, answer in (value or {}).items() if answer is not None}
+
+
+def _version(value: Any, key: str) -> int:
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:
+        raise _wrong(key, "the number of a version")
+    return value
+
+
+def _interval(value: Any, key: str) -> str:
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str) or not INTERVAL.fullmatch(value):
+        raise _wrong(key, "an interval as P6W, P3M or P1Y")
+    return value
+
+
 def _displayed(value: Any, key: str) -> dict[str, Any]:
     if value is None:
         return {}
@@ -260,10 +306,16 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "advice": _text,
     "diagnoses": _list_of(_diagnosis),
     "urgency": _choice(URGENCIES),
+    "malignancy": _choice(SUSPICIONS),
     "template": _text,
+    "template_version": _version,
+    "language": _choice(LANGUAGES),
+    "fields": _fields,
+    "described": _text,
     "assessable": _choice(ASSESSABLE),
     "reason": _text,
     "follow_up": _text,
+    "follow_up_interval": _interval,
     "safety_net": _text,
     "measurements": _list_of(_measurement),
     "key_images": _list_of(_key_image),

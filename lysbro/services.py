@@ -14,7 +14,7 @@ from lysbro.wiring import Parts
 from storage.queue_keys import QueueKeys
 from storage.remade import CACHE
 from viewer.lesion_door import LesionDesk
-from viewer.services import Erasing, Outgoing, Prefetching, Services, WebSettings
+from viewer.services import Erasing, FindingsForms, Outgoing, Prefetching, Services, WebSettings
 
 
 def web_services(parts: Parts) -> Services:
@@ -46,6 +46,7 @@ def web_services(parts: Parts) -> Services:
             commitment_wait_s=settings.commitment_wait,
             sign_again=sign_again(settings.sign_again),
             language=settings.language,
+            dictation=settings.dictation,
             timezone=settings.timezone,
             clocks=settings.clocks,
             cache=settings.data.resolve() / CACHE,
@@ -75,6 +76,7 @@ def web_services(parts: Parts) -> Services:
             PhotoComparing(PhotoLimits(settings.max_photo_bytes, settings.max_photo_pixels)),
         ),
         reading_preferences=parts.reading_preferences,
+        forms=FindingsForms(parts.templates, parts.phrases),
         status=lambda: gather(parts),
         checks={"store": parts.store.describe},
     )

@@ -479,6 +479,10 @@ class Settings(BaseModel):
         "never", description="who signs gives the password again: never, always, or `after MINUTES`"
     )
     language: Literal["en", "nb"] = Field("en", description="language of pages for new visitors")
+    dictation: bool = Field(
+        False,
+        description="let readers dictate with their browser, whose maker may then hear the speech",
+    )
     timezone: str = Field("Europe/Oslo", description="zone in which times are shown")
     hours_radiology: Week = Field(
         STANDARD_WEEK, description="when radiologists read, by weekday; or always"

@@ -40,6 +40,7 @@ from storage.orders import Orders
 from storage.outbox import Outbox
 from storage.people import People
 from storage.photographs import Photographs
+from storage.phrases import Phrases
 from storage.prior_queue import PriorQueue
 from storage.prior_rules import PriorRules
 from storage.prior_standing import PriorStandings
@@ -52,6 +53,7 @@ from storage.retention import Retention
 from storage.routing import Routing
 from storage.spool import Durability
 from storage.subscriptions import Subscriptions
+from storage.templates import Templates
 from storage.uploads import Uploads
 
 
@@ -96,6 +98,8 @@ class Parts:
     uploads: Uploads
     lesions: Lesions
     reading_preferences: ReadingPreferences
+    templates: Templates
+    phrases: Phrases
     clock: Callable[[], datetime]
     jump: Callable[[], Jump | None] = lambda: None  # of the machine's clock, which is not followed
 
@@ -192,6 +196,8 @@ def open_parts(
                 uploads=_uploads(settings, data, clock),
                 lesions=Lesions(database),
                 reading_preferences=ReadingPreferences(database, clock),
+                templates=Templates(database, clock),
+                phrases=Phrases(database, clock),
                 clock=clock,
                 jump=clock.jump,
             )

@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from casework.codings import codings_of
+from casework.describing import suspicion_text
 from casework.measured import doubt_of, name_of, said_in
 from casework.model import CaseDossier, Patient, Report, Specialty
 from pacs_bridge.hl7_text import escaped, segment, written
@@ -29,17 +31,13 @@ _SERVICE: Mapping[Specialty, tuple[str, str, str]] = {
 
 _PARTS: Sequence[tuple[str, str, str]] = (
     ("impression", "19005-8", "Radiology Imaging study [Impression] (narrative)"),
+    ("described", "59776-5", "Procedure findings Narrative"),
     ("findings", "59776-5", "Procedure findings Narrative"),
     ("advice", "18783-1", "Study recommendation"),
     ("follow_up", "18783-1", "Study recommendation"),
     ("safety_net", "18783-1", "Study recommendation"),
 )
 """The texts of a reply in the order in which they are told, each with its LOINC code."""
-
-_SYSTEMS: Mapping[str, str] = {
-    "icd-10": "I10", "sct": "SCT", "snomed-ct": "SCT", "icpc-2": "ICPC2", "icpc-2e": "ICPC2",
-}  # fmt: skip
-"""Coding systems as HL7 table 0396 names them."""
 
 
 @dataclass(frozen=True)
@@ -167,10 +165,16 @@ def _texts(report: Report, at: int) -> Iterator[tuple[str, str, str, str]]:
 
 def _diagnoses(content: Mapping[str, Any], at: int) -> Iterator[tuple[str, str, str, str]]:
     for n, each in enumerate(content.get("diagnoses") or (), 1):
-        text, code = escaped(str(each.get("text") or "")), escaped(str(each.get("code") or ""))
-        system = str(each.get("system") or "")
-        known = escaped(_SYSTEMS.get(system.casefold(), system)) if code else ""
-        yield "CE", "29308-4^Diagnosis^LN", f"{at}.{n}", f"{code}^{text}^{known}".rstrip("^")
+        text = escaped(str(each.get("text") or ""))
+        codings = codings_of(each)
+        if not codings:
+            yield "CE", "29308-4^Diagnosis^LN", f"{at}.{n}", f"^{text}"
+        for k, coding in enumerate(codings):
+            system = escaped(coding.known.hl7 if coding.known else coding.system)
+            value = f"{escaped(coding.code)}^{text}^{system}".rstrip("^")
+            yield "CE", "29308-4^Diagnosis^LN", f"{at}.{n}{f'.{k + 1}' if k else ''}", value
+    if suspicion := suspicion_text(content):
+        yield "TX", "SUSPICION^Suspicion of malignancy^L", f"{at}.1", escaped(suspicion)
 
 
 def _measured(content: Mapping[str, Any], at: int) -> Iterator[tuple[str, str, str, str]]:

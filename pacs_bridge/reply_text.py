@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from casework.codings import codes_text, codings_of
+from casework.describing import suspicion_text
 from casework.identifiers import derived_uid
 from casework.model import CaseDossier, Report
 from pacs_bridge.encoding import encode_values
@@ -27,8 +29,10 @@ from pacs_bridge.syntaxes import EXPLICIT_LE
 BASIC_TEXT_SR = "1.2.840.10008.5.1.4.1.1.88.11"
 SERIES_NUMBER = 9901
 
+_LONGEST_MEANING = 64  # PS3.5 section 6.2, VR LO
+
 _Item = dict[str, Any]
-_FINDINGS = (("121070", "Findings"), ("121071", "Finding"), ("findings",))
+_FINDINGS = (("121070", "Findings"), ("121071", "Finding"), ("described", "findings"))
 _CONCLUSIONS = (("121076", "Conclusions"), ("121077", "Conclusion"), ("impression",))
 _ADVICE = (
     ("121074", "Recommendations"),
@@ -149,11 +153,9 @@ def _sections(standing: Sequence[Report]) -> Iterator[_Item]:
             if text
         ]
         if heading == "Conclusions":
-            texts += [
-                _contains("TEXT", "121077", "Conclusion") | {"TextValue": text}
-                for report in standing
-                for text in _diagnoses(report)
-            ]
+            for report in standing:
+                texts += _diagnoses(report)
+                texts += _suspicion(report)
         if texts:
             yield _contains("CONTAINER", code, heading) | {
                 "ContinuityOfContent": "SEPARATE",
@@ -161,10 +163,24 @@ def _sections(standing: Sequence[Report]) -> Iterator[_Item]:
             }
 
 
-def _diagnoses(report: Report) -> Iterator[str]:
+def _diagnoses(report: Report) -> Iterator[_Item]:
+    """Yield each diagnosis in words with all its codes, then those codes that DICOM has a name for.
+
+    ICPC-2 has none in PS3.16 table 8-1, and is said in the words alone.
+    """
     for each in report.content.get("diagnoses") or ():
-        code = " ".join(str(each.get(key) or "") for key in ("system", "code")).strip()
-        yield f"{each.get('text', '')}{f' ({code})' if code else ''}"
+        codes, name = codes_text(each), str(each.get("text") or "")
+        said = f"{name}{f' ({codes})' if codes else ''}"
+        yield _contains("TEXT", "121077", "Conclusion") | {"TextValue": said}
+        for coding in codings_of(each):
+            if coding.known is not None and coding.known.dicom:
+                meaning = _code(coding.code, name[:_LONGEST_MEANING], coding.known.dicom)
+                yield _contains("CODE", "121071", "Finding") | {"ConceptCodeSequence": [meaning]}
+
+
+def _suspicion(report: Report) -> Iterator[_Item]:
+    if said := suspicion_text(report.content):
+        yield _contains("TEXT", "121077", "Conclusion") | {"TextValue": said}
 
 
 def _pictures(evidence: Sequence[Evidence]) -> Iterator[_Item]:

@@ -13,6 +13,7 @@ from storage import order_tables as ordering
 from storage import photo_tables as photo
 from storage import prior_tables as prior
 from storage import tables as index
+from storage import template_tables as form
 
 WHOLE: tuple[Table, ...] = (
     book.sites,
@@ -62,6 +63,8 @@ WHOLE: tuple[Table, ...] = (
     prior.prior_questions,
     prior.prior_answers,
     prior.prior_fetches,
+    form.templates,
+    form.phrases,
 )
 """Backed up as they are, and put back in this order: what is referred to comes first."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, select
 
+from casework.describing import with_words
 from casework.errors import Conflict, Invalid, NotFound, Refused
 from casework.findings import normal_findings
 from casework.lifecycle import Event, after
@@ -23,6 +24,7 @@ from storage.cases import studies_of_case
 from storage.outbox import DELIVERY, enqueue_delivery, finish
 from storage.reply_channels import channels_of_site
 from storage.steps import Change, Step, Steps, following
+from storage.templates import keep_in_use, kept_template
 
 INBOX, STUDY, AE = "inbox", "study", "ae"
 
@@ -47,7 +49,7 @@ class Signing(Steps):
 
         def decide(step: Step) -> Change | None:
             state, present = following(step), step.case.draft_version
-            written = normal_findings(body)
+            written = _described(step, body)
             if expected_version is not None and expected_version != present:
                 if step.case.draft == written:
                     return None
@@ -127,7 +129,7 @@ class Signing(Steps):
                     code="wrong-state",
                     state=step.case.state.value,
                 )
-            return self._next(step, body)
+            return self._next(step, _described(step, body))
 
         return self._sign(actor, case_id, event, decide)
 
@@ -162,6 +164,25 @@ class Signing(Steps):
 
         self._take(actor, case_id, event, keep)
         return signed[0]
+
+
+def _described(step: Step, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return findings in their form, with what the answers to their template say.
+
+    The version of the template is kept with the centre of the one who writes.
+    """
+    written = normal_findings(body)
+    if not written["template"]:
+        return with_words(written, None)
+    centre = step.actor.site
+    try:
+        kept = kept_template(step.conn, centre, written["template"], written["template_version"])
+    except NotFound:
+        if written["fields"]:
+            raise
+        return with_words(written, None)  # a name of the writer's own, with nothing to say
+    keep_in_use(step.conn, centre, kept, now=step.now)
+    return with_words(written, kept.template)
 
 
 def _keep(step: Step, report: Report) -> Change:

@@ -38,6 +38,7 @@ from viewer import (
     reply_trail,
     routing,
     statistics,
+    template_admin,
     words,
     worklist,
 )
@@ -55,11 +56,14 @@ from viewer.api import (
     vocabulary,
 )
 from viewer.api import devices as api_devices
+from viewer.api import diagnoses as api_diagnoses
 from viewer.api import lesions as api_lesions
 from viewer.api import orders as api_orders
 from viewer.api import papers as api_papers
+from viewer.api import phrases as api_phrases
 from viewer.api import priors as api_priors
 from viewer.api import reading as api_reading
+from viewer.api import templates as api_templates
 from viewer.api import uploads as api_uploads
 
 
@@ -86,6 +90,7 @@ def blueprints() -> Sequence[Blueprint]:
         priors.bp,
         lesions.bp,
         prior_rules.bp,
+        template_admin.bp,
         statistics.bp,
         capture_offline.bp,
         capture.bp,
@@ -106,6 +111,9 @@ def blueprints() -> Sequence[Blueprint]:
         api_reading.bp,
         api_lesions.bp,
         api_uploads.bp,
+        api_templates.bp,
+        api_phrases.bp,
+        api_diagnoses.bp,
         instances.bp,
         frames.bp,
         layers.bp,

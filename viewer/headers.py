@@ -27,7 +27,7 @@ _FIXED = {
     "X-Frame-Options": "DENY",
 }
 
-_PERMISSIONS = "microphone=(), geolocation=(), payment=(), usb=(), interest-cohort=()"
+_PERMISSIONS = "geolocation=(), payment=(), usb=(), interest-cohort=()"
 _CAPTURE = "/capture"
 
 _HSTS = "max-age=63072000; includeSubDomains"
@@ -56,10 +56,18 @@ def content_security_policy(extra: dict[str, tuple[str, ...]]) -> str:
     return "; ".join(f"{name} {' '.join(sources)}" for name, sources in merged.items())
 
 
-def permissions_policy(path: str) -> str:
-    """Return what a page may use of the machine: the camera where photographs are taken, only."""
+def allow_microphone() -> None:
+    """Let this page hear the one who dictates."""
+    g.may_hear = True
+
+
+def permissions_policy(path: str, *, may_hear: bool = False) -> str:
+    """Return what a page may use of the machine: the camera where photographs are taken, the
+    microphone where somebody may dictate, nothing else.
+    """
     may_photograph = path == _CAPTURE or path.startswith(f"{_CAPTURE}/")
-    return f"camera={'(self)' if may_photograph else '()'}, {_PERMISSIONS}"
+    camera, microphone = ("(self)" if may else "()" for may in (may_photograph, may_hear))
+    return f"camera={camera}, microphone={microphone}, {_PERMISSIONS}"
 
 
 def of_every_answer(*, https: bool) -> tuple[tuple[str, str], ...]:
@@ -82,7 +90,9 @@ def install(app: Flask) -> None:
 def _harden(response: Response) -> Response:
     for name, value in _FIXED.items():
         response.headers.setdefault(name, value)
-    response.headers.setdefault("Permissions-Policy", permissions_policy(request.path))
+    response.headers.setdefault(
+        "Permissions-Policy", permissions_policy(request.path, may_hear=g.get("may_hear", False))
+    )
     response.headers.setdefault(
         "Content-Security-Policy", content_security_policy(g.get("csp_extra", {}))
     )

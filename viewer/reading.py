@@ -17,6 +17,7 @@ from casework.report_changes import findings_of
 from storage.index import InstanceRow
 from viewer import headers, referral_news, reply_view
 from viewer.custody import passages_of
+from viewer.findings_form import form_parts
 from viewer.fitness import fitness_of
 from viewer.guard import current_actor, current_scope
 from viewer.imaging import imaging
@@ -57,6 +58,8 @@ def reading_room(dossier: CaseDossier) -> str:
     )
     manifest["beside"] = beside(case, priors, lesions)
     let_photographs_be_shown(manifest)
+    if services().settings.dictation:
+        headers.allow_microphone()
     return render_template(
         "reading.html",
         dossier=dossier,
@@ -79,7 +82,8 @@ def reading_room(dossier: CaseDossier) -> str:
         draft=draft,
         draft_block=htmlsafe_json_dumps(draft),
         timezone=services().settings.timezone,
-        strings=("reading", "marks"),
+        strings=("reading", "marks", "form"),
+        **(form_parts(dossier, draft, instances) if reply is None or is_correcting else {}),
     )
 
 

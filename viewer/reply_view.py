@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from casework.anchors import anchors_of
+from casework.codings import codes_text
 from casework.model import CaseDossier, Report
 
 URGENT_PATHWAYS = frozenset({"priority", "cancer-pathway"})
@@ -25,6 +26,7 @@ class Diagnosis:
     code: str = ""
     system: str = ""
     certainty: int | None = None
+    codes: str = ""  # all of them, in a line
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def diagnoses_of(content: Mapping[str, Any]) -> Sequence[Diagnosis]:
             code=str(each.get("code") or ""),
             system=str(each.get("system") or ""),
             certainty=_certainty(each.get("certainty")),
+            codes=codes_text(each),
         )
         for each in content.get("diagnoses") or ()
     ]

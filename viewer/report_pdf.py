@@ -31,6 +31,7 @@ from reportlab.platypus import (
 )
 
 from casework.anchors import anchors_of, parts_of
+from casework.describing import suspicion_text
 from casework.model import CaseDossier, Report
 from viewer.measured_words import measurement_line
 from viewer.plain_words import certainty_text, name_text, sex_text, urgency_text
@@ -112,6 +113,7 @@ class _Writer:
         for addendum in self._reply.addenda:
             yield from self._signed_part(mark("Addendum"), addendum)
         yield from self._part(mark("In plain words"), content.get("plain_words"), answer)
+        yield from self._part(mark("Description"), content.get("described"), answer)
         yield from self._part(mark("Findings"), content.get("findings"), answer)
         if self._pictures:
             yield printed_pictures(self._pictures, width=_WIDTH)
@@ -165,6 +167,8 @@ class _Writer:
         answer = self._reply.answer
         lines.append(self._linked(content.get("impression"), _LARGE, answer))
         lines += [_paragraph(self._diagnosis(each), _BODY) for each in diagnoses_of(content)]
+        if suspicion := suspicion_text(content, self._language):
+            lines.append(_paragraph(suspicion, _BODY))
         if content.get("assessable") in ("partly", "no"):
             lines.append(_paragraph(self._assessable(content), _BODY))
         if content.get("advice"):
@@ -211,7 +215,9 @@ class _Writer:
     def _signed_part(self, title: str, report: Report) -> Iterator[Flowable]:
         content = report.content
         said = [
-            str(content[key]) for key in ("impression", "findings", "advice") if content.get(key)
+            str(content[key])
+            for key in ("impression", "described", "findings", "advice")
+            if content.get(key)
         ]
         yield from self._part(title, "\n".join([*said, self._signature(report)]), report)
 
@@ -220,9 +226,7 @@ class _Writer:
         return "\n".join(filter(None, (measurement_line(each, self._language) for each in said)))
 
     def _diagnosis(self, diagnosis: Any) -> str:
-        code = (
-            f" ({diagnosis.system} {diagnosis.code})".replace("( ", "(") if diagnosis.code else ""
-        )
+        code = f" ({diagnosis.codes})" if diagnosis.codes else ""
         sure = certainty_text(diagnosis.certainty, self._language)
         return f"{diagnosis.text}{code}{', ' + sure if sure else ''}"
 

@@ -31,6 +31,7 @@ from storage.ledger import Ledger
 from storage.orders import Orders
 from storage.outbox import Outbox
 from storage.people import People
+from storage.phrases import Phrases
 from storage.prior_queue import PriorQueue
 from storage.prior_rules import PriorRules
 from storage.prior_standing import PriorStandings
@@ -40,6 +41,7 @@ from storage.reply_channels import ReplyChannels
 from storage.retention import Retention
 from storage.routing import Routing
 from storage.subscriptions import Subscriptions
+from storage.templates import Templates
 from storage.uploads import Uploads
 from viewer.lesion_door import LesionDesk
 
@@ -73,6 +75,7 @@ class WebSettings:
     commitment_wait_s: float = 3600.0  # for an object that has not arrived
     sign_again: SignAgain = NEVER_AGAIN  # who signs proves anew who they are
     language: str = "en"
+    dictation: bool = False  # speech may leave the machine for the browser's maker
     timezone: str = "Europe/Oslo"
     clocks: Clocks = STANDARD  # by which answers are due
     cache: Path | None = None  # previews and metadata are kept here; None: nowhere
@@ -139,6 +142,14 @@ class Prefetching:
 
 
 @dataclass(frozen=True)
+class FindingsForms:
+    """What the form of the findings offers: templates of the centre, phrases of the person."""
+
+    templates: Templates
+    phrases: Phrases
+
+
+@dataclass(frozen=True)
 class Services:
     """The parts that the web application calls."""
 
@@ -165,6 +176,7 @@ class Services:
     queue_key: Callable[[str], str] | None = None  # a person's secret for what is not sent yet
     lesions: LesionDesk | None = None
     reading_preferences: ReadingPreferences | None = None
+    forms: FindingsForms | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""
@@ -234,6 +246,14 @@ def prefetching() -> Prefetching:
     found = services().prefetching
     if found is None:
         raise Unavailable("This server knows no earlier studies. Use another.")
+    return found
+
+
+def findings_forms() -> FindingsForms:
+    """Return what the findings form offers, or raise Unavailable where it is not wired in."""
+    found = services().forms
+    if found is None:
+        raise Unavailable("This server has no templates. Use another.")
     return found
 
 

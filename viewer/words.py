@@ -14,6 +14,8 @@ from flask import Blueprint, g, request
 from markupsafe import Markup
 
 from casework.clinical import DURATION_UNITS, QUESTIONS, Option, Question, reason_label
+from casework.codings import codes_text
+from casework.describing import suspicion_text
 from casework.model import (
     AePermission,
     Case,
@@ -68,6 +70,7 @@ def nav_links() -> Sequence[Link]:
             Link("/admin/channels", _("Replies")),
             Link("/admin/people", _("People and sites")),
             Link("/admin/priors", _("Earlier studies")),
+            Link("/admin/templates", _("Templates")),
             Link("/admin/statistics", _("Statistics")),
             Link("/admin/audit", _("Audit")),
             Link("/admin/erasure", _("Erasure")),
@@ -258,6 +261,18 @@ def _option_text(options: Sequence[Option], value: str, *, norwegian: bool) -> s
 def urgency_name(urgency: str) -> str:
     """Return what the urgency of an answer asks of the referrer."""
     return urgency_text(urgency, language())
+
+
+@bp.app_template_global()
+def codes_of(diagnosis: Mapping[str, Any]) -> str:
+    """Return every code of a diagnosis in a line."""
+    return codes_text(diagnosis)
+
+
+@bp.app_template_global()
+def suspicion_name(content: Mapping[str, Any]) -> str:
+    """Return how much malignancy is suspected, in words."""
+    return suspicion_text(content, language())
 
 
 @bp.app_template_global()

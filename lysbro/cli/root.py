@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "channel": ("channels", "channel"),
     "outbox": ("outbox", "outbox"),
     "commitments": ("commitments", "commitments"),
+    "template": ("templates", "template"),
     "prior-rule": ("priors", "prior_rule"),
     "prior-replay": ("priors", "prior_replay"),
     "statistics": ("statistics", "statistics_"),

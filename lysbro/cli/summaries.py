@@ -28,6 +28,7 @@ SUMMARIES: Mapping[str, str] = {
     "channel": "Reply channels: how signed replies reach systems that are no DICOM...",
     "outbox": "What goes out: studies and replies on their way, and what was given up.",
     "commitments": "List storage commitments that are not reported yet, or report one again.",
+    "template": "Templates of findings: the forms in which the readers of a centre write.",
     "prior-rule": "Earlier studies: which are fetched from the sites' own archives when...",
     "prior-replay": "Put a question or a fetch of earlier studies that was given up back...",
     "statistics": "Count how cases went, by specialty and site: CSV, or JSON.",

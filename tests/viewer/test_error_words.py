@@ -12,6 +12,7 @@ from viewer.error_words import error_in
 ROOT = Path(__file__).parents[2]
 MET_BY_PEOPLE = (
     "casework/access.py",
+    "casework/describing.py",
     "casework/devices.py",
     "casework/erasure.py",
     "casework/lifecycle.py",
@@ -34,6 +35,8 @@ MET_BY_PEOPLE = (
     "storage/outcomes.py",
     "storage/outbox_desk.py",
     "storage/people.py",
+    "storage/phrases.py",
+    "storage/templates.py",
     "storage/referring.py",
     "storage/routing.py",
     "storage/signing.py",

@@ -224,6 +224,9 @@ class Diagnosis(Body):
     code: str = ""
     system: str = ""
     certainty: str = ""
+    codes: list[dict[str, str]] = Field(
+        default_factory=list, description="every code of it: {system, code}"
+    )
 
 
 class FindingsBody(Body):
@@ -234,10 +237,18 @@ class FindingsBody(Body):
     advice: LongText = ""
     diagnoses: list[Diagnosis] = Field(default_factory=list)
     urgency: Literal["none", "routine", "priority", "cancer-pathway"] = "none"
+    malignancy: Literal["", "none", "low", "moderate", "high"] = ""
     template: str = ""
+    template_version: int = Field(0, ge=0, description="0: the present one")
+    language: Literal["nb", "en"] = Field("nb", description="of the sentences of the answers")
+    fields: dict[str, Any] = Field(
+        default_factory=dict, description="answers to the template, by field"
+    )
+    described: str = Field("", description="the answers in sentences; the exchange writes them")
     assessable: Literal["yes", "partly", "no"] = "yes"
     reason: str = ""
     follow_up: str = ""
+    follow_up_interval: str = Field("", description="ISO 8601, as P3M")
     safety_net: str = ""
     measurements: list[dict[str, Any]] = Field(default_factory=list)
     key_images: list[dict[str, Any]] = Field(default_factory=list)

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
+from pydantic import Field
 
 from casework.errors import Conflict, Invalid
 from casework.model import Case, CaseDossier, CaseState, Report, Specialty
@@ -37,6 +38,7 @@ from viewer.api.shapes import (
     SignedShape,
     StudyCustody,
 )
+from viewer.draft_words import NoticeShape, notices
 from viewer.guard import current_actor, current_scope
 from viewer.noting import note
 from viewer.proving import require_proof
@@ -49,6 +51,14 @@ _STEP: Mapping[int, type[CaseStateShape] | str] = {200: CaseStateShape}
 _LONGEST_PASSWORD = 4096
 _TAKEN_BACK = frozenset({CaseState.WITHDRAWN, CaseState.DECLINED})
 _SIGNED: Mapping[int, type[SignedShape] | str] = {200: SignedShape}
+
+
+class SavedShape(CaseStateShape):
+    """Where a case is after its draft was saved, and what the draft says by itself."""
+
+    described: str = Field(description="the answers to the template in sentences")
+    follow_up: str
+    notices: list[NoticeShape] = Field(description="what it lacks, and where it contradicts itself")
 
 
 @bp.get("")
@@ -152,7 +162,7 @@ def withdraw(case_id: str) -> Response:
 @describe(
     "Save the draft of the findings",
     body=FindingsBody,
-    answers=_STEP,
+    answers={200: SavedShape},
     request_headers={"If-Match": "the draft_version that was edited; 409 when it has moved on"},
 )
 def save_findings(case_id: str) -> Response:
@@ -160,7 +170,14 @@ def save_findings(case_id: str) -> Response:
     case = services().casebook.save_findings(
         current_actor(), case_id, read_object(), expected_version=_expected_version()
     )
-    return answer(CaseStateShape.of(case), ETag=f'"{case.draft_version}"')
+    dossier = services().casebook.dossier(current_scope(), case_id)
+    saved = SavedShape(
+        **CaseStateShape.of(case).model_dump(),
+        described=str((case.draft or {}).get("described") or ""),
+        follow_up=str((case.draft or {}).get("follow_up") or ""),
+        notices=notices(case, dossier.studies),
+    )
+    return answer(saved, ETag=f'"{case.draft_version}"')
 
 
 @bp.post("/<case_id>/sign")

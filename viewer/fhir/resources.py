@@ -6,10 +6,13 @@ Pure: reads nothing, decides no access.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from html import escape
 from typing import Any
 
+from casework.codings import Coding, codes_text, codings_of
+from casework.describing import suspicion_text
 from casework.lifecycle import REPLIED
 from casework.model import Case, CaseState, Patient, Report, Specialty
 from storage.rows import SeriesRow, StudyRow
@@ -44,6 +47,13 @@ _SECTION: Mapping[Specialty, tuple[str, str]] = {
     Specialty.DERMATOLOGY: ("OTH", "Other"),
 }
 _SECTION_SYSTEM = "http://terminology.hl7.org/CodeSystem/v2-0074"
+_PARTS = (
+    ("Description", "described"),
+    ("Findings", "findings"),
+    ("Advice", "advice"),
+    ("Follow-up", "follow_up"),
+    ("Come back if", "safety_net"),
+)
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
 
 
@@ -134,6 +144,7 @@ def diagnostic_report(
             "resourceType": "DiagnosticReport",
             "id": case.id,
             "meta": {"versionId": str(latest.version), "lastUpdated": instant(latest.signed_at)},
+            "text": _narrative(reports),
             "identifier": [
                 _case_identifier(case),
                 {"system": "urn:dicom:uid", "value": f"urn:oid:{latest.uid}"},
@@ -217,17 +228,42 @@ def _said(report: Report) -> str:
 def _diagnoses(content: Mapping[str, Any]) -> list[Resource]:
     return [
         _without_empty(
-            {
-                "text": str(d.get("text", "")),
-                "coding": [
-                    _without_empty({"system": str(d.get("system", "")), "code": str(d["code"])})
-                ]
-                if d.get("code")
-                else [],
-            }
+            {"text": str(d.get("text", "")), "coding": [_coding(c) for c in codings_of(d)]}
         )
         for d in content.get("diagnoses") or ()
     ]
+
+
+def _coding(coding: Coding) -> Resource:
+    uri = coding.known.uri if coding.known else coding.system
+    return _without_empty({"system": uri, "code": coding.code})
+
+
+def _narrative(reports: Sequence[Report]) -> Resource:
+    """Return all that the reply says as a narrative: no other member of R4 has the findings."""
+    at = max(i for i, report in enumerate(reports) if report.kind != "addendum")
+    said = [
+        f"<p>{f'<b>{escape(title)}</b><br/>' if title else ''}{_as_lines(text)}</p>"
+        for report in reports[at:]
+        for title, text in _told(report.content)
+        if text
+    ]
+    body = f'<div xmlns="http://www.w3.org/1999/xhtml">{"".join(said)}</div>'
+    return {"status": "generated", "div": body} if said else {}
+
+
+def _told(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "", str(content.get("impression") or "")
+    for each in content.get("diagnoses") or ():
+        codes = codes_text(each)
+        yield "", f"{each.get('text', '')}{f' ({codes})' if codes else ''}"
+    yield "", suspicion_text(content)
+    for title, key in _PARTS:
+        yield title, str(content.get(key) or "")
+
+
+def _as_lines(text: str) -> str:
+    return escape(text.strip()).replace("\n", "<br/>")
 
 
 def _subject(case: Case) -> Resource:

@@ -4,6 +4,7 @@ import "../styles/room-panes.css";
 import "../styles/papers.css";
 import "../styles/body-figure.css";
 import "../styles/room-findings.css";
+import "../styles/room-form.css";
 import { block, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
 import { Anchors, keptPlace, placeOf } from "../reading/anchors.ts";

@@ -3,6 +3,8 @@ import { call, Problem } from "../shared/api.ts";
 import { block, make, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
 import type { Anchors } from "./anchors.ts";
+import type { Diagnosis } from "./diagnoses.ts";
+import { codesText } from "./diagnosis_search.ts";
 import type { Findings, FindingsForm } from "./findings.ts";
 import type { Manifest } from "./manifest.ts";
 import { SignAgain } from "./sign_again.ts";
@@ -94,13 +96,15 @@ export class Signing {
 function sheet(body: Findings, anchors: readonly string[]): Node[] {
   const parts: Node[] = [make("p", "sheet-impression", body.impression.trim())];
   if (body.diagnoses.length > 0) {
-    parts.push(make("ol", "sheet-diagnoses", ...body.diagnoses.map((each) => make("li", "", each.text))));
+    parts.push(make("ol", "sheet-diagnoses", ...body.diagnoses.map((each) => diagnosis(each))));
   }
+  if (body.malignancy !== "") parts.push(make("p", "", suspicion(body.malignancy)));
   const sections: [string, string][] = [
     [t("What to do"), body.advice],
     [t("Follow-up"), body.follow_up],
     [t("Come back if"), body.safety_net],
     [t("In plain words, for the patient"), body.plain_words],
+    [t("Description"), body.described],
     [t("Findings"), body.findings],
     [t("Pictures"), anchors.join("\n")],
   ];
@@ -109,6 +113,20 @@ function sheet(body: Findings, anchors: readonly string[]): Node[] {
   }
   if (body.urgency !== "none") parts.unshift(make("p", "tag tag-act", urgency(body.urgency)));
   return parts;
+}
+
+function diagnosis(each: Diagnosis): HTMLElement {
+  return make("li", "", each.text, " ", make("span", "quiet small", codesText(each.codes ?? [])));
+}
+
+function suspicion(value: string): string {
+  const words: Record<string, string> = {
+    none: t("No suspicion of malignancy"),
+    low: t("Low suspicion of malignancy"),
+    moderate: t("Moderate suspicion of malignancy"),
+    high: t("High suspicion of malignancy"),
+  };
+  return words[value] ?? value;
 }
 
 function urgency(value: string): string {
