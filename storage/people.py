@@ -14,6 +14,7 @@ from casework.model import Actor, AePermission, ApplicationEntity, Role, Site, S
 from storage.casebook_tables import aes, destinations, sessions, sites, users
 from storage.certificates import Certificates
 from storage.forms import CODECS
+from storage.saved_filters import forget_filters_of
 from storage.sign_in import SignIn, actor_of
 
 _FARTHEST_KM = 20_000.0
@@ -209,10 +210,11 @@ class People(SignIn, Certificates):
         self._change(email, password_hash=password_hash)
 
     def disable_user(self, email: str) -> None:
-        """End a person's access at once: no sign-in, no session, no token."""
+        """End a person's access at once: no sign-in, no session, no token, no saved filter."""
         with self._database.begin() as conn:
             user_id = _changed(conn, email, disabled_at=self._clock())
             conn.execute(delete(sessions).where(sessions.c.user_id == user_id))
+            forget_filters_of(conn, f"user:{user_id}")
 
     def enable_user(self, email: str) -> None:
         """Let a person sign in again."""
