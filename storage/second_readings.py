@@ -7,6 +7,7 @@ out. `casework.second_readings` says who may and what stands in the way of the r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -187,7 +188,9 @@ class SecondReadings(Claims, Signing):
         *,
         expected_version: int | None = None,
     ) -> Case:
-        """Save the draft: of the case by its holder, of the reading by its second reader."""
+        """Save the draft: of the case by its holder, of the reading by its second reader; what a
+        second reader is given back has the version of the reading's draft.
+        """
         if not self.writes_second(actor, case_id):
             return super().save_findings(actor, case_id, body, expected_version=expected_version)
 
@@ -211,7 +214,10 @@ class SecondReadings(Claims, Signing):
             )
             return Change(state, silent=True)
 
-        return self._take(actor, case_id, Event.READ_SECOND, decide)
+        case = self._take(actor, case_id, Event.READ_SECOND, decide)
+        with self._database.read() as conn:
+            reading = latest(readings_of(conn, case_id))
+        return case if reading is None else replace(case, draft_version=reading.draft_version)
 
     def sign_second(
         self, actor: Actor, case_id: str, *, displayed: Mapping[str, Any] | None = None

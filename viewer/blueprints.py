@@ -49,11 +49,14 @@ from viewer.api import (
     studies,
     vocabulary,
 )
+from viewer.api import claims as api_claims
 from viewer.api import devices as api_devices
 from viewer.api import lesions as api_lesions
 from viewer.api import orders as api_orders
 from viewer.api import priors as api_priors
+from viewer.api import second_readings as api_second_readings
 from viewer.api import uploads as api_uploads
+from viewer.api import worklists as api_worklists
 
 
 def blueprints() -> Sequence[Blueprint]:
@@ -85,6 +88,9 @@ def blueprints() -> Sequence[Blueprint]:
         metrics.bp,
         openapi.bp,
         cases.bp,
+        api_claims.bp,
+        api_second_readings.bp,
+        api_worklists.bp,
         referrals.bp,
         attachments.bp,
         drafts.bp,

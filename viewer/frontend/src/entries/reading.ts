@@ -2,8 +2,10 @@
 import "../styles/room.css";
 import "../styles/body-figure.css";
 import "../styles/room-findings.css";
+import "../styles/handing.css";
 import { block, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
+import { offerClaim } from "../reading/claimed.ts";
 import { Corners } from "../reading/corners.ts";
 import { FindingsForm } from "../reading/findings.ts";
 import { Gestures } from "../reading/gestures.ts";
@@ -75,7 +77,9 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && isWriting && document.querySelector("dialog[open]") === null) view.focus();
 });
 
-offerVerbs(manifest.case.id, () => (form?.mayWrite ? form.flush() : Promise.resolve(true)));
+const saved = (): Promise<boolean> => (form?.mayWrite ? form.flush() : Promise.resolve(true));
+offerVerbs(manifest.case.id, saved);
+offerClaim(manifest.case.id, saved);
 if (form !== null) {
   new Signing(form, shown, manifest);
   void form.recover(() => measured.restore());
