@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, Select, or_, select
+from sqlalchemy import Connection, Select, String, or_, select, type_coerce
 
 from casework.access import Scope
 from casework.model import CaseState, Priority, Specialty
@@ -31,18 +32,25 @@ _OPEN = tuple(state.value for state in OPEN)
 
 _COLUMNS = (
     cases.c.id, cases.c.state, cases.c.specialty, cases.c.priority, cases.c.site,
-    cases.c.holder_id, cases.c.holder_name, cases.c.claimed_at, cases.c.due_at,
-    cases.c.changed_since_report, cases.c.report_version, cases.c.waiting_reason,
-    cases.c.handed_at,
+    cases.c.holder_id, cases.c.holder_name, cases.c.changed_since_report, cases.c.report_version,
+    cases.c.waiting_reason,
+    *(type_coerce(each, String).label(each.name)
+      for each in (cases.c.claimed_at, cases.c.due_at, cases.c.handed_at)),
 )  # fmt: skip
+"""Times as they are kept: few of those who look need them as times."""
 
 
 @dataclass(frozen=True)
 class Board:
     """The open cases within sight and those that are marked, and a name for what they say now."""
 
-    held: tuple[Held, ...]
     version: str
+    make: Callable[[], tuple[Held, ...]] = field(repr=False, compare=False)
+
+    @cached_property
+    def held(self) -> tuple[Held, ...]:
+        """Return the cases; who only compares versions does without."""
+        return self.make()
 
 
 class Boards:
@@ -68,16 +76,14 @@ def _board(conn: Connection, scope: Scope) -> Board:
         for row in conn.execute(_light().where(sight, cases.c.id.in_(some))):
             rows[row.id] = row
     warned = _warned(conn)
-    digest = hashlib.sha256()
-    for row in rows.values():
-        digest.update(repr(tuple(row)).encode())
-        reading = asked.get(row.id)
-        digest.update(b"" if reading is None else repr(tuple(reading)).encode())
-    digest.update(repr(sorted(warned & set(rows))).encode())
-    for row in conn.execute(_images(beyond)):
-        digest.update(repr(tuple(row)).encode())
-    held = tuple(_held(row, scope, asked, warned) for row in rows.values())
-    return Board(held, digest.hexdigest()[:32])
+    told = [
+        *(tuple(row) for row in rows.values()),
+        *(tuple(asked[case_id]) for case_id in sorted(set(asked) & set(rows))),
+        *(tuple(row) for row in conn.execute(_images(beyond))),
+        sorted(warned & set(rows)),
+    ]
+    version = hashlib.sha256(repr(told).encode()).hexdigest()[:32]
+    return Board(version, lambda: tuple(_held(row, scope, asked, warned) for row in rows.values()))
 
 
 def _light() -> Select[Any]:
@@ -130,13 +136,17 @@ def _held(row: AnyRow, scope: Scope, asked: Mapping[str, AnyRow], warned: Collec
         site=row.site,
         holder_id=row.holder_id,
         holder_name=row.holder_name,
-        claimed_at=row.claimed_at,
-        due_at=row.due_at,
+        claimed_at=_time(row.claimed_at),
+        due_at=_time(row.due_at),
         is_changed=row.changed_since_report,
         is_warned=row.id in warned,
         reading="" if reading is None else reading.state,
         may_read_second=reading is not None and _is_for(reading, row, scope),
     )
+
+
+def _time(kept: str | None) -> datetime | None:
+    return None if kept is None else datetime.fromisoformat(kept)
 
 
 def _is_for(reading: AnyRow, row: AnyRow, scope: Scope) -> bool:

@@ -119,10 +119,14 @@ def holdings() -> Sequence[Holding]:
     return sorted(found, key=lambda h: (h.id != "", h.since or now, h.name))
 
 
-def tabs(filter_id: int | None) -> Sequence[Tab]:
-    """Return the saved filters of the one who looks, each with its count."""
+def tabs(filter_id: int | None, wanted: Wanted) -> Sequence[Tab]:
+    """Return the saved filters of the one who looks, each with its count; open is the one that is
+    asked for by its number, else the first that wants the same.
+    """
     saved = services().casebook.saved_filters(current_actor())
-    return [Tab(each, count_of(each.wanted), each.id == filter_id) for each in saved]
+    fitting = [each.id for each in saved if each.wanted == wanted]
+    chosen = filter_id if filter_id is not None else next(iter(fitting), None)
+    return [Tab(each, count_of(each.wanted), each.id == chosen) for each in saved]
 
 
 def count_of(wanted: Wanted) -> int:

@@ -19,6 +19,7 @@ from viewer.i18n import _
 from viewer.services import services
 from viewer.worklist_words import (
     change_words,
+    claim_ends,
     filter_words,
     handed_words,
     is_mine_to_read_second,
@@ -32,7 +33,7 @@ from viewer.worklist_words import (
 bp = Blueprint("worklist", __name__)
 for _words in (
     title_of, may_claim, may_hand_over, change_words, warning_words, second_words, handed_words,
-    is_mine_to_read_second,
+    is_mine_to_read_second, claim_ends,
 ):  # fmt: skip
     bp.add_app_template_global(_words)
 
@@ -89,7 +90,7 @@ def _worklist(template: str, actor: Actor) -> str:
     wanted, number, page = _asked(actor)
     found, has_more = board.listed(wanted, actor, limit=_PAGE_SIZE, page=page)
     tally = board.tally()
-    tabs = board.tabs(number)
+    tabs = board.tabs(number, wanted)
     is_saved = any(tab.saved.wanted == wanted for tab in tabs)
     g.waiting_count, g.mine_count = tally.ours, tally.mine
     return render_template(

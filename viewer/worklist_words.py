@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from casework import access
+from casework.claims import LEASED, WARNED_FOR
 from casework.lifecycle import HELD, WAITS_FOR_SPECIALIST, Event, possible
 from casework.model import CaseSummary, Role, Specialty
 from casework.saved_filters import Wanted
@@ -10,6 +13,7 @@ from casework.second_readings import ReadingState, may_take
 from viewer.guard import current_actor
 from viewer.i18n import _, _n
 from viewer.languages import language
+from viewer.services import services
 from viewer.words import category_name
 
 
@@ -89,6 +93,14 @@ def handed_words(summary: CaseSummary) -> str:
         return ""
     said = _("from {name}", name=case.handed_by_name)
     return f"{said}: {case.handed_note}" if case.handed_note else said
+
+
+def claim_ends(summary: CaseSummary) -> datetime | None:
+    """Return when one's own claim ends, once that is near; else None."""
+    until = summary.case.claim_until
+    is_mine = summary.case.holder_id == current_actor().id and summary.case.state in LEASED
+    is_near = until is not None and until < services().clock() + WARNED_FOR
+    return until if is_mine and is_near and summary.reading is None else None
 
 
 def filter_words(wanted: Wanted) -> str:
