@@ -8,7 +8,7 @@ does not exist.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from casework.errors import NotFound, Refused
@@ -32,6 +32,7 @@ class Scope:
     sites: frozenset[str] | None
     specialties: frozenset[Specialty] | None
     own_site: str
+    actor_id: str = field(default="", compare=False)  # who looks; what is within sight is the same
 
     def covers_case(self, *, site: str, specialty: Specialty, state: CaseState) -> bool:
         """Tell whether a case is within sight: own site's always, others' once submitted."""
@@ -91,14 +92,26 @@ MAY: Mapping[Event, frozenset[Role]] = {
     Event.CORRECT: _READERS,
     Event.DECLINE: _READERS | _COORDINATION,
     Event.DELIVER: frozenset(),
+    Event.HAND_OVER: _READERS | _COORDINATION,
+    Event.EXPIRE: frozenset(),
+    Event.ASK_SECOND: _READERS | _COORDINATION,
+    Event.DROP_SECOND: _READERS | _COORDINATION,
+    Event.READ_SECOND: _READERS,
+    Event.JUDGE_SECOND: _READERS,
 }
-"""Which roles may cause an event; DELIVER is caused by machines only."""
+"""Which roles may cause an event; DELIVER and EXPIRE are caused by machines only."""
 
 BY_OWN_SITE = frozenset({Event.SUBMIT, Event.ANSWER, Event.WITHDRAW, Event.OPEN, Event.ACKNOWLEDGE})
 """Events that belong to the site that asked."""
 
-BY_HOLDER = frozenset({Event.RELEASE, Event.ASK, Event.DRAFT, Event.SIGN})
-"""Events that belong to the specialist who holds the case; a coordinator may release for them."""
+BY_HOLDER = frozenset(
+    {
+        Event.RELEASE, Event.ASK, Event.DRAFT, Event.SIGN, Event.HAND_OVER, Event.ASK_SECOND,
+        Event.DROP_SECOND,
+    }
+)  # fmt: skip
+"""Events that belong to the specialist who holds the case; a coordinator may release, hand over
+and have it read by a second for them. Who reads second is asked of `second_readings`."""
 
 
 def scope_of(actor: Actor) -> Scope:
@@ -109,7 +122,7 @@ def scope_of(actor: Actor) -> Scope:
     specialties = None if specialty is None else frozenset({specialty})
     at_centre = actor.site_kind is SiteKind.CENTRE
     sites = None if at_centre and actor.role is not Role.REFERRER else frozenset({actor.site})
-    return Scope(sites=sites, specialties=specialties, own_site=actor.site)
+    return Scope(sites=sites, specialties=specialties, own_site=actor.site, actor_id=actor.id)
 
 
 def scope_of_ae(ae: ApplicationEntity) -> Scope:
@@ -153,6 +166,11 @@ def require_may(actor: Actor, event: Event, *, site: str, holder_id: str) -> Non
         raise Refused(
             "Claim the case first: only the one who holds it may do this.", code="not-holder"
         )
+
+
+def reads(actor: Actor, specialty: Specialty) -> bool:
+    """Tell whether an actor is a specialist of a specialty."""
+    return actor.role is not None and _SPECIALTY_OF.get(actor.role) is specialty
 
 
 def may_administer(actor: Actor) -> bool:

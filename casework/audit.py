@@ -32,6 +32,12 @@ ACTIONS: Mapping[Event, str] = {
     Event.CORRECT: "corrected",
     Event.DECLINE: "declined",
     Event.WITHDRAW: "withdrawn",
+    Event.HAND_OVER: "handed-over",
+    Event.EXPIRE: "claim-expired",
+    Event.ASK_SECOND: "second-reading-asked",
+    Event.DROP_SECOND: "second-reading-dropped",
+    Event.READ_SECOND: "second-reading",
+    Event.JUDGE_SECOND: "second-reading-judged",
 }
 """What an entry calls each event of a case."""
 

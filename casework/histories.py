@@ -46,6 +46,15 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Second:
+    """A signed second reading, as far as it is counted."""
+
+    comparison: str  # agree | minor | major, or empty: not said yet
+    is_blinded: bool
+    is_decided: bool = False  # by a third, after a major difference
+
+
+@dataclass(frozen=True)
 class History:
     """One submitted case. Times are aware UTC; None is what has not happened."""
 
@@ -67,6 +76,7 @@ class History:
     would_refer: str = ""  # what the referrer would have done without the answer: yes | no
     travel_km: float | None = None  # from the site to the centre, one way
     outcome: Outcome | None = None
+    second: Second | None = None
 
     @property
     def waited(self) -> timedelta:

@@ -26,6 +26,12 @@ class Event(StrEnum):
     CORRECT = "correct"
     DECLINE = "decline"
     WITHDRAW = "withdraw"
+    HAND_OVER = "hand-over"  # to a named colleague; a coordinator assigns with it
+    EXPIRE = "expire"  # the claim has ended by itself
+    ASK_SECOND = "ask-second"  # a second reading
+    DROP_SECOND = "drop-second"  # the request for one is taken back
+    READ_SECOND = "read-second"  # a second reading is taken, written or signed
+    JUDGE_SECOND = "judge-second"  # how the two readings compare
 
 
 TABLE: Mapping[tuple[S, Event], S] = {
@@ -62,7 +68,25 @@ TABLE: Mapping[tuple[S, Event], S] = {
     (S.CLOSED, Event.ADDEND): S.SIGNED,
     (S.CLOSED, Event.CORRECT): S.SIGNED,
     (S.DECLINED, Event.ACKNOWLEDGE): S.CLOSED,
+    (S.SUBMITTED, Event.HAND_OVER): S.CLAIMED,
+    (S.CLAIMED, Event.HAND_OVER): S.CLAIMED,
+    (S.WAITING, Event.HAND_OVER): S.WAITING,
+    (S.REPORTED, Event.HAND_OVER): S.REPORTED,
+    (S.CLAIMED, Event.EXPIRE): S.SUBMITTED,
+    (S.REPORTED, Event.EXPIRE): S.SUBMITTED,
+    **{
+        (state, event): state
+        for state in (S.CLAIMED, S.REPORTED, S.SIGNED, S.DELIVERED, S.READ, S.CLOSED)
+        for event in (Event.ASK_SECOND, Event.JUDGE_SECOND)
+    },
+    **{
+        (state, event): state
+        for state in S
+        if state not in (S.DRAFT, S.WITHDRAWN, S.DECLINED)
+        for event in (Event.READ_SECOND, Event.DROP_SECOND)
+    },
 }
+"""A second reading moves no case: it goes beside the first, before the reply or after it."""
 
 HELD = frozenset({S.CLAIMED, S.WAITING, S.REPORTED})
 """States in which one specialist holds the case."""

@@ -180,6 +180,38 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """A second reading of a case, from the request to how it compares with the first."""
+
+    id: int
+    case_id: str
+    state: str  # of `second_readings.ReadingState`
+    is_blinded: bool  # the second reader sees the first's answer only once the own is signed
+    asked_by_id: str
+    asked_by: str
+    asked_at: datetime
+    note: str = ""
+    wanted_id: str = ""  # of whom it is asked; empty: of any colleague
+    wanted_name: str = ""
+    reader_id: str = ""
+    reader_name: str = ""
+    taken_until: datetime | None = None
+    draft: Mapping[str, Any] | None = None
+    draft_version: int = 0
+    content: Mapping[str, Any] | None = None
+    signed_at: datetime | None = None
+    after_version: int = 0  # of the reply that there was when it was asked for; 0: none
+    first_id: str = ""  # with whose answer it was compared
+    first_name: str = ""
+    comparison: str = ""  # of `second_readings.Comparison`, once it is said
+    comparison_text: str = ""
+    compared_by: str = ""
+    compared_at: datetime | None = None
+    decided_by: str = ""  # the third, who signed after a major difference
+    decided_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Delivery:
     """One reply on its way to one destination."""
 
@@ -224,6 +256,11 @@ class Case:
     draft_version: int = 0
     report_version: int = 0  # the latest signed one
     changed_since_report: bool = False
+    claim_until: datetime | None = None  # when the claim ends by itself; None: it does not
+    handed_by_id: str = ""  # who handed the case to its holder, if anybody did
+    handed_by_name: str = ""
+    handed_note: str = ""
+    handed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -236,6 +273,8 @@ class CaseDossier:
     reports: tuple[Report, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     outcome: Outcome | None = None  # what it was in the end, once somebody has said it
+    readings: tuple[Reading, ...] = ()  # by second readers, the first asked for first
+    is_blinded: bool = False  # answers are hidden from who looks, who may read second
 
 
 @dataclass(frozen=True)
@@ -251,3 +290,7 @@ class CaseSummary:
     expected_instances: int | None = None
     missing_instances: int = 0
     prior_count: int = 0
+    warned_count: int = 0  # photographs with a warning of their check
+    worst_warning: tuple[str, str] = ("", "")  # of them, in English and bokmål
+    added_since_report: int = 0  # images that came after the reply
+    reading: Reading | None = None  # the second reading that counts, without what it says

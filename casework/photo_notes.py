@@ -34,6 +34,16 @@ def warned_of(kept: Mapping[str, Any] | None) -> list[str]:
     return [str(each["check"]) for each in (kept or {}).get("advice", ())]
 
 
+def worst_of(kept: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """Return the first sentence of the gravest advice on some photographs, in both languages."""
+    advice = [each for one in kept for each in one.get("advice", ())]
+    worst = min(advice, key=lambda each: each.get("verdict") != "poor", default=None)
+    if worst is None:
+        return ("", "")
+    english = str(worst["message"])
+    return _first_sentence(english), _first_sentence(str(worst["message_nb"] or english))
+
+
 def note_of(sop_instance_uid: str, kept: Mapping[str, Any]) -> PhotoNote:
     """Return the note that `judged` has kept."""
     return PhotoNote(
@@ -45,3 +55,7 @@ def note_of(sop_instance_uid: str, kept: Mapping[str, Any]) -> PhotoNote:
         ],
         bool(kept.get("kept_anyway")),
     )
+
+
+def _first_sentence(text: str) -> str:
+    return text.split(". ", maxsplit=1)[0].rstrip(".")

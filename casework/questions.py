@@ -195,5 +195,11 @@ REASON_CODES: tuple[Option, ...] = (
 
 OTHER_REASONS: tuple[Option, ...] = (
     Option("cancel-requested", "Asks that the case be dropped", "Ber om at saken avlyses"),
+    Option(
+        "claim-expired",
+        "The claim ended by itself; the case is free again",
+        "Fristen for å ha saken er ute; saken er ledig igjen",
+    ),
+    Option("handed-over", "Handed over", "Overlevert"),
 )
 """What else a turn of the conversation may be about; nobody chooses these from a list."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import quantiles
 
-from casework.histories import History
+from casework.histories import History, Second
 from casework.model import Priority
 
 
@@ -94,6 +94,11 @@ class Statistics:
     agreement: Share
     agreements: Sequence[Agreement]
     malignant_missed: Share  # of the malignant: the reply saw no urgency
+    read_twice: Share  # of the signed: a second reader has signed a reading
+    differed: Share  # of those that were compared: in a minor or a major way
+    differed_major: Share  # of the same
+    differed_blinded: Share  # of those of them that were read without the first's answer
+    decided_by_third: Share  # of the major differences
 
 
 def count(histories: Sequence[History]) -> Statistics:
@@ -105,6 +110,10 @@ def count(histories: Sequence[History]) -> Statistics:
     unclear = [h for h in signed if h.answer is not None and h.answer.assessable != "yes"]
     known = [h for h in signed if h.outcome is not None and h.answer is not None]
     malignant = [h for h in known if h.outcome is not None and h.outcome.malignant == "yes"]
+    twice = [h for h in signed if h.second is not None]
+    compared = [h.second for h in twice if h.second is not None and h.second.comparison]
+    major = [each for each in compared if each.comparison == "major"]
+    blinded = [each for each in compared if each.is_blinded]
     return Statistics(
         submitted=len(histories),
         signed=len(signed),
@@ -129,6 +138,11 @@ def count(histories: Sequence[History]) -> Statistics:
         agreement=Share(sum(_agrees(h) for h in known), len(known)),
         agreements=_agreements(known),
         malignant_missed=Share(sum(_is_for_primary_care(h) for h in malignant), len(malignant)),
+        read_twice=Share(len(twice), len(signed)),
+        differed=Share(sum(map(_differs, compared)), len(compared)),
+        differed_major=Share(len(major), len(compared)),
+        differed_blinded=Share(sum(map(_differs, blinded)), len(blinded)),
+        decided_by_third=Share(sum(each.is_decided for each in major), len(major)),
     )
 
 
@@ -140,6 +154,10 @@ def by(
     for history in histories:
         groups.setdefault(key(history), []).append(history)
     return dict(sorted(groups.items()))
+
+
+def _differs(second: Second) -> bool:
+    return second.comparison != "agree"
 
 
 def _is_for_primary_care(history: History) -> bool:

@@ -40,7 +40,8 @@ def figures(statistics: Statistics) -> Sequence[Figure]:
     found += [_figure(f"within_target_{p.value}", share) for p, share in s.within_target.items()]
     for name in (
         "waited", "not_assessable", "in_primary_care", "journeys_avoided", "agreement",
-        "malignant_missed",
+        "malignant_missed", "read_twice", "differed", "differed_major", "differed_blinded",
+        "decided_by_third",
     ):  # fmt: skip
         found.append(_figure(name, getattr(s, name)))
     found.append(Figure("km_avoided", s.km_avoided, "km"))

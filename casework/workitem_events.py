@@ -25,7 +25,9 @@ AFTER: Mapping[str, StepState] = {
     ACTIONS[Event.SUBMIT]: StepState.SCHEDULED,
     ACTIONS[Event.RELEASE]: StepState.SCHEDULED,
     ACTIONS[Event.ANSWER]: StepState.SCHEDULED,
+    ACTIONS[Event.EXPIRE]: StepState.SCHEDULED,
     ACTIONS[Event.CLAIM]: StepState.IN_PROGRESS,
+    ACTIONS[Event.HAND_OVER]: StepState.IN_PROGRESS,
     ACTIONS[Event.SIGN]: StepState.COMPLETED,
     ACTIONS[Event.DECLINE]: StepState.CANCELED,
     ACTIONS[Event.WITHDRAW]: StepState.CANCELED,
@@ -42,6 +44,7 @@ SUBSCRIBED = "work-items-subscribed"
 
 _LEFT = {ACTIONS[Event.ASK]: CaseState.WAITING, ACTIONS[Event.DRAFT]: CaseState.REPORTED}
 _UNCLAIMED = frozenset({ACTIONS[Event.SUBMIT], ACTIONS[Event.CLAIM]})
+_ASSIGNED = frozenset({ACTIONS[Event.CLAIM], ACTIONS[Event.HAND_OVER]})
 
 
 class EventType(IntEnum):
@@ -87,7 +90,7 @@ def reports_of(of: Happening, item: WorkItem, *, requesting_ae: str) -> Iterator
     state = AFTER.get(of.action)
     if state is not None:
         yield state_report(item, state)
-    if of.action == ACTIONS[Event.CLAIM] and assigned(item):
+    if of.action in _ASSIGNED and assigned(item):
         yield Report(EventType.ASSIGNED, item.uid, assigned(item))
     if of.action == CANCEL_ASKED:
         asked = {"RequestingAE": requesting_ae, "ReasonForCancellation": of.text}

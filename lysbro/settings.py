@@ -466,6 +466,10 @@ class Settings(BaseModel):
         86_400,
         description="seconds until an urgent reply that nobody has read is escalated; 0: never",
     )
+    claim_hours: Annotated[float, Field(ge=0, le=8760)] = Field(
+        12,
+        description="hours after which a claim nobody works on ends by itself; 0: it does not",
+    )
     smtp_host: str = Field("", description="mail server that takes notices; empty: none")
     smtp_port: Port = Field(587, description="its port")
     smtp_tls: Literal["starttls", "tls", "no"] = Field(

@@ -20,6 +20,7 @@ from lysbro.settings import Settings
 from storage.archive import Archive, SpoolLimits
 from storage.belonging import Belonging
 from storage.casebook import Casebook
+from storage.claims import lasting
 from storage.clock import Jump, SteadyClock, warn_when_behind
 from storage.commitments import Commitments
 from storage.data_folder import not_ours_to_write, settle_format
@@ -170,7 +171,9 @@ def open_parts(
                 archive=archive,
                 index=Index(database),
                 people=People(database, clock),
-                casebook=Casebook(database, clock, settings.timezone),
+                casebook=Casebook(
+                    database, clock, settings.timezone, lasting(settings.claim_hours)
+                ),
                 ledger=Ledger(database, clock),
                 outbox=Outbox(database, clock),
                 commitments=Commitments(database, clock),

@@ -1,6 +1,7 @@
 """The worker process: packs what is quiet, answers for what is kept, judges how complete studies
-are and asks their senders, fetches earlier studies, delivers replies, routes and sends studies,
-asks for commitments, backs the casebook up, erases what is to go, verifies packs.
+are and asks their senders, fetches earlier studies, delivers replies, ends claims that are over,
+routes and sends studies, asks for commitments, backs the casebook up, erases what is to go,
+verifies packs.
 
 Each kind of work goes on by itself, so that none waits for another.
 """
@@ -51,9 +52,15 @@ def chores(parts: Parts) -> tuple[Loop, ...]:
             parts.escalation.look(timedelta(seconds=settings.escalate_after))
         return False
 
+    def release() -> bool:
+        parts.casebook.end_readings()
+        parts.casebook.end_claims()
+        return False
+
     return (
         Errands("deliver", Deliverer(parts, lease_s=lease_s)),
         Chore("escalate", escalate, _SELDOM_S),
+        Chore("release", release, _SELDOM_S),
         Chore("route", parts.routing.run_once),
         Errands("send", Sender(parts)),
         Errands("promise", promiser),

@@ -128,6 +128,7 @@ class _Filter:
             "reports": self._case,
             "captures": self._case,
             "outcomes": self._case,
+            "readings": self._case,
             "photographs": self._case,
             "draft_keys": self._case,
             "workitems": self._case,

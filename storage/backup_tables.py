@@ -12,6 +12,7 @@ from storage import erasure_tables as erasure
 from storage import order_tables as ordering
 from storage import photo_tables as photo
 from storage import prior_tables as prior
+from storage import reading_tables as reading
 from storage import tables as index
 from storage import template_tables as form
 
@@ -37,6 +38,9 @@ WHOLE: tuple[Table, ...] = (
     book.captures,
     book.outcomes,
     book.reading_preferences,
+    reading.readings,
+    reading.reading_rules,
+    reading.saved_filters,
     book.draft_keys,
     book.queue_keys,
     book.lesions,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from casework.model import (
     Message,
     Patient,
     Priority,
+    Reading,
     Referral,
     Report,
     Specialty,
@@ -30,6 +32,7 @@ _SAME = (
     "id", "site", "site_name", "created_at", "version", "submitted_at", "due_at", "holder_id",
     "holder_name", "claimed_at", "signed_at", "read_at", "closed_at", "escalated_at",
     "waiting_reason", "draft", "draft_version", "report_version", "changed_since_report",
+    "claim_until", "handed_by_id", "handed_by_name", "handed_note", "handed_at",
 )  # fmt: skip
 """Fields of a case that are columns as they stand."""
 
@@ -115,6 +118,11 @@ def as_report(row: AnyRow) -> Report:
 def as_outcome(row: AnyRow) -> Outcome:
     """Return the outcome of a row of `outcomes`."""
     return Outcome(row.basis, row.text, row.code, row.system, row.malignant)
+
+
+def as_reading(row: AnyRow) -> Reading:
+    """Return the second reading of a row of `readings`."""
+    return Reading(**{f.name: getattr(row, f.name) for f in fields(Reading)})
 
 
 def modalities_of(text: str) -> tuple[str, ...]:

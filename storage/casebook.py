@@ -7,14 +7,17 @@ from storage.histories import Histories
 from storage.lesion_steps import LesionSteps
 from storage.outcomes import Outcomes
 from storage.referring import Referring
-from storage.signing import Signing
+from storage.saved_filters import SavedFilters
+from storage.second_readings import SecondReadings
 from storage.workitem_making import WorkItemMaking
 from storage.workitem_steps import WorkItems
+from storage.worklist_board import Boards
 
 
 class Casebook(
-    Referring, LesionSteps, Drafting, WorkItemMaking, WorkItems, Signing, Outcomes, Histories
-):
+    Referring, LesionSteps, Drafting, WorkItemMaking, WorkItems, SecondReadings, Outcomes,
+    Histories, SavedFilters, Boards,
+):  # fmt: skip
     """The cases of one exchange: read them, refer, move them along, sign; and all as work items.
 
     Each verb is one transaction: who may is asked of `casework.access`, what follows of

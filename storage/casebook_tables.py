@@ -180,6 +180,11 @@ cases = Table(
         server_default=text("false"),
     ),
     Column("version", Integer, nullable=False, server_default="1"),
+    Column("claim_until", UtcDateTime),
+    Column("handed_by_id", Text, nullable=False, server_default=""),
+    Column("handed_by_name", Text, nullable=False, server_default=""),
+    Column("handed_note", Text, nullable=False, server_default=""),
+    Column("handed_at", UtcDateTime),
     _one_of("state", CaseState, name="a_case_is_in_a_state_that_is_known"),
     _one_of("specialty", Specialty, name="a_case_asks_a_specialty_that_is_known"),
     _one_of("priority", Priority, name="a_case_has_a_priority_that_is_known"),
@@ -221,6 +226,18 @@ for _of in ("", "site", "holder_id"):  # finished cases, the newest first: of al
         postgresql_where=text("signed_at IS NULL"),
     )
 Index("ix_cases_patient", cases.c.site, cases.c.patient_issuer, cases.c.patient_id)
+Index(
+    "ix_cases_claim_until",
+    cases.c.claim_until,
+    sqlite_where=text("claim_until IS NOT NULL"),
+    postgresql_where=text("claim_until IS NOT NULL"),
+)
+Index(
+    "ix_cases_changed",
+    cases.c.id,
+    sqlite_where=text("changed_since_report"),
+    postgresql_where=text("changed_since_report"),
+)
 
 case_studies = Table(
     "case_studies",

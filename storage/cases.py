@@ -10,6 +10,7 @@ from casework.access import Scope, require_visible
 from casework.errors import NotFound
 from casework.identifiers import derived_uid
 from casework.model import Case, CaseDossier, CaseState
+from casework.second_readings import as_seen
 from storage.case_rows import (
     AnyRow,
     as_case,
@@ -22,6 +23,7 @@ from storage.case_rows import (
 from storage.casebook_tables import captures, case_studies, cases, jobs, messages, outcomes, reports
 from storage.database import Database
 from storage.outbox import DELIVERY, as_delivery
+from storage.reading_rows import readings_of
 from storage.tables import studies
 from storage.visibility import case_clause
 from storage.worklist import Worklist
@@ -39,7 +41,7 @@ class CaseReads(Worklist):
             outcome = conn.execute(
                 select(outcomes).where(outcomes.c.case_id == case_id)
             ).one_or_none()
-            return CaseDossier(
+            whole = CaseDossier(
                 case=found,
                 studies=tuple(as_study(row) for row in studies_of_case(conn, case_id)),
                 messages=tuple(
@@ -67,7 +69,11 @@ class CaseReads(Worklist):
                     )
                 ),
                 outcome=None if outcome is None else as_outcome(outcome),
+                readings=tuple(readings_of(conn, case_id)),
             )
+        is_reader = scope.specialties is not None
+        knows = is_reader or scope.sites is None
+        return as_seen(whole, actor_id=scope.actor_id, is_reader=is_reader, knows=knows)
 
     def counts(self, scope: Scope | None = None) -> Mapping[str, int]:
         """Return how many cases there are, in all and in each state."""

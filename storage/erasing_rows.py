@@ -40,6 +40,8 @@ from storage.order_erasing import forget_orders, forget_orders_of
 from storage.order_tables import orders
 from storage.photo_tables import photographs
 from storage.prior_tables import prior_answers, prior_fetches, prior_questions
+from storage.reading_tables import readings
+from storage.saved_filters import forget_filters_naming
 from storage.tables import (
     completeness_evidence,
     copies,
@@ -168,13 +170,16 @@ def forget_patients(
 def remove_cases(conn: Connection, ids: Sequence[str]) -> None:
     """Delete cases with all that hangs on them; their numbers stand in `erased_cases` by now."""
     for some in chunks(sorted(ids)):
+        of_whom = select(cases.c.patient_id, cases.c.patient_name_fold).distinct()
+        people = conn.execute(of_whom.where(cases.c.id.in_(some)))
+        forget_filters_naming(conn, [(row[0], row[1]) for row in people])
         of_case = select(jobs.c.id).where(jobs.c.case_id.in_(some))
         _remove_jobs(conn, list(conn.execute(of_case).scalars()))
         asked = select(prior_questions.c.id).where(prior_questions.c.case_id.in_(some))
         questions = asked.scalar_subquery()
         conn.execute(delete(prior_answers).where(prior_answers.c.question_id.in_(questions)))
         for table in (
-            messages, reports, captures, outcomes, photographs, draft_keys, case_studies,
+            messages, reports, readings, captures, outcomes, photographs, draft_keys, case_studies,
             workitems,
             workitem_subscriptions, prior_questions,
         ):  # fmt: skip

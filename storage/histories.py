@@ -10,21 +10,23 @@ from sqlalchemy import Connection, Select, select
 
 from casework.access import Scope
 from casework.audit import ACTIONS
-from casework.histories import Answer, History, Turn, waits_of
+from casework.histories import Answer, History, Second, Turn, waits_of
 from casework.lifecycle import Event
 from casework.model import CaseState, Priority, Specialty
 from casework.photo_checks import lacking, reasons_of
 from casework.photo_notes import warned_of
+from casework.second_readings import ReadingState
 from storage.case_rows import AnyRow, as_outcome
 from storage.casebook_tables import ATTACHMENT, audit, captures, cases, outcomes, reports, sites
 from storage.database import Database, chunks
+from storage.reading_tables import readings
 from storage.visibility import case_clause
 
 _OF_LIFE = frozenset(
     ACTIONS[event]
     for event in (
         Event.CLAIM, Event.ASK, Event.ANSWER, Event.RELEASE, Event.DECLINE, Event.WITHDRAW,
-        Event.OPEN,
+        Event.OPEN, Event.HAND_OVER,
     )
 )  # fmt: skip
 
@@ -71,6 +73,11 @@ class _Told:
         photographs = select(captures.c.case_id, captures.c.kind, captures.c.judged)
         kept = (captures.c.set_aside_at.is_(None), ~captures.c.capture_id.startswith(ATTACHMENT))
         self._captures = _by_case(conn, photographs.where(captures.c.case_id.in_(ids), *kept))
+        second = select(
+            readings.c.case_id, readings.c.id, readings.c.comparison, readings.c.is_blinded,
+            readings.c.decided_at,
+        ).where(readings.c.case_id.in_(ids), readings.c.state == ReadingState.SIGNED)  # fmt: skip
+        self._readings = _by_case(conn, second)
         self._outcomes = _by_case(conn, select(outcomes).where(outcomes.c.case_id.in_(ids)))
 
     def history(self, row: AnyRow) -> History:
@@ -86,7 +93,7 @@ class _Told:
             priority=Priority(row.priority),
             submitted_at=row.submitted_at,
             due_at=row.due_at,
-            claimed_at=_first(turns, Event.CLAIM),
+            claimed_at=_first(turns, Event.CLAIM, Event.HAND_OVER),
             signed_at=versions[0].signed_at if versions else None,
             read_at=_first(turns, Event.OPEN),
             is_declined=_first(turns, Event.DECLINE) is not None,
@@ -101,6 +108,7 @@ class _Told:
             would_refer=str(row.clinical.get("would_refer", "")),
             travel_km=row.travel_km,
             outcome=None if outcome is None else as_outcome(outcome),
+            second=_second(self._readings.get(row.id, ())),
         )
 
 
@@ -115,8 +123,17 @@ def _turn(row: AnyRow) -> Turn:
     return Turn(row.action, row.at, str(row.detail.get("reason", "")))
 
 
-def _first(turns: Iterable[Turn], event: Event) -> datetime | None:
-    return next((turn.at for turn in turns if turn.action == ACTIONS[event]), None)
+def _first(turns: Iterable[Turn], *events: Event) -> datetime | None:
+    wanted = {ACTIONS[event] for event in events}
+    return next((turn.at for turn in turns if turn.action in wanted), None)
+
+
+def _second(signed: Sequence[AnyRow]) -> Second | None:
+    """Return the newest signed second reading, one that was compared before one that was not."""
+    if not signed:
+        return None
+    row = max(signed, key=lambda each: (each.comparison != "", each.id))
+    return Second(row.comparison, row.is_blinded, row.decided_at is not None)
 
 
 def _answer(versions: Sequence[AnyRow]) -> Answer | None:

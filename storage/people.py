@@ -15,6 +15,7 @@ from storage.casebook_tables import aes, destinations, sessions, sites, users
 from storage.certificates import Certificates
 from storage.forms import CODECS
 from storage.phrases import forget_phrases
+from storage.saved_filters import forget_filters_of
 from storage.sign_in import SignIn, actor_of
 
 _FARTHEST_KM = 20_000.0
@@ -210,11 +211,14 @@ class People(SignIn, Certificates):
         self._change(email, password_hash=password_hash)
 
     def disable_user(self, email: str) -> None:
-        """End a person's access at once: no sign-in, no session, no token; their phrases go."""
+        """End a person's access at once: no sign-in, no session, no token; what they kept
+        for themselves (phrases, filters) goes.
+        """
         with self._database.begin() as conn:
             user_id = _changed(conn, email, disabled_at=self._clock())
             conn.execute(delete(sessions).where(sessions.c.user_id == user_id))
             forget_phrases(conn, f"user:{user_id}")
+            forget_filters_of(conn, f"user:{user_id}")
 
     def enable_user(self, email: str) -> None:
         """Let a person sign in again."""

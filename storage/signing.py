@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, select
 
+from casework.claims import claimed_until
 from casework.describing import with_words
 from casework.errors import Conflict, Invalid, NotFound, Refused
 from casework.findings import normal_findings
@@ -25,6 +26,7 @@ from storage.outbox import DELIVERY, enqueue_delivery, finish
 from storage.reply_channels import channels_of_site
 from storage.steps import Change, Step, Steps, following
 from storage.templates import keep_in_use, kept_template
+from storage.verbs import NOT_HANDED
 
 INBOX, STUDY, AE = "inbox", "study", "ae"
 
@@ -63,6 +65,7 @@ class Signing(Steps):
                 "draft": written,
                 "draft_by": actor.id,
                 "draft_version": present + 1,
+                "claim_until": claimed_until(step.now, self._claim_lasts),
             }
             again = step.case.state is CaseState.REPORTED
             return Change(state, values, silent=again)
@@ -81,9 +84,13 @@ class Signing(Steps):
             if state is CaseState.CLAIMED:  # drafted before a question, claimed again after it
                 state = after(state, Event.DRAFT)
             after(state, Event.SIGN)
+            self._decide_between(step)
             return self._next(step, draft or {}, displayed=displayed)
 
         return self._sign(actor, case_id, Event.SIGN, decide)
+
+    def _decide_between(self, step: Step) -> None:
+        """Raise Conflict while a second reading is in the way; note what the signature decides."""
 
     def addend(self, actor: Actor, case_id: str, body: Mapping[str, Any]) -> Report:
         """Sign an addendum; what was signed stays, and the case is unread again."""
@@ -209,7 +216,7 @@ def _keep(step: Step, report: Report) -> Change:
         "changed_since_report": False,
     }
     if step.event is Event.SIGN:
-        values |= {"draft": None, "draft_by": ""}
+        values |= {"draft": None, "draft_by": "", "claim_until": None, **NOT_HANDED}
     detail = {"report_version": report.version, "report_uid": report.uid, "sha256": report.sha256}
     return Change(CaseState.SIGNED, values, detail)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -55,9 +55,11 @@ class Steps(CaseReads):
         database: Database,
         clock: Callable[[], datetime],
         timezone: str = "Europe/Oslo",
+        claim_lasts: timedelta | None = timedelta(hours=12),
     ) -> None:
         self._database = database
         self._clock = clock
+        self._claim_lasts = claim_lasts  # None: until it is given up
         self._zone = ZoneInfo(timezone)  # of the times in messages to people
 
     def _take(

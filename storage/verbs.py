@@ -7,17 +7,32 @@ from typing import Any
 
 from sqlalchemy import select
 
+from casework.claims import claimed_until
 from casework.errors import Invalid
 from casework.lifecycle import HELD, Event
 from casework.model import Actor, Case, CaseState, Specialty
+from casework.second_readings import require_may_hold
 from storage.casebook_tables import ATTACHMENT, captures, cases
 from storage.cases import studies_of_case
 from storage.due import clocks_of
 from storage.joining import Joining
 from storage.prior_asking import ask_for_priors
+from storage.reading_rows import readings_of
 from storage.steps import Change, Step, following, say
 
-_NO_HOLDER: Mapping[str, Any] = {"holder_id": "", "holder_name": "", "claimed_at": None}
+NOT_HANDED: Mapping[str, Any] = {
+    "handed_by_id": "",
+    "handed_by_name": "",
+    "handed_note": "",
+    "handed_at": None,
+}
+_NO_HOLDER: Mapping[str, Any] = {
+    "holder_id": "",
+    "holder_name": "",
+    "claimed_at": None,
+    "claim_until": None,
+    **NOT_HANDED,
+}
 
 
 class Verbs(Joining):
@@ -53,7 +68,7 @@ class Verbs(Joining):
 
     def release(self, actor: Actor, case_id: str) -> Case:
         """Give a case back to the pool."""
-        return self._take(actor, case_id, Event.RELEASE, _back_to_pool)
+        return self._take(actor, case_id, Event.RELEASE, back_to_pool)
 
     def ask(self, actor: Actor, case_id: str, *, reason: str, text: str) -> Case:
         """Ask the referrer for something; the clock stands until the answer."""
@@ -65,7 +80,9 @@ class Verbs(Joining):
             why = reason.strip() or "other"
             say(step, "question", text.strip(), reason=why)
             return Change(
-                state, {"waiting_reason": why, "paused_at": step.now}, detail={"reason": why}
+                state,
+                {"waiting_reason": why, "paused_at": step.now, "claim_until": None},
+                detail={"reason": why},
             )
 
         return self._take(actor, case_id, Event.ASK, decide)
@@ -79,7 +96,7 @@ class Verbs(Joining):
         """
 
         def decide(step: Step) -> Change:
-            change = _back_to_pool(step)
+            change = back_to_pool(step)
             if not text.strip():
                 raise Invalid("Write an answer first.", code="text-missing")
             for other in dict.fromkeys(joining):
@@ -138,8 +155,15 @@ class Verbs(Joining):
             if step.case.holder_id == actor.id:
                 return None
             raise self._claimed_by_other(step.case, step.now)
-        values = {"holder_id": actor.id, "holder_name": actor.name, "claimed_at": step.now}
-        if _draft_by(step) not in {"", actor.id}:
+        require_may_hold(readings_of(step.conn, step.case.id), actor, step.case)
+        values = {
+            "holder_id": actor.id,
+            "holder_name": actor.name,
+            "claimed_at": step.now,
+            "claim_until": claimed_until(step.now, self._claim_lasts),
+            **NOT_HANDED,
+        }
+        if draft_by(step) not in {"", actor.id}:
             values |= {"draft": None, "draft_by": ""}
         return Change(following(step), values)
 
@@ -153,7 +177,8 @@ def declined(step: Step, reason: str) -> Change:
     return Change(state, {"waiting_reason": ""})
 
 
-def _back_to_pool(step: Step) -> Change:
+def back_to_pool(step: Step) -> Change:
+    """Return what giving a case back changes; what was drafted waits for who wrote it."""
     values: dict[str, Any] = {**_NO_HOLDER, "waiting_reason": "", "paused_at": None}
     paused_at = step.conn.execute(
         select(cases.c.paused_at).where(cases.c.id == step.case.id)
@@ -169,7 +194,8 @@ def _back_to_pool(step: Step) -> Change:
     return Change(following(step), values)
 
 
-def _draft_by(step: Step) -> str:
+def draft_by(step: Step) -> str:
+    """Return who wrote the draft of a case."""
     wrote: str = step.conn.execute(
         select(cases.c.draft_by).where(cases.c.id == step.case.id)
     ).scalar_one()

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 
 from sqlalchemy import Connection, select
 
 from casework.access import Scope
 from casework.model import Case, CaseState, CaseSummary, Priority, Specialty
+from casework.saved_filters import Mark
 from storage.case_rows import AnyRow, as_case, case_query, modalities_of
 from storage.casebook_tables import cases
 from storage.database import Database
 from storage.prior_counts import prior_counts
 from storage.prior_people import day_of
 from storage.tables import studies
+from storage.worklist_marks import Notes, marked, notes_of
 from storage.worklist_page import Filters, ids_on_page
 
 _MOST = 500
@@ -25,6 +27,7 @@ class Worklist:
     """Lists the cases within a scope."""
 
     _database: Database
+    _clock: Callable[[], datetime]
 
     def list_cases(  # noqa: PLR0913 - a filter each
         self,
@@ -37,6 +40,8 @@ class Worklist:
         holder: str | None = None,
         mine: str | None = None,
         q: str | None = None,
+        priorities: Collection[Priority] | None = None,
+        mark: Mark | None = None,
         limit: int = 50,
         page: int = 1,
     ) -> tuple[list[CaseSummary], bool]:
@@ -44,10 +49,15 @@ class Worklist:
 
         `holder` is who has claimed a case; `mine` who has claimed or asked it; `q` is part of a
         number, or the beginning of a name, or part of a site's name; or part of a description, of
-        open cases and the newest of the others.
+        open cases and the newest of the others. `mark` is what else they are picked by.
         """
         limit = max(1, min(limit, _MOST))
-        filters = Filters(scope, states, specialty, site, priority, holder, mine, q)
+        filters = marked(
+            Filters(scope, states, specialty, site, priority, holder, mine, q),
+            priorities=priorities,
+            mark=mark,
+            now=self._clock(),
+        )
         with self._database.read() as conn:
             ids = ids_on_page(conn, filters, limit=limit + 1, offset=(page - 1) * limit)
             found = conn.execute(case_query().where(cases.c.id.in_(ids[:limit]))).all()
@@ -76,10 +86,11 @@ def _summaries(conn: Connection, scope: Scope, rows: Sequence[AnyRow]) -> list[C
         of_case[row.case_id].append(row)
     days = {row.id: _day(row, of_case[row.id]) for row in rows}
     priors = prior_counts(conn, scope, rows, days)
-    return [_summary(as_case(row), of_case[row.id], priors[row.id]) for row in rows]
+    notes = notes_of(conn, rows)
+    return [_summary(as_case(r), of_case[r.id], priors[r.id], notes[r.id]) for r in rows]
 
 
-def _summary(of: Case, rows: Sequence[AnyRow], prior_count: int) -> CaseSummary:
+def _summary(of: Case, rows: Sequence[AnyRow], prior_count: int, notes: Notes) -> CaseSummary:
     count = sum(row.instance_count for row in rows)
     missing = sum(row.missing_instances for row in rows)
     return CaseSummary(
@@ -92,6 +103,10 @@ def _summary(of: Case, rows: Sequence[AnyRow], prior_count: int) -> CaseSummary:
         expected_instances=count + missing if missing else None,
         missing_instances=missing,
         prior_count=prior_count,
+        warned_count=notes.warned_count,
+        worst_warning=notes.worst_warning,
+        added_since_report=notes.added_since_report,
+        reading=notes.reading,
     )
 
 

@@ -64,7 +64,8 @@ class Filters:
     holder: str | None = None
     mine: str | None = None
     q: str | None = None
-    also: tuple[ColumnElement[bool], ...] = ()  # what a query of work items asks besides
+    also: tuple[ColumnElement[bool], ...] = ()  # what is asked besides
+    among: Select[Any] | None = None  # numbers of few cases, of which all are
 
     def states_of(self, group: Collection[str]) -> list[str]:
         """Return those of a group of states that are wanted."""
@@ -77,6 +78,11 @@ def ids_on_page(conn: Connection, filters: Filters, *, limit: int, offset: int) 
     found: list[str] = []
     words = _words(conn, filters.q)
     checks = [*_checks(filters), *(_search(word) for word in words)]
+    if filters.among is not None:
+        states = filters.states_of(list(CaseState))
+        few = [cases.c.id.in_(filters.among), _state.in_(states), *checks]
+        page = select(cases.c.id).where(*few).order_by(*_order()).limit(limit).offset(offset)
+        return list(conn.execute(page).scalars())
     states = filters.states_of(_OPEN)
     if states:
         is_open = [cases.c.state.in_(states), *checks]

@@ -55,6 +55,7 @@ from viewer.api import (
     studies,
     vocabulary,
 )
+from viewer.api import claims as api_claims
 from viewer.api import devices as api_devices
 from viewer.api import diagnoses as api_diagnoses
 from viewer.api import lesions as api_lesions
@@ -63,8 +64,10 @@ from viewer.api import papers as api_papers
 from viewer.api import phrases as api_phrases
 from viewer.api import priors as api_priors
 from viewer.api import reading as api_reading
+from viewer.api import second_readings as api_second_readings
 from viewer.api import templates as api_templates
 from viewer.api import uploads as api_uploads
+from viewer.api import worklists as api_worklists
 
 
 def blueprints() -> Sequence[Blueprint]:
@@ -101,6 +104,9 @@ def blueprints() -> Sequence[Blueprint]:
         metrics.bp,
         openapi.bp,
         cases.bp,
+        api_claims.bp,
+        api_second_readings.bp,
+        api_worklists.bp,
         referrals.bp,
         attachments.bp,
         drafts.bp,

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from flask import render_template, request
 from jinja2.utils import htmlsafe_json_dumps
 
 from casework import access
+from casework.claims import LEASED, Colleague
 from casework.clinical import REASON_CODES
 from casework.custody import CustodyEvent
-from casework.lifecycle import Event, possible
-from casework.model import Actor, Case, CaseDossier, CaseState, CaseSummary
+from casework.identifiers import derived_uid
+from casework.lifecycle import Event
+from casework.model import Actor, Case, CaseDossier, Role
 from casework.report_changes import findings_of
+from casework.saved_filters import Wanted
+from casework.second_readings import first_answer, latest, writes
 from storage.index import InstanceRow
-from viewer import headers, referral_news, reply_view
+from viewer import board, headers, referral_news, reply_view
 from viewer.custody import passages_of
 from viewer.findings_form import form_parts
 from viewer.fitness import fitness_of
@@ -25,6 +30,7 @@ from viewer.lesion_pictures import lesions_over_time
 from viewer.manifest import build_manifest
 from viewer.prior_told import beside
 from viewer.prior_words import notes_of
+from viewer.second_sight import may_of, own_draft
 from viewer.services import prefetching, services
 from viewer.words import reason_name
 
@@ -32,15 +38,22 @@ _STYLE_OF_OPENSEADRAGON = "'sha256-9xTiqzfwFaL2SGb1rmr8gysEwVVjIvqWAgmZgqFqpEE='
 """The one inline style that the photograph viewer (6.1.1) sets."""
 
 
+_REPLY_KINDS = ((), ("sr",), ("measured",), ("key",))
+"""The series in which a signed answer lies beside the images: as PDF, report, and so on."""
+
+
 def reading_room(dossier: CaseDossier) -> str:
     """Return the page on which a specialist reads a case; its opening is noted in custody."""
     actor, case = current_actor(), dossier.case
+    reading = latest(dossier.readings)
+    reads_second = writes(reading, actor)
     instances = _instances(dossier)
     note_opened(actor, case, instances)
-    reply = reply_view.reply_of(dossier.reports)
-    may = {event.value for event in Event if _may(actor, event, case)}
+    reply = None if reads_second else reply_view.reply_of(dossier.reports)
+    own, draft_version = own_draft(actor, dossier)
+    draft = dict(own or {})
+    may = may_of(actor, dossier)
     is_correcting = reply is not None and "correct" in may and request.args.get("correct") == "1"
-    draft = dict(case.draft or {}) if case.holder_id == actor.id else {}
     if reply is not None:
         draft = {key: reply.content.get(key, []) for key in ("measurements", "key_images")}
         draft["anchors"] = reply_view.anchors_of_reply(reply)
@@ -63,15 +76,21 @@ def reading_room(dossier: CaseDossier) -> str:
     return render_template(
         "reading.html",
         dossier=dossier,
-        case=case,
-        may=may,
         is_correcting=is_correcting,
+        case=replace(case, draft_version=draft_version),
+        may=may,
+        reading=reading,
+        reads_second=reads_second,
+        first_said=_first_said(actor, dossier),
+        needs_second=reading is None and _needs_second(actor, case),
+        second_rule=services().casebook.reading_rule_of(current_scope(), case.id),
+        colleagues=_colleagues(case) if Event.ASK_SECOND.value in may else (),
         is_mine=case.holder_id == actor.id,
         reply=reply,
         news=referral_news.news_in_words(dossier, instances),
         versions=referral_news.versions_in_words(dossier, instances),
         may_note_outcome=access.may_note_outcome(actor),
-        next_case=_next_case(case) if reply is not None else None,
+        next_case=board.next_case(Wanted(), actor, after=case.id) if reply is not None else None,
         priors=priors,
         prior_notes=notes_of(prefetching().standings.of_case(case.id)),
         passages=passages_of(dossier),
@@ -111,28 +130,39 @@ def _preferences(actor: Actor) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _instances(dossier: CaseDossier) -> list[InstanceRow]:
+    """Return the instances of a case; those of its answer are left out where that is hidden."""
     scope, index = current_scope(), services().index
-    return [
+    found = [
         row
         for study in dossier.studies
         for row in index.instances_of(scope, study.study_uid, site=study.site)
     ]
+    if not dossier.is_blinded:
+        return found
+    hidden = {
+        derived_uid("reply-series", study.study_uid, dossier.case.id, *kind)
+        for study in dossier.studies
+        for kind in _REPLY_KINDS
+    }
+    return [row for row in found if row.series_uid not in hidden]
 
 
-def _next_case(case: Case) -> CaseSummary | None:
-    """Return the case that is read next: the most pressing one that nobody holds."""
-    rows, _more = services().casebook.list_cases(
-        current_scope(), states=(CaseState.SUBMITTED,), limit=2
+def _first_said(actor: Actor, dossier: CaseDossier) -> Mapping[str, Any] | None:
+    """Return what the first reader says, for the second reader and a coordinator."""
+    reading = latest(dossier.readings)
+    is_told = reading is not None and (
+        reading.reader_id == actor.id or actor.role is Role.COORDINATOR
     )
-    return next((row for row in rows if row.case.id != case.id), None)
+    return first_answer(dossier.case, dossier) if is_told else None
 
 
-def _may(actor: Actor, event: Event, case: Case) -> bool:
-    """Tell whether a button for the event would do anything."""
-    if actor.role not in access.MAY[event] or event not in possible(case.state):
-        return False
-    is_readers = event in access.BY_HOLDER and actor.role in access.MAY[Event.CLAIM]
-    return not is_readers or case.holder_id == actor.id
+def _needs_second(actor: Actor, case: Case) -> bool:
+    is_writing = case.holder_id == actor.id and case.state in LEASED
+    return is_writing and services().casebook.needs_second(case)
+
+
+def _colleagues(case: Case) -> Sequence[Colleague]:
+    return services().casebook.colleagues(current_scope(), case.id)
 
 
 def note_opened(actor: Actor, case: Case, instances: list[InstanceRow]) -> None:

@@ -2,64 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Blueprint, g, redirect, render_template, request
+from flask import Blueprint, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from casework import access
-from casework.lifecycle import HELD, REPLIED, WAITS_FOR_SPECIALIST, Event, possible
+from casework.lifecycle import REPLIED, WAITS_FOR_SPECIALIST
 from casework.model import Actor, CaseState, CaseSummary, Priority, Role, SiteKind, Specialty
+from casework.saved_filters import ME, STATES, Wanted, read_wanted
+from viewer import board
 from viewer.guard import current_actor, current_scope
 from viewer.i18n import _
 from viewer.services import services
-from viewer.words import category_name
+from viewer.worklist_words import (
+    change_words,
+    claim_ends,
+    filter_words,
+    handed_words,
+    is_mine_to_read_second,
+    may_claim,
+    may_hand_over,
+    second_words,
+    title_of,
+    warning_words,
+)
 
 bp = Blueprint("worklist", __name__)
-
-OPEN = (CaseState.SUBMITTED, CaseState.CLAIMED, CaseState.REPORTED, CaseState.WAITING)
-STATES: dict[str, tuple[CaseState, ...]] = {
-    "open": OPEN,
-    "ours": (CaseState.SUBMITTED, CaseState.CLAIMED, CaseState.REPORTED),
-    "others": (CaseState.WAITING,),
-    "replied": (CaseState.SIGNED, CaseState.DELIVERED, CaseState.READ, CaseState.CLOSED),
-    "aside": (CaseState.DECLINED, CaseState.WITHDRAWN),
-}
-"""The choices of the state filter; the first is what the page opens with."""
+for _words in (
+    title_of, may_claim, may_hand_over, change_words, warning_words, second_words, handed_words,
+    is_mine_to_read_second, claim_ends,
+):  # fmt: skip
+    bp.add_app_template_global(_words)
 
 _PAGE_SIZE = 50
 _TALLY_LIMIT = 500  # a worklist longer than this has other troubles than its numbers
-URGENT = frozenset({Priority.URGENT, Priority.ASAP, Priority.STAT})
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What the one who looks has asked to see."""
-
-    state: str = "open"
-    specialty: Specialty | None = None
-    site: str = ""
-    priority: Priority | None = None
-    q: str = ""
-    mine: bool = False
-    page: int = 1
-
-    @property
-    def narrowed(self) -> bool:
-        """Tell whether anything is left out that the page would show by itself."""
-        return self != Filters(page=self.page)
-
-
-@dataclass(frozen=True)
-class Tally:
-    """The numbers at the top of a specialist's page."""
-
-    ours: int
-    others: int
-    urgent: int
-    mine: int
 
 
 @dataclass(frozen=True)
@@ -73,66 +52,61 @@ class Section:
 
 @bp.get("/")
 def first_page() -> Response | str:
-    """Show the worklist of the signed-in person."""
+    """Show the worklist of the signed-in person; without a choice the one they chose to begin."""
     actor = current_actor()
     if actor.role is Role.ADMIN:
         return redirect("/admin")
     if actor.role is Role.REFERRER:
         return _referrer_page(actor)
+    if not request.args:
+        saved = services().casebook.saved_filters(actor)
+        default = next((each for each in saved if each.is_default), None)
+        if default is not None:
+            return redirect(url_for("worklist.first_page", f=default.id))
     return _worklist("worklist.html", actor)
 
 
 @bp.get("/worklist/rows")
-def rows() -> str:
-    """Give the rows and numbers alone, for a page that brings itself up to date."""
+def rows() -> Response | str:
+    """Give the rows and numbers alone, for a page that brings itself up to date; 304 while they
+    say the same.
+    """
     actor = current_actor()
     if actor.role is Role.REFERRER:
         return _referrer_page(actor, template="worklist_mine_rows.html")
-    return _worklist("worklist_rows.html", actor)
-
-
-@bp.app_template_global()
-def may_claim(summary: CaseSummary) -> bool:
-    """Tell whether the one who looks could claim this case now."""
-    actor, case = current_actor(), summary.case
-    return actor.role in access.MAY[Event.CLAIM] and Event.CLAIM in possible(case.state)
-
-
-@bp.app_template_global()
-def title_of(summary: CaseSummary) -> str:
-    """Return what a case is, in its first words: kind of images and what they show."""
-    if summary.case.specialty is Specialty.DERMATOLOGY:
-        return category_name(summary.case.referral) or _("Skin lesion")
-    kinds = "/".join(m for m in summary.modalities if m not in {"SR", "DOC", "PR", "KO"})
-    if not summary.description:
-        return _("{kinds} study", kinds=kinds) if kinds else _("Study")
-    if kinds and not summary.description.upper().startswith(kinds):
-        return f"{kinds} {summary.description}"
-    return summary.description
+    wanted, _number, _page = _asked(actor)
+    tag = board.etag_of(wanted)
+    known = request.headers.get("If-None-Match", "")
+    if tag is not None and known == f'W/"{tag}"':
+        return Response(status=304, headers={"ETag": known})
+    body = _worklist("worklist_rows.html", actor)
+    tag = tag or hashlib.sha256(body.encode()).hexdigest()[:32]
+    if known == f'W/"{tag}"':
+        return Response(status=304, headers={"ETag": known})
+    return Response(body, mimetype="text/html", headers={"ETag": f'W/"{tag}"'})
 
 
 def _worklist(template: str, actor: Actor) -> str:
-    filters = _filters()
-    scope = current_scope()
-    found, has_more = services().casebook.list_cases(
-        scope,
-        states=STATES[filters.state],
-        specialty=filters.specialty,
-        site=filters.site or None,
-        priority=filters.priority,
-        holder=actor.id if filters.mine else None,
-        q=filters.q or None,
-        limit=_PAGE_SIZE,
-        page=filters.page,
-    )
-    tally = _tally(actor)
+    wanted, number, page = _asked(actor)
+    found, has_more = board.listed(wanted, actor, limit=_PAGE_SIZE, page=page)
+    tally = board.tally()
+    tabs = board.tabs(number, wanted)
+    is_saved = any(tab.saved.wanted == wanted for tab in tabs)
     g.waiting_count, g.mine_count = tally.ours, tally.mine
     return render_template(
         template,
         rows=found,
         has_more=has_more,
-        filters=filters,
+        page=page,
+        filters=wanted,
+        narrowed=wanted != Wanted(),
+        may_save=not is_saved and wanted != Wanted(),
+        suggested_name=filter_words(wanted),
+        tabs=tabs,
+        open_tab=next((tab for tab in tabs if tab.is_open), None),
         tally=tally,
+        holdings=board.holdings(),
+        now=services().clock(),
         sites=[site for site in services().people.sites() if site.kind is not SiteKind.CENTRE],
         specialties=_specialties(),
         priorities=tuple(Priority),
@@ -141,34 +115,26 @@ def _worklist(template: str, actor: Actor) -> str:
     )
 
 
-def _filters() -> Filters:
+def _asked(actor: Actor) -> tuple[Wanted, int | None, int]:
+    """Return what is asked for: a saved filter by its number, or the choices of the address; and
+    the number and the page.
+    """
     asked = request.args
-    state = asked.get("state", "open")
-    return Filters(
-        state=state if state in STATES else "open",
-        specialty=next((s for s in Specialty if s == asked.get("specialty")), None),
-        site=asked.get("site", "").strip(),
-        priority=next((p for p in Priority if p == asked.get("priority")), None),
-        q=asked.get("q", "").strip()[:100],
-        mine=asked.get("mine") == "1",
-        page=max(1, asked.get("page", 1, type=int)),
-    )
-
-
-def _tally(actor: Actor) -> Tally:
-    rows, _more = services().casebook.list_cases(current_scope(), states=OPEN, limit=_TALLY_LIMIT)
-    waiting = [row.case for row in rows if row.case.state in WAITS_FOR_SPECIALIST]
-    return Tally(
-        ours=len(waiting),
-        others=len(rows) - len(waiting),
-        urgent=sum(case.priority in URGENT for case in waiting),
-        mine=sum(row.case.holder_id == actor.id and row.case.state in HELD for row in rows),
-    )
+    page = max(1, asked.get("page", 1, type=int))
+    number = asked.get("f", type=int)
+    saved = services().casebook.saved_filters(actor) if number is not None else ()
+    chosen = next((each for each in saved if each.id == number), None)
+    if chosen is not None:
+        return chosen.wanted, chosen.id, page
+    given = asked.to_dict()
+    if given.get("mine") == "1":
+        given["holder"] = ME
+    return read_wanted(given), None, page
 
 
 def _last_signed(actor: Actor) -> datetime | None:
     rows, _more = services().casebook.list_cases(
-        current_scope(), states=STATES["replied"], holder=actor.id, limit=_PAGE_SIZE
+        current_scope(), states=STATES["replied"], holder=actor.id, limit=1
     )
     return max((row.case.signed_at for row in rows if row.case.signed_at), default=None)
 

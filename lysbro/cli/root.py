@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "template": ("templates", "template"),
     "prior-rule": ("priors", "prior_rule"),
     "prior-replay": ("priors", "prior_replay"),
+    "second-reading": ("reading_rules", "second_reading"),
     "statistics": ("statistics", "statistics_"),
     "verify": ("verifying", "verify"),
     "backup": ("keeping", "backup"),

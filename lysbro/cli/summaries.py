@@ -31,6 +31,7 @@ SUMMARIES: Mapping[str, str] = {
     "template": "Templates of findings: the forms in which the readers of a centre write.",
     "prior-rule": "Earlier studies: which are fetched from the sites' own archives when...",
     "prior-replay": "Put a question or a fetch of earlier studies that was given up back...",
+    "second-reading": "Say which cases of SPECIALTY are read by two, or show the rules.",
     "statistics": "Count how cases went, by specialty and site: CSV, or JSON.",
     "verify": "Hash every object again and compare with the index, both ways; then...",
     "backup": "Put the casebook into the store: people, cases, reports, audit, and...",

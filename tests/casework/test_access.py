@@ -20,13 +20,13 @@ from casework.model import Actor, ApplicationEntity, CaseState, Role, SiteKind, 
 CENTRE, OFFICE, OTHER = "nordlys", "fjordgata", "bakken"
 
 MATRIX = """
-               submit claim release ask answer draft sign deliver open acknowledge addend correct decline withdraw
-referrer       own    -     -       -   own    -     -    -       own  own         -      -       -       own
-radiologist    -      any   holder  holder -   holder holder -    -    -           any    any     any     -
-dermatologist  -      any   holder  holder -   holder holder -    -    -           any    any     any     -
-coordinator    -      -     any     -   -      -     -    -       -    -           -      -       any     -
-admin          -      -     -       -   -      -     -    -       -    -           -      -       -       -
-machine        -      -     -       -   -      -     -    -       -    -           -      -       -       -
+               submit claim release ask answer draft sign deliver open acknowledge addend correct decline withdraw hand-over    expire       ask-second   drop-second  read-second  judge-second
+referrer       own    -     -       -   own    -     -    -       own  own         -      -       -       own    -            -            -            -            -            -
+radiologist    -      any   holder  holder -   holder holder -    -    -           any    any     any     -      holder       -            holder       holder       any          any
+dermatologist  -      any   holder  holder -   holder holder -    -    -           any    any     any     -      holder       -            holder       holder       any          any
+coordinator    -      -     any     -   -      -     -    -       -    -           -      -       any     -      any          -            any          any          -            -
+admin          -      -     -       -   -      -     -    -       -    -           -      -       -       -      -            -            -            -            -            -
+machine        -      -     -       -   -      -     -    -       -    -           -      -       -       -      -            -            -            -            -            -
 """  # noqa: E501
 
 

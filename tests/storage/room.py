@@ -52,6 +52,8 @@ PEOPLE = (
     ("kari@nordlys.example", "nordlys", Role.RADIOLOGIST, "Dr Kari Nordmann"),
     ("ola@nordlys.example", "nordlys", Role.RADIOLOGIST, "Dr Ola Nordmann"),
     ("elle@nordlys.example", "nordlys", Role.DERMATOLOGIST, "Dr Elle Sárá"),
+    ("nils@nordlys.example", "nordlys", Role.DERMATOLOGIST, "Dr Nils Berg"),
+    ("tove@nordlys.example", "nordlys", Role.DERMATOLOGIST, "Dr Tove Lie"),
     ("marit@nordlys.example", "nordlys", Role.COORDINATOR, "Marit Lund"),
 )
 
@@ -119,6 +121,14 @@ class Room:
     @property
     def elle(self) -> Actor:
         return self.who("elle@nordlys.example")
+
+    @property
+    def nils(self) -> Actor:
+        return self.who("nils@nordlys.example")
+
+    @property
+    def tove(self) -> Actor:
+        return self.who("tove@nordlys.example")
 
     @property
     def marit(self) -> Actor:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from casework.errors import Conflict, Invalid, NotFound
 from casework.model import AePermission, Role, Site, SiteKind
 from storage.casebook_tables import sessions, sign_in_failures, tokens
-from tests.storage.room import MORNING, open_room
+from tests.storage.room import MORNING, PEOPLE, open_room
 
 GP = "gp@fjordgata.example"
 
@@ -103,7 +103,7 @@ def test_a_person_is_found_by_address_in_any_case(room):
 def test_a_person_who_cannot_be_is_refused(room, email, site, name, error):
     with pytest.raises(error):
         room.people.add_user(email, site=site, role=Role.REFERRER, name=name, password_hash="h")
-    assert len(room.people.users()) == 7
+    assert len(room.people.users()) == len(PEOPLE)
 
 
 def test_another_password_takes_the_place_of_the_first(room):

@@ -94,7 +94,7 @@ def get_case(case_id: str) -> Response:
     dossier = services().casebook.dossier(current_scope(), case_id)
     note("case-opened", case_id, case_id=case_id)
     shape = CaseShape.of(dossier, actor, _custody(dossier))
-    return answer(shape, ETag=f'"{dossier.case.draft_version}"')
+    return answer(shape, ETag=f'"{shape.draft_version}"')
 
 
 @bp.post("/<case_id>/submit")
@@ -183,9 +183,12 @@ def save_findings(case_id: str) -> Response:
 @bp.post("/<case_id>/sign")
 @describe("Sign the draft; deliveries follow", body=SignBody, answers=_SIGNED)
 def sign(case_id: str) -> Response:
-    """Sign the findings."""
+    """Sign the findings; a second reader signs the second reading, of which nothing goes out."""
     body = read_body(SignBody)
     require_proof(current_actor(), case_id, password=body.password)
+    if services().casebook.writes_second(current_actor(), case_id):
+        services().casebook.sign_second(current_actor(), case_id, displayed=body.displayed)
+        return _signed(case_id, None)
     report = services().casebook.sign(current_actor(), case_id, displayed=body.displayed)
     return _signed(case_id, report)
 
@@ -237,10 +240,11 @@ def _step(case: Case) -> Response:
     return answer(CaseStateShape.of(case))
 
 
-def _signed(case_id: str, report: Report) -> Response:
+def _signed(case_id: str, report: Report | None) -> Response:
     case = services().casebook.dossier(current_scope(), case_id).case
     state = CaseStateShape.of(case).model_dump()
-    return answer(SignedShape(**state, report=ReportShape.of(report)))
+    told = None if report is None else ReportShape.of(report)
+    return answer(SignedShape(**state, report=told))
 
 
 def _expected_version() -> int | None:

@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import Field
 
 from casework import access, lifecycle
-from casework.errors import Refused
 from casework.model import (
     Actor,
     Case,
@@ -24,6 +23,8 @@ from casework.model import (
 )
 from casework.photo_checks import reason_of
 from viewer.api.calls import Answer
+from viewer.api.reading_shapes import ReadingShape
+from viewer.second_sight import may_of, own_draft
 
 
 class PatientShape(Answer):
@@ -229,7 +230,7 @@ class ReportShape(Answer):
 class SignedShape(CaseStateShape):
     """A signed version, and where its case is now."""
 
-    report: ReportShape
+    report: ReportShape | None = Field(description="null: a second reading was signed")
 
 
 class DeliveryShape(Answer):
@@ -358,6 +359,9 @@ class CaseShape(Answer):
     holder_name: str
     mine: bool
     claimed_at: datetime | None
+    claim_until: datetime | None = Field(description="when the claim ends by itself")
+    handed_by: str = Field(description="who handed the case to its holder, if anybody did")
+    handed_note: str
     signed_at: datetime | None
     read_at: datetime | None
     closed_at: datetime | None
@@ -376,12 +380,15 @@ class CaseShape(Answer):
     deliveries: list[DeliveryShape]
     custody: list[StudyCustody]
     outcome: OutcomeShape | None = Field(description="once somebody has said it")
+    readings: list[ReadingShape] = Field(description="by second readers; told to the centre only")
 
     @classmethod
     def of(cls, dossier: CaseDossier, actor: Actor, custody: list[StudyCustody]) -> CaseShape:
         """Return the shape of a case for the one who asks."""
         case = dossier.case
         mine = bool(case.holder_id) and case.holder_id == actor.id
+        is_told = actor.role in access.MAY[lifecycle.Event.HAND_OVER]
+        draft, draft_version = own_draft(actor, dossier)
         return cls(
             case_id=case.id,
             state=case.state.value,
@@ -400,22 +407,26 @@ class CaseShape(Answer):
             holder_name=case.holder_name,
             mine=mine,
             claimed_at=case.claimed_at,
+            claim_until=case.claim_until,
+            handed_by=case.handed_by_name,
+            handed_note=case.handed_note if is_told else "",
             signed_at=case.signed_at,
             read_at=case.read_at,
             closed_at=case.closed_at,
             waiting_reason=case.waiting_reason,
             version=case.version,
-            draft=dict(case.draft) if mine and case.draft is not None else None,
-            draft_version=case.draft_version,
+            draft=None if draft is None else dict(draft),
+            draft_version=draft_version,
             report_version=case.report_version,
             changed_since_report=case.changed_since_report,
-            may=may_now(actor, case),
+            may=sorted(may_of(actor, dossier)),
             studies=[StudyShape.of(study) for study in dossier.studies],
             conversation=[MessageShape.of(message) for message in dossier.messages],
             reports=[ReportShape.of(report) for report in dossier.reports],
             deliveries=[DeliveryShape.of(delivery) for delivery in dossier.deliveries],
             custody=custody,
             outcome=None if dossier.outcome is None else OutcomeShape(**asdict(dossier.outcome)),
+            readings=[ReadingShape.of(reading) for reading in dossier.readings],
         )
 
 
@@ -537,15 +548,3 @@ class ClinicalShape(Answer):
     consents: list[OptionShape]
     reason_codes: list[OptionShape]
     duration_units: list[OptionShape]
-
-
-def may_now(actor: Actor, case: Case) -> list[str]:
-    """Return the events that the actor may cause on a case as it is now."""
-    allowed = []
-    for event in lifecycle.possible(case.state):
-        try:
-            access.require_may(actor, event, site=case.site, holder_id=case.holder_id)
-        except Refused:
-            continue
-        allowed.append(event.value)
-    return sorted(allowed)

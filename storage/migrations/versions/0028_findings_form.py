@@ -1,7 +1,7 @@
 """Templates of findings in their versions, and the phrases of people.
 
 Revision ID: 0028
-Revises: 0026
+Revises: see below
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0028"
-down_revision = "0026"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 

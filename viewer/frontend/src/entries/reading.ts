@@ -5,12 +5,14 @@ import "../styles/papers.css";
 import "../styles/body-figure.css";
 import "../styles/room-findings.css";
 import "../styles/room-form.css";
+import "../styles/handing.css";
 import { block, need, say } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
 import { Anchors, keptPlace, placeOf } from "../reading/anchors.ts";
 import type { Anchor } from "../reading/anchors_text.ts";
 import { whenAsked } from "../reading/asking.ts";
 import { Cine } from "../reading/cine.ts";
+import { offerClaim } from "../reading/claimed.ts";
 import { Earlier } from "../reading/earlier.ts";
 import { FindingsForm } from "../reading/findings.ts";
 import { HangBar } from "../reading/hang_bar.ts";
@@ -154,7 +156,9 @@ document.addEventListener("keydown", (event) => {
 });
 
 offerPlanes(() => stage.active.pane, store, cacheBytes(), () => stage.active.focus());
-offerVerbs(manifest.case.id, () => (form?.mayWrite ? form.flush() : Promise.resolve(true)));
+const saved = (): Promise<boolean> => (form?.mayWrite ? form.flush() : Promise.resolve(true));
+offerVerbs(manifest.case.id, saved);
+offerClaim(manifest.case.id, saved);
 if (form !== null) {
   new Signing(form, shown, manifest, anchors);
   void form.recover(() => {

@@ -1,31 +1,22 @@
-// The worklist: moves by key, claims without a reload, and brings its rows up to date in place.
-// A row that is on the screen never moves by itself; what is new waits behind a button.
+// The worklist: moves by key, claims and hands over without a reload, goes from tab to tab.
 import "../styles/worklist.css";
-import { Problem, call, send } from "../shared/api.ts";
-import { make, need, say } from "../shared/dom.ts";
+import "../styles/handing.css";
+import { Problem, call } from "../shared/api.ts";
+import { need, say } from "../shared/dom.ts";
+import { handOver, offerHandOver } from "../shared/handing.ts";
 import { listen } from "../shared/keys.ts";
-import { t, tn } from "../shared/strings.ts";
+import { t } from "../shared/strings.ts";
+import { Live } from "../worklist/live.ts";
+import { openTab, offerTabs, saveAsTab } from "../worklist/tabs.ts";
 
-const EVERY_MS = 5_000;
-const live = need("#live");
-let waiting: Document | null = null; // the newest answer that has rows the screen does not show
-
-const rows = (): HTMLElement[] => [...live.querySelectorAll<HTMLElement>("li.case")];
-const selected = (): HTMLElement | undefined => rows().find((row) => row.getAttribute("aria-current") === "true");
-
-function select(row: HTMLElement | undefined): void {
-  if (row === undefined) return;
-  for (const each of rows()) each.removeAttribute("aria-current");
-  row.setAttribute("aria-current", "true");
-  need("a.case-link", row).focus({ preventScroll: true });
-  row.scrollIntoView({ block: "nearest" });
-}
+const live = new Live();
+const isSpecialists = document.querySelector("#tally") !== null;
 
 function move(step: 1 | -1): void {
-  const all = rows();
-  const now = selected();
+  const all = live.rows();
+  const now = live.selected();
   const at = now === undefined ? -1 : all.indexOf(now);
-  select(all[Math.min(all.length - 1, Math.max(0, at + step))]);
+  live.select(all[Math.min(all.length - 1, Math.max(0, at + step))]);
 }
 
 function open(row: HTMLElement | undefined): void {
@@ -46,100 +37,70 @@ async function claim(row: HTMLElement | undefined): Promise<void> {
     if (!(error instanceof Problem)) throw error;
     say(error.message);
   }
-  await refresh();
+  await live.refresh();
 }
 
-async function refresh(): Promise<void> {
-  const address = live.dataset["rows"];
-  if (address === undefined) return;
-  const fresh = need("#fresh");
-  try {
-    const response = await send(address, { headers: { Accept: "text/html" } });
-    apply(new DOMParser().parseFromString(await response.text(), "text/html"));
-    fresh.textContent = "";
-  } catch {
-    fresh.textContent = t("No contact with the server. The list may be out of date.");
-  }
-}
-
-function apply(answer: Document): void {
-  const incoming = new Map(
-    [...answer.querySelectorAll<HTMLElement>("li.case")].map((row) => [row.dataset["case"] ?? "", row]),
-  );
-  const shown = new Set<string>();
-  for (const row of rows()) {
-    const id = row.dataset["case"] ?? "";
-    shown.add(id);
-    replaceInPlace(row, incoming.get(id));
-  }
-  const parts = need("#tally p", answer);
-  need("#tally p").replaceChildren(...parts.cloneNode(true).childNodes);
-  const unseen = [...incoming.keys()].filter((id) => !shown.has(id)).length;
-  waiting = unseen > 0 ? answer : null;
-  offer(unseen);
-}
-
-function replaceInPlace(row: HTMLElement, fresh: HTMLElement | undefined): void {
-  if (fresh === undefined) {
-    row.classList.add("case-gone");
-    need(".case-when", row).textContent = t("no longer in this list");
-    row.querySelector("[data-claim]")?.remove();
+function hand(row: HTMLElement | undefined): void {
+  const id = row?.dataset["case"];
+  if (row === undefined || id === undefined) return;
+  if (row.dataset["hand"] === undefined) {
+    say(t("Only the one who has the case, or a coordinator, hands it over."));
     return;
   }
-  if (row.innerHTML === fresh.innerHTML && row.className === fresh.className) return;
-  const hadFocus = row.contains(document.activeElement);
-  row.className = fresh.className;
-  row.dataset["version"] = fresh.dataset["version"] ?? "";
-  if (fresh.dataset["free"] === undefined) delete row.dataset["free"];
-  else row.dataset["free"] = "";
-  row.replaceChildren(...fresh.cloneNode(true).childNodes); // the answer itself may be shown later
-  if (hadFocus) need("a.case-link", row).focus({ preventScroll: true });
+  void handOver(id, need("a.case-link", row).textContent ?? "", (name) => {
+    say(t("{name} has the case now.", { name }));
+    live.select(row);
+    void live.refresh();
+  });
 }
 
-function offer(unseen: number): void {
-  const button = need<HTMLButtonElement>("#show-new");
-  button.hidden = unseen === 0;
-  button.replaceChildren(tn("{n} new case", "{n} new cases", unseen), " ", make("kbd", "", "u"));
+async function readSecond(row: HTMLElement | undefined): Promise<void> {
+  const id = row?.dataset["case"];
+  if (id === undefined) return;
+  if (row?.dataset["second"] === undefined) {
+    say(t("No second reading of this case waits for you."));
+    return;
+  }
+  try {
+    await call(`/api/cases/${id}/second-reading/take`, { method: "POST", json: {} });
+    location.assign(`/cases/${id}`);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    say(error.message, 10);
+    await live.refresh();
+  }
 }
 
-/** Takes the newest list as it is, on the person's own word; the selected case stays selected. */
-function showNew(): void {
-  if (waiting === null) return;
-  const id = selected()?.dataset["case"];
-  live.replaceChildren(...need("body", waiting).childNodes);
-  waiting = null;
-  select(rows().find((row) => row.dataset["case"] === id));
-}
-
-live.addEventListener("click", (event) => {
+need("#live").addEventListener("click", (event) => {
   if (!(event.target instanceof Element)) return;
-  const button = event.target.closest<HTMLElement>("[data-claim]");
-  if (button !== null) void claim(button.closest<HTMLElement>("li.case") ?? undefined);
-  if (event.target.closest("#show-new") !== null) showNew();
+  const row = event.target.closest<HTMLElement>("li.case") ?? undefined;
+  if (event.target.closest("[data-claim]") !== null) void claim(row);
+  if (event.target.closest("[data-assign]") !== null) hand(row);
+  if (event.target.closest("[data-take-second]") !== null) void readSecond(row);
+  if (event.target.closest("#show-new") !== null) live.showNew();
 });
 
-live.addEventListener("focusin", (event) => {
+need("#live").addEventListener("focusin", (event) => {
   const row = event.target instanceof Element ? event.target.closest<HTMLElement>("li.case") : null;
-  if (row === null) return;
-  for (const each of rows()) each.toggleAttribute("aria-current", false);
-  row.setAttribute("aria-current", "true");
+  if (row !== null) live.mark(row);
 });
 
 const filters = document.querySelector<HTMLFormElement>("#filters");
 filters?.addEventListener("change", (event) => {
   if (event.target instanceof HTMLSelectElement) filters.requestSubmit();
 });
-// An address with only what was asked for: empty choices are left out.
+// An address with only what was asked for: empty choices are left out; all that is open says so,
+// since without a choice the tab that somebody begins with is shown.
 filters?.addEventListener("submit", () => {
-  for (const field of filters.querySelectorAll<HTMLInputElement | HTMLSelectElement>("input, select")) {
-    field.disabled = field.value === "" || (field.name === "state" && field.value === "open");
-  }
+  const fields = [...filters.querySelectorAll<HTMLInputElement | HTMLSelectElement>("input, select")];
+  const isAsked = (field: HTMLInputElement | HTMLSelectElement) => field.value !== "" && !(field.name === "state" && field.value === "open");
+  const isAny = fields.some(isAsked);
+  for (const field of fields) field.disabled = !isAsked(field) && (isAny || field.name !== "state");
 });
 window.addEventListener("pageshow", () => {
   for (const field of filters?.querySelectorAll<HTMLInputElement>("input, select") ?? []) field.disabled = false;
 });
 
-const isSpecialists = document.querySelector("#tally") !== null;
 listen({
   "/": () => need<HTMLInputElement>("#q").focus(),
   ...(isSpecialists && {
@@ -147,11 +108,15 @@ listen({
     ArrowDown: () => move(1),
     k: () => move(-1),
     ArrowUp: () => move(-1),
-    Enter: () => open(selected()),
-    r: () => open(selected()),
-    c: () => void claim(selected()),
-    n: () => open(rows().find((row) => row.dataset["free"] !== undefined)),
-    u: showNew,
+    Enter: () => open(live.selected()),
+    r: () => open(live.selected()),
+    c: () => void claim(live.selected()),
+    n: () => open(live.rows().find((row) => row.dataset["free"] !== undefined)),
+    u: () => live.showNew(),
+    s: saveAsTab,
+    H: () => hand(live.selected()),
+    R: () => void readSecond(live.selected()),
+    ...Object.fromEntries([..."0123456789"].map((digit) => [digit, () => openTab(Number(digit))])),
   }),
 });
 
@@ -160,10 +125,9 @@ need<HTMLInputElement>("#q").addEventListener("keydown", (event) => {
 });
 
 if (isSpecialists) {
-  window.setInterval(() => {
-    if (document.visibilityState === "visible") void refresh();
-  }, EVERY_MS);
-  document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible") void refresh();
-  });
+  offerTabs();
+  offerHandOver();
+  live.begin();
+  // The reading room goes on to the next case within what the list shows.
+  window.sessionStorage.setItem("lysbro-list", JSON.stringify(JSON.parse(need("#wanted").textContent ?? "{}")));
 }

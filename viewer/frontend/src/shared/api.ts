@@ -37,7 +37,7 @@ export async function call<Answer>(path: string, options: CallOptions = {}): Pro
   return (text === "" ? undefined : JSON.parse(text)) as Answer;
 }
 
-/** Calls the API and gives the whole response when it is a good one; throws Problem otherwise. */
+/** Calls the API and gives the whole response when it is a good one, or says that nothing has changed; throws Problem otherwise. */
 export async function send(path: string, options: CallOptions = {}): Promise<Response> {
   const method = options.method ?? "GET";
   const headers = new Headers({ Accept: "application/json", ...options.headers });
@@ -59,7 +59,7 @@ export async function send(path: string, options: CallOptions = {}): Promise<Res
     signedOut();
     throw new Problem(401, "", "not-signed-in");
   }
-  if (!response.ok) throw await problemOf(response);
+  if (!response.ok && response.status !== 304) throw await problemOf(response);
   return response;
 }
 
