@@ -1,7 +1,7 @@
 """Templates of findings in their versions, and the phrases of people.
 
 Revision ID: 0028
-Revises: see below
+Revises: 0027
 """
 
 from __future__ import annotations

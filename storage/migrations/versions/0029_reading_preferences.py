@@ -1,7 +1,7 @@
 """How each person hangs a kind of case.
 
 Revision ID: 0029
-Revises: 0026
+Revises: 0028
 """
 
 from __future__ import annotations

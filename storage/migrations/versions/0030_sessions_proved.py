@@ -1,7 +1,7 @@
 """When the person of a session last proved who they are, for a signature.
 
 Revision ID: 0030
-Revises: 0026
+Revises: 0029
 """
 
 from __future__ import annotations
