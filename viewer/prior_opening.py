@@ -19,6 +19,7 @@ from viewer.i18n import _
 from viewer.imaging import imaging
 from viewer.lesion_pictures import lesions_over_time, row_of
 from viewer.manifest import build_manifest, kind_of
+from viewer.noting import note
 from viewer.prior_told import prior_title
 from viewer.reading import note_opened
 from viewer.services import prefetching, services
@@ -78,7 +79,9 @@ def picture_of(*, site: str, study_uid: str) -> tuple[str, int] | None:
 
 
 def lesions_before(case_id: str) -> dict[str, Any]:
-    """Return the pictures of a case's lesions from other visits as a manifest, newest first."""
+    """Return the pictures of a case's lesions from other visits as a manifest, newest first; that
+    they were opened is noted.
+    """
     dossier = services().casebook.dossier(current_scope(), case_id)
     named = [
         (lesion, picture)
@@ -90,6 +93,8 @@ def lesions_before(case_id: str) -> dict[str, Any]:
     named = named[:_MOST_BEFORE]
     rows = [row_of(picture) for _lesion, picture in named]
     note_opened(current_actor(), dossier.case, rows)
+    for uid in sorted({lesion.uid for lesion, _picture in named}):
+        note("lesion-opened", uid, case_id=case_id)
     manifest = build_manifest(replace(dossier, studies=()), rows, tables=imaging().tables.table)
     return {
         "captions": {

@@ -16,7 +16,6 @@ from casework.errors import Invalid, NotFound
 from viewer.api.calls import Answer, Body, answer, describe, read_body
 from viewer.guard import current_actor, current_scope
 from viewer.hanging import KIND_OF_CASE
-from viewer.noting import note
 from viewer.prior_opening import lesions_before, open_prior, picture_of
 from viewer.services import prefetching, reading_preferences
 
@@ -97,9 +96,7 @@ def prior_picture(case_id: str, site: str, study_uid: str) -> AnyResponse:
 @describe("Earlier pictures of a case's lesions", answers={200: "application/json"})
 def pictures_before(case_id: str) -> Response:
     """Return the pictures of the case's lesions from other visits, for the reading room."""
-    found = lesions_before(case_id)
-    note("lesion-opened", case_id, case_id=case_id)
-    return jsonify(found)
+    return jsonify(lesions_before(case_id))
 
 
 def _mine() -> Response:

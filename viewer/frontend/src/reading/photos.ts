@@ -2,7 +2,7 @@
 import OpenSeadragon from "openseadragon";
 import { make } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
-import type { Frame, Manifest } from "./manifest.ts";
+import type { Frame, Manifest, Series } from "./manifest.ts";
 import type { Marks } from "./marks.ts";
 import { layMarks, type Marking } from "./photo_marks.ts";
 import type { ShownRecord } from "./shown.ts";
@@ -22,15 +22,16 @@ export interface PhotoWall {
   close: () => void;
 }
 
-/** Hangs the photographs of a case beside each other, overview first; `captions` say more of some, by instance. */
+/** Hangs the photographs of a case, or of one series, beside each other; `captions` say more of some, by instance. */
 export function hangPhotos(
   wall: HTMLElement,
   manifest: Manifest,
   shown: ShownRecord,
   marking: Marking,
   captions: Readonly<Record<string, string>> = {},
+  only: Series | null = null,
 ): PhotoWall {
-  const frames = manifest.series.flatMap((series) => (series.kind === "photo" ? series.frames : []));
+  const frames = (only === null ? manifest.series : [only]).flatMap((series) => (series.kind === "photo" ? series.frames : []));
   frames.sort((a, b) => place(a) - place(b));
   let page = 0;
   let viewers: { frame: Frame; viewer: OpenSeadragon.Viewer; figure: HTMLElement; marks: Marks }[] = [];

@@ -47,6 +47,7 @@ export class Slot {
   private readonly corners: Corners;
   private readonly slider: HTMLInputElement;
   private wall: PhotoWall | null = null;
+  private isAlone = false;
   private papers: Viewing;
   private readonly paneMarks: Marks;
 
@@ -84,9 +85,11 @@ export class Slot {
     return this.wall?.marks() ?? this.paneMarks;
   }
 
-  /** Opens a series of a source in the part of the pane that its kind needs; `image` counts from 0. */
-  async open(series: Series, source: Source, image?: number): Promise<void> {
-    const isNew = this.series !== series;
+  /** Opens a series of a source in the part of the pane that its kind needs; `image` counts from 0, `isAlone` leaves
+   * the other photographs of the source out. */
+  async open(series: Series, source: Source, image?: number, isAlone = false): Promise<void> {
+    const isNew = this.series !== series || this.isAlone !== isAlone;
+    this.isAlone = isAlone;
     this.series = series;
     if (this.source !== source) {
       this.paneMarks.use(this.listOf(source));
@@ -198,8 +201,10 @@ export class Slot {
   private async hangPhotos(source: Source, isNew: boolean): Promise<void> {
     if (this.wall !== null && !isNew) return;
     const { hangPhotos } = await import("./photos.ts");
+    if (this.source !== source || this.series?.kind !== "photo") return; // another series was opened meanwhile
     this.dropWall();
-    this.wall = hangPhotos(need(".photos", this.root), source.manifest, this.parts.shown, this.marking, source.captions);
+    const only = this.isAlone ? this.series : null;
+    this.wall = hangPhotos(need(".photos", this.root), source.manifest, this.parts.shown, this.marking, source.captions, only);
   }
 
   private get marking(): { list: MarkList; choice: ToolChoice } {

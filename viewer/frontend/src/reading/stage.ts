@@ -95,7 +95,11 @@ export class Stage {
 
   /** Puts a series into a pane; photographs of one source hang in one pane together. */
   async put(slot: Slot, { series, image, window }: Hanging): Promise<void> {
-    const opened = slot.open(series, this.sources.of(series), image);
+    const source = this.sources.of(series);
+    const isAlone =
+      series.kind === "photo" &&
+      this.visible().some((each) => each !== slot && each.series?.kind === "photo" && each.source === source);
+    const opened = slot.open(series, source, image, isAlone);
     if (window !== undefined && series.kind === "stack") slot.pane.setWindow(window);
     this.mark();
     this.onActive();
@@ -163,6 +167,8 @@ export class Stage {
     for (const slot of this.slots) {
       slot.root.toggleAttribute("data-active", isMany && slot === this.active);
       slot.isOneOfMany = isMany;
+      if (isMany && slot === this.active) slot.view.setAttribute("aria-current", "true");
+      else slot.view.removeAttribute("aria-current");
     }
     this.stage.dataset["kind"] = this.active.root.dataset["kind"] ?? "paper";
     this.stage.toggleAttribute("data-film", this.active.root.hasAttribute("data-film"));
