@@ -6,7 +6,7 @@ do not show it. The same report gives the same bytes and UIDs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from casework.codings import codes_text, codings_of
 from casework.describing import suspicion_text
 from casework.identifiers import derived_uid
+from casework.measured import PROVENANCE, doubt_of, name_of, said_in
 from casework.model import CaseDossier, Report
 from pacs_bridge.encoding import encode_values
 from pacs_bridge.reply_objects import (
@@ -40,6 +41,19 @@ _ADVICE = (
     ("advice", "follow_up", "safety_net"),
 )
 _SECTIONS = (_FINDINGS, _CONCLUSIONS, _ADVICE)
+_WORDS: Mapping[str, str] = {
+    "mean": "middel",
+    "max": "maks",
+    "Length": "Lengde",
+    "Angle": "Vinkel",
+    "Cobb angle": "Cobb-vinkel",
+    "Long and short axis": "Lang og kort akse",
+    "Rectangle": "Rektangel",
+    "Value": "Verdi",
+    PROVENANCE["detector"]: "ved detektoren, ikke i pasienten",
+    PROVENANCE["unstated"]: "målestokk ikke oppgitt",
+}
+"""The document says that it is in Norwegian; what is not here is the same word."""
 
 
 def text_sr(
@@ -152,6 +166,12 @@ def _sections(standing: Sequence[Report]) -> Iterator[_Item]:
             for text in (str(report.content.get(key) or "").strip() for key in keys)
             if text
         ]
+        if heading == "Findings":
+            texts += [
+                _contains("TEXT", item_code, item_name) | {"TextValue": text}
+                for report in standing
+                for text in _measured(report)
+            ]
         if heading == "Conclusions":
             for report in standing:
                 texts += _diagnoses(report)
@@ -161,6 +181,19 @@ def _sections(standing: Sequence[Report]) -> Iterator[_Item]:
                 "ContinuityOfContent": "SEPARATE",
                 "ContentSequence": texts,
             }
+
+
+def _measured(report: Report) -> Iterator[str]:
+    """Yield what was measured, a line each: PS3.3 A.35.1.3 has no numbers."""
+    for each in report.content.get("measurements") or ():
+        figures, doubt = said_in(each, _norwegian, comma=","), doubt_of(each)
+        if figures:
+            more = f" ({_norwegian(doubt)})" if doubt else ""
+            yield f"{name_of(each, _norwegian)}: {figures}{more}"
+
+
+def _norwegian(words: str) -> str:
+    return _WORDS.get(words, words)
 
 
 def _diagnoses(report: Report) -> Iterator[_Item]:

@@ -224,6 +224,14 @@ def test_a_finger_draws_and_takes_hold_and_the_tools_stay_in_the_window(
         finger((x + 90 + 14, y + 60 + 12), (x + 110, y + 90), (x + 130, y + 120))  # near its corner
         until(lambda: width.text_content() != before, "the corner to follow the finger")
         expect(page.locator(".mark")).to_have_count(marks + 1)
+        scroll = page.locator('#tools [data-tool="scroll"]')
+        expect(scroll).to_have_attribute("aria-pressed", "false")  # the tool stays
+        page.locator("#marks-open").tap()
+        page.locator('[data-do="stay"]').tap()
+        page.locator('[data-tool="arrow"]').tap()
+        finger((x - 60, y - 60), (x - 80, y - 80), (x - 90, y - 120))
+        expect(page.locator(".mark")).to_have_count(marks + 2)
+        expect(scroll).to_have_attribute("aria-pressed", "true")  # and now goes back
         assert person.complaints == []
 
 

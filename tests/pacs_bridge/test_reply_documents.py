@@ -99,7 +99,7 @@ def test_the_text_of_the_reply_stands_under_its_headings() -> None:
         if item.ValueType == "CONTAINER"
     }
     assert sections == {
-        "Findings": ["Symmetric."],
+        "Findings": ["Symmetric.", "A: 4,1 mm", "Vinkel: 31,0°", "Lengde: 1"],
         "Conclusions": ["Benign naevus.", "Naevus (icd-10 D22.5)"],
         "Recommendations": ["None needed.", "Come back if it bleeds."],
     }

@@ -16,6 +16,7 @@ from pydicom import Dataset, dcmread
 from casework.model import Report
 from pacs_bridge import outlines, reply_measured
 from pacs_bridge.reply_objects import Evidence
+from pacs_bridge.reply_text import text_sr
 from tests.pacs_bridge.test_reply_objects import DOSSIER, REPORT, STUDY, part10
 
 CT = Evidence("1.2.3.4", "1.2.3.4.1", "1.2.840.10008.5.1.4.1.1.2", "1.2.3.5", "CT", 512, 512, 1,
@@ -116,6 +117,18 @@ def test_highdicom_reads_back_regions_and_the_names_they_are_tracked_by() -> Non
 
 def test_the_report_is_the_same_again() -> None:
     assert made() == made()
+
+
+def test_the_text_report_has_them_as_lines_in_its_language() -> None:
+    reply = text_sr(replace(DOSSIER, reports=(SIGNED,)), [SIGNED], SIGNED, [CT], study=dict(STUDY))
+    document = dcmread(BytesIO(part10(reply)))
+    (findings,) = [item for item in document.ContentSequence
+                   if item.ConceptNameCodeSequence[0].CodeMeaning == "Findings"]  # fmt: skip
+    lines = [item.TextValue for item in findings.ContentSequence]
+    assert lines[0] == "Nodule, right upper lobe: 33,6 mm"
+    assert lines[2] == "length: 9,5 mm (ved detektoren, ikke i pasienten)"
+    assert lines[6] == "ellipse: middel 43,2 HU, SD 5,1, min 20, maks 60; 628,3 mm²"
+    assert len(lines) == 9
 
 
 @pytest.mark.peers
