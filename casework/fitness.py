@@ -63,7 +63,6 @@ class Known:
     person: Person = field(default_factory=lambda: Person("", "", ""))  # of the case
     others: tuple[Person, ...] = ()  # whom the objects and the order name
     series: tuple[SeriesFacts, ...] = ()
-    here: int = 0
     missing: int = 0
     is_arriving: bool = False
     conflicts: int = 0
@@ -106,10 +105,9 @@ def _plain_name(name: str) -> str:
 def _counts(known: Known) -> list[Remark]:
     found = []
     if known.missing:
-        values = {"missing": known.missing, "expected": known.here + known.missing}
-        found.append(Remark("missing", Weight.ACT, values | {"here": known.here}))
+        found.append(Remark("missing", Weight.ACT, {"n": known.missing}))
     elif known.is_arriving:
-        found.append(Remark("arriving", Weight.NOTE, {"here": known.here}))
+        found.append(Remark("arriving", Weight.NOTE))
     if known.conflicts:
         found.append(Remark("conflicts", Weight.ACT, {"n": known.conflicts}))
     return found

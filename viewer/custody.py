@@ -113,17 +113,6 @@ def completeness_note(row: CaseSummary) -> str:
 
 
 @bp.app_template_global()
-def completeness_short(passages: Sequence[Passage]) -> str:
-    """Return in the fewest words how much of a case's studies is here: of the least complete."""
-    missing = sum(passage.study.missing_instances for passage in passages)
-    if missing:
-        return _n("{n} image missing", "{n} images missing", missing)
-    states = {passage.study.completeness for passage in passages}
-    least = next((each for each in (ARRIVING, PRESUMED, COMPLETE) if each in states), ARRIVING)
-    return _in_short(least)
-
-
-@bp.app_template_global()
 def form_name(transfer_syntax_uid: str) -> str:
     """Return the short name of a lossless form that images are kept in."""
     names = {"1.2.840.10008.1.2.4.201": "HTJ2K", "1.2.840.10008.1.2.4.80": "JPEG-LS"}

@@ -86,7 +86,6 @@ def known_of(
         person=Person(case.patient.id, case.patient.name, f"{born:%Y%m%d}" if born else ""),
         others=tuple(sorted(named, key=lambda each: (each.id, each.name, each.birth_date))),
         series=tuple(_series(rows, kind) for kind, rows in _grouped(instances)),
-        here=sum(study.instance_count for study in studies),
         missing=sum(study.missing_instances for study in studies),
         is_arriving=case.specialty is Specialty.RADIOLOGY
         and any(study.completeness == "arriving" for study in studies),

@@ -15,7 +15,6 @@ _TEXTS: Mapping[str, str] = {
     "other-number": mark("an object or the order has another patient number"),
     "other-name": mark("an object or the order has another name"),
     "other-birth-date": mark("an object or the order has another birth date"),
-    "missing": mark("{here} of {expected} images are here"),
     "arriving": mark("still arriving"),
     "no-side": mark("{series}: left or right is not said"),
     "uneven": mark("{series}: slices are not evenly spaced"),
@@ -23,6 +22,7 @@ _TEXTS: Mapping[str, str] = {
     "not-shown": mark("cannot be shown here: {what}"),
 }
 _COUNTED: Mapping[str, tuple[str, str]] = {
+    "missing": (mark("{n} image missing"), mark("{n} images missing")),
     "conflicts": (
         mark("{n} object came twice, with different contents"),
         mark("{n} objects came twice, with different contents"),

@@ -54,7 +54,7 @@ def photo(view, **facts):
 
 WELL = [
     Known(),
-    Known(person=KARI, others=(KARI,), series=(ct(stacks=(EVEN,)),), here=20),
+    Known(person=KARI, others=(KARI,), series=(ct(stacks=(EVEN,)),)),
     Known(person=KARI, others=(Person("", "", ""), Person("13116900216", "NORDMANN^KARI", "")),
           series=(ct(),)),
     Known(is_skin=True, series=(photo("overview"), photo("closeup"), photo("dermoscopic"))),
@@ -72,8 +72,8 @@ REMARKS = [
     (Known(person=KARI, others=(Person("1", "Nordmann^Kari", "19691113"),)), "other-number", {}),
     (Known(person=KARI, others=(Person("", "Hansen^Kari", ""),)), "other-name", {}),
     (Known(person=KARI, others=(Person("", "", "19691114"),)), "other-birth-date", {}),
-    (Known(here=17, missing=3), "missing", {"here": 17, "missing": 3, "expected": 20}),
-    (Known(here=17, is_arriving=True), "arriving", {"here": 17}),
+    (Known(missing=3), "missing", {"n": 3}),
+    (Known(is_arriving=True), "arriving", {}),
     (Known(conflicts=2), "conflicts", {"n": 2}),
     (Known(side="L", series=(ct(sides=frozenset({"R"})),)), "other-side",
      {"asked": "L", "side": "R"}),
@@ -105,6 +105,6 @@ def test_a_photograph_that_is_lossy_is_as_it_was_taken():
 
 
 def test_the_gravest_comes_first():
-    known = Known(series=(ct(lossy=3, without_scale=3),), here=17, missing=3)
+    known = Known(series=(ct(lossy=3, without_scale=3),), missing=3)
     weights = [remark.weight for remark in remarks_of(known)]
     assert weights == [Weight.ACT, Weight.NOTE, Weight.NOTE]

@@ -48,6 +48,7 @@ MET_BY_PEOPLE = (
     "storage/signing.py",
     "storage/verbs.py",
     "viewer/admin.py",
+    "viewer/api/papers.py",
     "viewer/devices.py",
     "viewer/erasure.py",
     "viewer/outgoing.py",
@@ -56,6 +57,7 @@ MET_BY_PEOPLE = (
     "viewer/pixels.py",
     "viewer/replies.py",
     "viewer/routing.py",
+    "viewer/waveforms.py",
 )
 ERRORS = {"Conflict", "Invalid", "NotFound", "Refused", "TooLarge"}
 
