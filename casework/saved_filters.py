@@ -136,7 +136,8 @@ def read_wanted(given: Mapping[str, Any], *, strict: bool = False) -> Wanted:
         text = str(value or "").strip()
         if name == "q":
             text = text[:_MOST_WORDS]
-        is_known = name in known and text in _CHOICES.get(name, {text}) and len(text) <= _MOST_WORDS
+        is_choice = not text or text in _CHOICES.get(name, {text})
+        is_known = name in known and is_choice and len(text) <= _MOST_WORDS
         if is_known and text:
             found[name] = text
         elif strict and not is_known:

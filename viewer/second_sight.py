@@ -30,9 +30,8 @@ def may_of(actor: Actor, dossier: CaseDossier) -> frozenset[str]:
         except Refused:
             continue
         found.add(event.value)
-    has_answer = case.draft is not None or case.signed_at is not None
     stands = {
-        Event.ASK_SECOND: not is_open(reading) and has_answer,
+        Event.ASK_SECOND: not is_open(reading),
         Event.DROP_SECOND: is_open(reading),
         Event.READ_SECOND: may_take(reading, case, actor) or writes(reading, actor),
         Event.JUDGE_SECOND: may_judge(reading, case, actor),
