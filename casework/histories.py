@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from casework.audit import ACTIONS
+from casework.codings import Coding
 from casework.lifecycle import Event
 from casework.model import Priority, Specialty
 from casework.outcomes import Outcome
@@ -43,6 +44,7 @@ class Answer:
     diagnosis: str = ""  # the first one's words
     code: str = ""
     system: str = ""
+    codes: tuple[Coding, ...] = ()  # every one of it
 
 
 @dataclass(frozen=True)

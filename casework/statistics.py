@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import quantiles
 
+from casework.codings import Coding, system_of
 from casework.histories import History, Second
 from casework.model import Priority
 
@@ -224,9 +225,14 @@ def _agrees(history: History) -> bool:
     answer, outcome = history.answer, history.outcome
     if answer is None or outcome is None:
         return False
-    if answer.code and outcome.code and answer.system == outcome.system:
-        return answer.code == outcome.code
+    for coding in (Coding(answer.system, answer.code), *answer.codes):
+        if coding.code and outcome.code and _is_one_system(coding.system, outcome.system):
+            return coding.code == outcome.code
     return bool(answer.diagnosis) and _plain(answer.diagnosis) == _plain(outcome.text)
+
+
+def _is_one_system(one: str, other: str) -> bool:
+    return one == other or (system_of(one) is not None and system_of(one) == system_of(other))
 
 
 def _plain(words: str) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, select
 
 from casework.access import Scope
 from casework.audit import ACTIONS
+from casework.codings import codings_of
 from casework.histories import Answer, History, Second, Turn, waits_of
 from casework.lifecycle import Event
 from casework.model import CaseState, Priority, Specialty
@@ -150,4 +151,5 @@ def _answer(versions: Sequence[AnyRow]) -> Answer | None:
         diagnosis=str(first.get("text") or ""),
         code=str(first.get("code") or ""),
         system=str(first.get("system") or ""),
+        codes=tuple(codings_of(first)),
     )

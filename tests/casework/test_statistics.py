@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casework.codings import Coding
 from casework.histories import Answer, History, Turn, Wait, waits_of
 from casework.model import Priority, Specialty
 from casework.outcomes import Outcome
@@ -162,3 +163,14 @@ def test_a_diagnosis_that_a_spreadsheet_would_run_is_text():
         [case(signed_at=NOON, answer=Answer(), outcome=Outcome("visit", "=1+1"))]
     ).splitlines()
     assert not [row for row in rows if ",=" in row]
+
+
+def test_an_answer_agrees_by_any_of_its_codes_that_the_outcome_has_the_system_of():
+    codes = (Coding("sct", "400096001"), Coding("icd-10", "D22.9"))
+    told = Answer(diagnosis="Naevus", code="400096001", system="sct", codes=codes)
+    for code, agrees in (("D22.9", 1), ("C43.9", 0)):
+        said = case(
+            1, answer=told, claimed_at=NOON + HOUR, signed_at=NOON + 2 * HOUR,
+            outcome=Outcome("histology", "x", code, "ICD-10", "no"),
+        )  # fmt: skip
+        assert count([said]).agreement == Share(agrees, 1)

@@ -1,4 +1,4 @@
-"""The form by keys alone: template, diagnosis, phrase, dictation, a conflict, the signature."""
+"""The findings form by keys alone: template, diagnosis, phrase, dictation, and a conflict."""
 
 from __future__ import annotations
 

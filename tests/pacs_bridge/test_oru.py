@@ -163,3 +163,18 @@ def test_any_text_arrives_as_it_was_written(text: str) -> None:
     read = sent(report(impression=text, findings="", advice="", safety_net="", measurements=[]))
     lines = [line.strip() for line in text.strip().split("\n") if line.strip()]
     assert texts(read) == lines
+
+
+def test_every_code_the_answers_and_the_suspicion_are_sent_too() -> None:
+    codes = [{"system": "icd-10", "code": "C43.9"}, {"system": "icpc-2", "code": "S77"}]
+    melanoma = {"text": "Melanoma", "system": "sct", "code": "93655004", "codes": codes}
+    message = sent(report(diagnoses=[melanoma], described="To the eye: Uneven.", malignancy="high"))
+    coded = [
+        (s.raw(4), s.raw(5)) for s in message.segments if s.name == "OBX" and s.text(2) == "CE"
+    ]
+    assert coded == [
+        ("1.1", "S77^Melanoma^ICPC2"),
+        ("1.1.2", "C43.9^Melanoma^I10"),
+        ("1.1.3", "93655004^Melanoma^SCT"),
+    ]
+    assert {"To the eye: Uneven.", "Høy mistanke om malignitet"} <= set(texts(message))

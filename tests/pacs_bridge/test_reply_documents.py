@@ -28,8 +28,11 @@ CINE = replace(
 IMAGES = [SKIN, CINE]
 SAID: dict[str, Any] = {
     "impression": "Benign naevus.", "findings": "Symmetric.", "advice": "None needed.",
+    "described": "To the eye: Even.", "malignancy": "low", "language": "en",
     "safety_net": "Come back if it bleeds.",
-    "diagnoses": [{"text": "Naevus", "code": "D22.5", "system": "icd-10"}],
+    "diagnoses": [{"text": "Naevus", "code": "D22.5", "system": "icd-10",
+                   "codes": [{"system": "sct", "code": "400096001"},
+                             {"system": "icpc-2", "code": "S82"}]}],
     "measurements": [
         {"instance_uid": "1.2.3.5", "frame": 1, "kind": "length", "points": [[1, 2], [30, 40]],
          "value": 4.1, "unit": "mm", "label": "A"},
@@ -93,16 +96,28 @@ def test_the_text_of_the_reply_stands_under_its_headings() -> None:
     assert (found.CompletionFlag, found.VerificationFlag) == ("COMPLETE", "VERIFIED")
     sections = {
         item.ConceptNameCodeSequence[0].CodeMeaning: [
-            each.TextValue for each in item.ContentSequence
+            each.TextValue for each in item.ContentSequence if each.ValueType == "TEXT"
         ]
         for item in found.ContentSequence
         if item.ValueType == "CONTAINER"
     }
     assert sections == {
-        "Findings": ["Symmetric.", "A: 4,1 mm", "Vinkel: 31,0°", "Lengde: 1"],
-        "Conclusions": ["Benign naevus.", "Naevus (icd-10 D22.5)"],
+        "Findings": ["To the eye: Even.", "Symmetric.", "A: 4,1 mm", "Vinkel: 31,0°", "Lengde: 1"],
+        "Conclusions": [
+            "Benign naevus.",
+            "Naevus (ICPC-2 S82, ICD-10 D22.5, SNOMED CT 400096001)",
+            "Low suspicion of malignancy",
+        ],
         "Recommendations": ["None needed.", "Come back if it bleeds."],
     }
+    codes = [
+        (each.ConceptCodeSequence[0].CodeValue, each.ConceptCodeSequence[0].CodingSchemeDesignator)
+        for item in found.ContentSequence
+        if item.ValueType == "CONTAINER"
+        for each in item.ContentSequence
+        if each.ValueType == "CODE"
+    ]
+    assert codes == [("D22.5", "I10"), ("400096001", "SCT")]
     (picture,) = [item for item in found.ContentSequence if item.ValueType == "IMAGE"]
     assert picture.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "1.2.3.5"
 
