@@ -165,6 +165,19 @@ def test_a_photograph_is_shown_in_its_colours_with_marks_in_place() -> None:
     assert near[280, 280] == pytest.approx([220, 40, 40], abs=8)
 
 
+@pytest.mark.parametrize("far", [1e308, -1e308, 1e7])
+@pytest.mark.parametrize("kind", ["length", "ellipse", "rectangle", "arrow", "cobb", "text"])
+def test_marks_and_windows_beyond_all_bounds_are_drawn_as_far_as_they_can_be(
+    kind: str, far: float
+) -> None:
+    mark = {"kind": kind, "points": [[10, 10], [far, far]], "value": far, "unit": "mm"}
+    anchored = {"findings": "[1]", "anchors": [anchor(1, window=[far, far], measurement=0)]}
+    (pointed,) = pointed_of(anchored | {"measurements": [mark | {"instance_uid": UID, "frame": 1}]})
+    source, ref = source_of(np.zeros((50, 60), dtype=np.int16)), of_size(60, 50)
+    assert opened(whole(source, ref, 1, pointed.view, [mark])).shape == (600, 720, 3)
+    assert opened(close(source, ref, 1, pointed.view, [mark], mark)).size
+
+
 @pytest.fixture(scope="module")
 def signed(shared_world: World) -> tuple[World, str]:
     """Return a world with a signed case, a sentence of which points to a measured slice."""
