@@ -19,6 +19,7 @@ Placing = Callable[[Point], Point]
 _FONT = Path(__file__).parent / "static" / "fonts" / "DejaVuSans-Bold.ttf"
 _LINE, _EDGE = (255, 214, 92), (0, 0, 0)
 _STEPS = 72
+_FARTHEST = 100_000.0
 _PAIRS = frozenset({"bidirectional", "cobb"})
 _FINE = 2  # drawn so many times larger and made smaller, so that slanted lines are smooth
 
@@ -46,8 +47,13 @@ def extent_of(kind: str, points: Sequence[Point]) -> tuple[float, float, float, 
 
 
 def points_of(mark: Mapping[str, Any]) -> list[Point]:
-    """Return the points of a kept measurement; a third coordinate is left out."""
-    return [(float(point[0]), float(point[1])) for point in mark.get("points") or ()]
+    """Return the points of a kept measurement, bounded; a third coordinate is left out."""
+    return [(_bounded(point[0]), _bounded(point[1])) for point in mark.get("points") or ()]
+
+
+def _bounded(value: Any) -> float:
+    """Return a coordinate that can be drawn: nobody has an image that is larger."""
+    return min(max(float(value), -_FARTHEST), _FARTHEST)
 
 
 def value_of(mark: Mapping[str, Any]) -> str:

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flask import Blueprint
+
 from casework.clinical import reason_label
 from casework.model import CaseDossier
 from casework.referral_versions import CameIn, ReferralVersion, new_since_asked, versions_of
 from storage.index import InstanceRow
+from storage.joining import Joinable
 from viewer.attributes import first
 from viewer.i18n import _, _n
 from viewer.languages import language
 from viewer.manifest import kind_of
 
 _OUR_SERIES = range(9900, 9910)  # in which replies are filed, far behind a study's own
+
+
+bp = Blueprint("referral_news", __name__)
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,15 @@ def news_in_words(dossier: CaseDossier, instances: Sequence[InstanceRow]) -> Ver
     signed_at = max((report.signed_at for report in dossier.reports), default=None)
     news = new_since_asked([each.version for each in found], signed_at=signed_at)
     return None if news is None else found[-1]
+
+
+@bp.app_template_global()
+def study_title(study: Joinable) -> str:
+    """Return what a study is, in a few words."""
+    kinds, words = "/".join(study.modalities), study.description
+    if not words or (kinds and words.upper().startswith(study.modalities[0].upper())):
+        return words or kinds or _("Study")
+    return f"{kinds} {words}".strip()
 
 
 def _is_ours(row: InstanceRow) -> bool:

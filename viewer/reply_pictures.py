@@ -28,6 +28,7 @@ MOST = 24
 """So many pictures a reply has at most."""
 
 AS_SENT = View()
+_WIDEST = 1e9
 
 FindRow = Callable[[str], InstanceRow | None]
 """Gives the object of a UID where there is one and it may be seen."""
@@ -183,11 +184,16 @@ def _with_numbers(view: Pointed, numbers: tuple[int, ...]) -> Pointed:
 def _view(anchor: Mapping[str, Any]) -> View:
     window, place = anchor.get("window"), anchor.get("place") or {}
     return View(
-        window=None if window is None else Window(float(window[0]), max(float(window[1]), 1e-3)),
+        window=None if window is None else _window(float(window[0]), float(window[1])),
         is_inverted=anchor.get("is_inverted") is True,
         is_mirrored=place.get("is_mirrored") is True,
         quarter_turns=int(place.get("quarter_turns") or 0),
     )
+
+
+def _window(center: float, width: float) -> Window:
+    """Return a window within what values can be."""
+    return Window(min(max(center, -_WIDEST), _WIDEST), min(max(width, 1e-3), _WIDEST))
 
 
 def _title(row: InstanceRow, language: str) -> str:

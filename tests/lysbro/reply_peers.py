@@ -28,7 +28,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from pacs_bridge.hl7_text import parse
 from pacs_bridge.mllp import Unframer, framed
 
-LATE_S = 0.8  # longer than the tests' patience
+LATE_S = 0.6  # longer than the tests' patience
 TROUBLES = ("killed", "slow", "refusing", "forgetful")
 
 Take = Callable[[str, bytes], bool]

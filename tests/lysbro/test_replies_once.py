@@ -9,12 +9,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
+from pydicom.uid import BasicTextSRStorage, EncapsulatedPDFStorage
+from pypdf import PdfReader
 from sqlalchemy import update
 
 from casework.access import Scope
@@ -249,6 +253,10 @@ def test_a_correction_goes_out_whole_under_the_same_identifiers_by_every_way(
     assert reports[2]["conclusion"] == "Melanoma.\n\nHistology agrees."
     assert reports[2]["conclusionCode"] == reports[1]["conclusionCode"]
     assert len({entry["request"]["url"] for entry in entries}) == 1
+    first, second, third = documents(peers["ae"])
+    assert "Benign." in first
+    assert all(text in second for text in ("Corrected answer", "Excise.", "Replaced Benign."))
+    assert all(text in third for text in ("Melanoma.", "Histology agrees."))
     chain = text_reports(peers["ae"])
     assert [uids for _, uids in chain] == [[], [chain[0][0]], [chain[1][0]]]
 
@@ -260,13 +268,28 @@ def parse_oru(message: bytes) -> dict[str, Any]:
     return {"final": request[25], "filler": request[3], "texts": texts}
 
 
+def objects(peer: Peer, sop_class: str) -> list[Dataset]:
+    """Return the objects of a class that a node has, in the order in which they came."""
+    found = [
+        read_dataset(DicomBytesIO(raw), is_implicit_VR=False, is_little_endian=True)
+        for raw, *_ in peer.kept.values()
+    ]
+    return [ds for ds in found if ds.SOPClassUID == sop_class]
+
+
+def documents(peer: Peer) -> list[str]:
+    """Return what the PDFs of a node say."""
+    pdfs = [ds.EncapsulatedDocument for ds in objects(peer, EncapsulatedPDFStorage)]
+    return [
+        " ".join(" ".join(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages).split())
+        for pdf in pdfs
+    ]
+
+
 def text_reports(peer: Peer) -> list[tuple[str, list[str]]]:
     """Return the text reports of a node, in their order, each with its predecessors."""
     found = []
-    for raw, *_ in peer.kept.values():
-        ds = read_dataset(DicomBytesIO(raw), is_implicit_VR=False, is_little_endian=True)
-        if ds.SOPClassUID != "1.2.840.10008.5.1.4.1.1.88.11":
-            continue
+    for ds in objects(peer, BasicTextSRStorage):
         before = [
             item.ReferencedSOPInstanceUID
             for study in ds.get("PredecessorDocumentsSequence", [])

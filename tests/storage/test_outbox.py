@@ -35,6 +35,19 @@ def test_replies_are_leased_in_order_and_each_once(room):
     assert room.outbox.lease_delivery(lease_s=60) is None
 
 
+def test_two_versions_of_a_reply_never_go_to_one_place_at_the_same_time(room):
+    case = room.signed()
+    room.casebook.addend(room.elle, case.id, {"impression": "More."})
+    taken = [room.outbox.lease_delivery(lease_s=60) for _ in range(2)]
+    assert [(d.channel, d.report_version) for d in taken] == [("inbox", 1), ("study", 1)]
+    assert room.outbox.lease_delivery(lease_s=60) is None
+    room.casebook.delivered(taken[1].id, actor=WORKER)
+    second = room.outbox.lease_delivery(lease_s=60)
+    assert (second.channel, second.report_version) == ("study", 2)
+    room.clock.passes(seconds=61)  # who had the first one is gone
+    assert room.outbox.lease_delivery(lease_s=60).report_version == 1
+
+
 def test_a_lease_that_ends_gives_the_job_to_the_next_worker(room):
     job = room.outbox.enqueue_send("1.2.3", "hammer", "PACS")
     assert room.outbox.lease_send(lease_s=60).attempts == 1

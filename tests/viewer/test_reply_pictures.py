@@ -16,7 +16,8 @@ from tests.viewer.conftest import World
 from viewer.crops import View, close, whole
 from viewer.display import Display, Window
 from viewer.drawn_marks import extent_of, outlines
-from viewer.frame_source import Shown
+from viewer.frame_source import Photograph, Shown
+from viewer.photo_bytes import as_png
 from viewer.reply_pictures import pointed_of
 
 from .images import row
@@ -40,6 +41,9 @@ class ArraySource:
 
     def shown(self, _ref: Any, _frame: int) -> Shown:
         return Shown(self.pixels, self.pixels.ndim == 3, self.display)
+
+    def photograph(self, _ref: Any) -> Photograph:
+        return Photograph(as_png(self.pixels, b""), "image/png", b"")
 
 
 def source_of(pixels: Any, **display: Any) -> Any:
@@ -142,6 +146,36 @@ def test_a_closer_picture_is_of_what_lies_around_the_mark_also_at_the_edge() -> 
     shown = opened(close(source, of_size(1000, 1000), 1, View(), [mark], mark))
     assert shown.shape == (560, 560, 3)
     assert np.median(shown[300:, :, 0]) == pytest.approx(200, abs=3)
+
+
+def test_a_photograph_is_shown_in_its_colours_with_marks_in_place() -> None:
+    pixels = np.full((1000, 1600, 3), (60, 120, 90), dtype=np.uint8)
+    pixels[480:520, 780:820] = (220, 40, 40)
+    ref = row(
+        UID, attributes={"Rows": 1000, "Columns": 1600, "Modality": "XC", "SamplesPerPixel": 3}
+    )
+    source = source_of(pixels)
+    mark = {"kind": "length", "points": [[700, 500], [900, 500]], "value": 8.0, "unit": "mm"}
+    shown = opened(whole(source, ref, 1, View(), [mark]))
+    assert shown.shape == (450, 720, 3)
+    assert is_yellow(shown, 330, 225)
+    assert shown[50, 50] == pytest.approx([60, 120, 90], abs=4)
+    near = opened(close(source, ref, 1, View(), [], mark))
+    assert near.shape == (560, 560, 3)
+    assert near[280, 280] == pytest.approx([220, 40, 40], abs=8)
+
+
+@pytest.mark.parametrize("far", [1e308, -1e308, 1e7])
+@pytest.mark.parametrize("kind", ["length", "ellipse", "rectangle", "arrow", "cobb", "text"])
+def test_marks_and_windows_beyond_all_bounds_are_drawn_as_far_as_they_can_be(
+    kind: str, far: float
+) -> None:
+    mark = {"kind": kind, "points": [[10, 10], [far, far]], "value": far, "unit": "mm"}
+    anchored = {"findings": "[1]", "anchors": [anchor(1, window=[far, far], measurement=0)]}
+    (pointed,) = pointed_of(anchored | {"measurements": [mark | {"instance_uid": UID, "frame": 1}]})
+    source, ref = source_of(np.zeros((50, 60), dtype=np.int16)), of_size(60, 50)
+    assert opened(whole(source, ref, 1, pointed.view, [mark])).shape == (600, 720, 3)
+    assert opened(close(source, ref, 1, pointed.view, [mark], mark)).size
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ const anchor = (number: number, measurement: number | null = null): Anchor => ({
 test("an anchor is put in after a space and the cursor stands behind it", () => {
   assert.deepEqual(withAnchor("A nodule. More", 8, 2), { text: "A nodule [2]. More", at: 12 });
   assert.deepEqual(withAnchor("", 0, 1), { text: "[1]", at: 3 });
+  assert.equal(withAnchor("Økt tetthet", 0, 1).text, "[1] Økt tetthet");
   assert.deepEqual(withAnchor("Line\n", 5, 1).text, "Line\n[1]");
 });
 

@@ -29,6 +29,7 @@ const FIELDS = "#f-findings, #f-impression, #f-advice, #f-follow_up, #f-safety_n
 export class Anchors {
   private field: HTMLTextAreaElement | null = null;
   private known: readonly Measurement[];
+  private readonly visited = new Set<HTMLTextAreaElement>(); // whose cursor is where somebody left it
 
   constructor(
     private readonly form: FindingsForm | null,
@@ -40,7 +41,10 @@ export class Anchors {
     if (form === null) return;
     this.field = this.fields()[0] ?? null;
     for (const field of this.fields()) {
-      field.addEventListener("focus", () => (this.field = field));
+      field.addEventListener("focus", () => {
+        this.field = field;
+        this.visited.add(field);
+      });
       field.addEventListener("input", () => this.list());
       field.addEventListener("keydown", (event) => this.typed(event, field));
       field.addEventListener("click", () => this.atCursor(field));
@@ -86,7 +90,9 @@ export class Anchors {
       ...this.hanging.view(),
     };
     form.anchors = [...mentioned(form.anchors, texts), anchor];
-    const put = withAnchor(field.value, field.selectionEnd, number);
+    const at = this.visited.has(field) ? field.selectionEnd : field.value.length;
+    const put = withAnchor(field.value, at, number);
+    this.visited.add(field);
     field.value = put.text;
     field.setSelectionRange(put.at, put.at);
     form.touched();

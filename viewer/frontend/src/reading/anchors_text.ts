@@ -24,7 +24,8 @@ export interface Anchor {
 export function withAnchor(text: string, at: number, number: number): { text: string; at: number } {
   const before = text.slice(0, at);
   const words = `${before === "" || /\s$/.test(before) ? "" : " "}[${number}]`;
-  return { text: before + words + text.slice(at), at: at + words.length };
+  const after = text.slice(at);
+  return { text: before + words + (/^[\p{L}\d]/u.test(after) ? " " : "") + after, at: at + words.length };
 }
 
 /** Gives a text without an anchor, nor the space that stood before it. */
