@@ -15,6 +15,7 @@ from viewer.attributes import first, is_recognizable
 from viewer.display import Window, display_of, needs_header
 from viewer.hanging import Hung, default_window, hang, presets_of
 from viewer.layer_kinds import layer_kind
+from viewer.pixels import PARAMETRIC_MAP
 from viewer.render import can_be_shown, is_photograph
 from viewer.spacing import regions_of
 
@@ -219,6 +220,7 @@ def _instance(ref: InstanceRow, kind: str, tables: Tables | None) -> dict[str, A
         "is_lossy": attributes.get("LossyImageCompression") == "01",
         "laterality": _text(attributes, "ImageLaterality", "Laterality"),
         "is_recognizable": is_recognizable(attributes) or None,
+        "is_map": ref.sop_class_uid == PARAMETRIC_MAP or None,
         "is_covered": any(each in attributes for each in _OVER) or None,
         "per_frame": tables(ref) if tables is not None and _has_table(ref) else None,
         "view": image_type[3] if kind == "photo" and len(image_type) > 3 else "",

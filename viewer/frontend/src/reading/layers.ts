@@ -8,7 +8,7 @@ import { paintBits, paintMask, type Affine } from "./masks.ts";
 import type { Look, Pane } from "./pane.ts";
 import type { Pixels } from "./pixels.ts";
 import { areaFor, greysFor, isOn, outline, placeFor, type Area, type Bitmap, type Colour, type Graphic, type Shutters, type Words } from "./states.ts";
-import { Toning } from "./toning.ts";
+import { HOT_IRON, Toning } from "./toning.ts";
 
 const OVERLAY: Colour = [255, 214, 120];
 const DRAWN: Colour = [242, 212, 121];
@@ -23,6 +23,7 @@ export class Layers {
   private readonly sheet: LayerSheet;
   private readonly toning: Toning;
   private readonly chosen = new Map<string, NamedState>(); // by series
+  private readonly coloured = new Map<string, boolean>(); // by series, where the reader has chosen
   private frame: Frame | null = null; // that the sheet is for
   private cover: Cover | null = null;
   private area: Area | null | undefined; // that the surface was last placed by
@@ -74,6 +75,24 @@ export class Layers {
     return (frame && this.chosen.get(frame.series.key)) ?? null;
   }
 
+  /** Tells whether the values on the screen may be shown as colours: uptakes, counts, maps. */
+  get mayBeColoured(): boolean {
+    const frame = this.pane.frame;
+    return frame !== null && (frame.instance.is_map === true || /^(PT|NM)$/.test(frame.series.modality)) && frame.instance.samples === 1;
+  }
+
+  get isColoured(): boolean {
+    const frame = this.pane.frame;
+    return frame !== null && (this.coloured.get(frame.series.key) ?? frame.instance.is_map === true);
+  }
+
+  toggleColours(): void {
+    const frame = this.pane.frame;
+    if (frame === null) return;
+    this.coloured.set(frame.series.key, !this.isColoured);
+    this.tone();
+  }
+
   /** Takes a state for the series, or what was sent. */
   choose(state: NamedState | null): void {
     const frame = this.pane.frame;
@@ -83,7 +102,7 @@ export class Layers {
     this.pane.setWindow(null);
     this.area = undefined;
     if (state === null) this.pane.placed()?.fit();
-    this.toning.use(state?.state ?? null);
+    this.tone();
     this.pane.relook();
     this.refresh(true);
   }
@@ -159,7 +178,7 @@ export class Layers {
       this.frame = frame;
       if (isOther) {
         this.area = undefined;
-        this.toning.use(this.state?.state ?? null);
+        this.tone();
       }
       void this.fill(frame);
       this.placeByState(frame);
@@ -167,6 +186,10 @@ export class Layers {
     }
     this.sheet.place((point) => surface.toSurface(point));
     this.drawLines(frame);
+  }
+
+  private tone(): void {
+    this.toning.use(this.state?.state ?? null, this.mayBeColoured && this.isColoured ? HOT_IRON : "");
   }
 
   /** Lies the image as the state's area says, once for each area: the reader may move it on. */

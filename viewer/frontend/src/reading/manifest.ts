@@ -37,6 +37,7 @@ export interface Instance {
   readonly laterality: string;
   readonly view: string;
   readonly poster?: number; // of a film: the picture that stands for it
+  readonly is_map?: boolean; // a parametric map: its values are shown as colours
   readonly is_covered?: boolean; // overlays or shutters come with it
   readonly per_frame?: FrameTable; // what each frame of several has for itself
   readonly is_recognizable?: boolean; // a face or a tattoo: blurred in the strip until it is opened
