@@ -4,7 +4,7 @@ import type { Point } from "./calibration.ts";
 import { LayerSheet, pathOf, type Label, type Laid, type Line } from "./layer_sheet.ts";
 import type { Cover, LayerSource, NamedState, Regions } from "./layer_source.ts";
 import type { Frame } from "./manifest.ts";
-import { paintBits, paintMask, type Affine } from "./masks.ts";
+import { paintBits, paintMask, type Affine, type SentMask } from "./masks.ts";
 import type { Look, Pane } from "./pane.ts";
 import type { Pixels } from "./pixels.ts";
 import { areaFor, greysFor, isOn, outline, placeFor, type Area, type Bitmap, type Colour, type Graphic, type Shutters, type Words } from "./states.ts";
@@ -243,12 +243,17 @@ export class Layers {
       );
       if (whole === null || here.length === 0) continue;
       const masks = await this.source.masksOf(regions, here.map((each) => each.frame));
-      for (const sent of here) {
-        const mask = masks.find((each) => each.frame === sent.frame);
-        if (mask === undefined) continue;
-        const { rows, columns } = mask;
-        const lies: Affine = sent.lies ?? [frame.instance.columns / columns, 0, 0, frame.instance.rows / rows, 0, 0];
-        const paint = (out: Uint8ClampedArray): void => paintMask(mask, sent, whole, isSeen, out);
+      const [grid] = masks;
+      if (grid === undefined) continue;
+      const { rows, columns } = grid;
+      for (const alike of grouped(here)) {
+        const lies: Affine = alike[0]?.lies ?? [frame.instance.columns / columns, 0, 0, frame.instance.rows / rows, 0, 0];
+        const paint = (out: Uint8ClampedArray): void => {
+          for (const sent of alike) {
+            const mask = masks.find((each) => each.frame === sent.frame);
+            if (mask !== undefined) paintMask(mask, sent, whole, isSeen, out);
+          }
+        };
         pictures.push({ columns, rows, lies, opacity: this.opacity, paint });
       }
     }
@@ -374,6 +379,18 @@ function shownBox(area: Area | null, frame: Frame, to: (point: Point) => Point):
 
 function within({ left, top, width, height }: Box, [u, v]: Point): Point {
   return [left + u * width, top + v * height];
+}
+
+/** Masks that lie alike, which one picture can show. */
+function grouped(masks: readonly SentMask[]): SentMask[][] {
+  const found = new Map<string, SentMask[]>();
+  for (const mask of masks) {
+    const lies = String(mask.lies);
+    const alike = found.get(lies);
+    if (alike === undefined) found.set(lies, [mask]);
+    else alike.push(mask);
+  }
+  return [...found.values()];
 }
 
 function isSame(one: Area | null, other: Area | null): boolean {
