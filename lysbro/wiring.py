@@ -45,6 +45,7 @@ from storage.prior_standing import PriorStandings
 from storage.priors import Priors
 from storage.promises import Promises
 from storage.quotas import Quotas
+from storage.reading_preferences import ReadingPreferences
 from storage.reply_channels import ReplyChannels
 from storage.retention import Retention
 from storage.routing import Routing
@@ -93,6 +94,7 @@ class Parts:
     photographs: Photographs
     uploads: Uploads
     lesions: Lesions
+    reading_preferences: ReadingPreferences
     clock: Callable[[], datetime]
     jump: Callable[[], Jump | None] = lambda: None  # of the machine's clock, which is not followed
 
@@ -187,6 +189,7 @@ def open_parts(
                 photographs=Photographs(database),
                 uploads=_uploads(settings, data, clock),
                 lesions=Lesions(database),
+                reading_preferences=ReadingPreferences(database, clock),
                 clock=clock,
                 jump=clock.jump,
             )

@@ -35,6 +35,7 @@ WHOLE: tuple[Table, ...] = (
     book.commitment_items,
     book.captures,
     book.outcomes,
+    book.reading_preferences,
     book.draft_keys,
     book.queue_keys,
     book.lesions,

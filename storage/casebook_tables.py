@@ -533,6 +533,16 @@ outcomes = Table(
 )
 """What a case was in the end."""
 
+reading_preferences = Table(
+    "reading_preferences",
+    metadata,
+    Column("actor_id", Text, primary_key=True),
+    Column("kind", String(64), primary_key=True),
+    Column("hung", JSON, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+)
+"""How a person has hung a kind of case (modality and part of the body) the last time."""
+
 draft_keys = Table(
     "draft_keys",
     metadata,

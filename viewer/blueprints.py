@@ -54,6 +54,7 @@ from viewer.api import devices as api_devices
 from viewer.api import lesions as api_lesions
 from viewer.api import orders as api_orders
 from viewer.api import priors as api_priors
+from viewer.api import reading as api_reading
 from viewer.api import uploads as api_uploads
 
 
@@ -93,6 +94,7 @@ def blueprints() -> Sequence[Blueprint]:
         api_devices.bp,
         api_orders.bp,
         api_priors.bp,
+        api_reading.bp,
         api_lesions.bp,
         api_uploads.bp,
         instances.bp,

@@ -5,7 +5,7 @@ Pure: from the dossier and the rows of the index; only tables of frames may open
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -13,8 +13,10 @@ from casework.model import CaseDossier
 from storage.index import InstanceRow
 from viewer.attributes import first, is_recognizable
 from viewer.display import Window, display_of, needs_header
-from viewer.hanging import Hung, default_window, hang, presets_of
+from viewer.hanging import default_window, hang, presets_of
+from viewer.hanging_facts import asked_of, facts_of, hung_of, sent
 from viewer.layer_kinds import layer_kind
+from viewer.manifest_columns import folded
 from viewer.pixels import PARAMETRIC_MAP
 from viewer.render import can_be_shown, is_photograph
 from viewer.spacing import regions_of
@@ -27,32 +29,37 @@ _PLAYED = tuple(f"1.2.840.10008.1.2.4.{n}" for n in range(102, 109))  # MP4, whi
 _POSTER = 16  # the picture that stands for a film: the first ones are often not sharp yet
 _MOST_LAYERS = 200
 _OVER = ("OverlayRows", "ShutterShape")
-_OWN = (
-    "uid",
-    "number",
-    "position",
-    "sha",
-    "bytes",
-    "per_frame",
-)  # what differs from instance to instance
+_OWN = frozenset(
+    {"SOPInstanceUID", "InstanceNumber", "ImagePositionPatient", "SliceLocation", "ContentTime",
+     "AcquisitionDateTime"}
+)  # fmt: skip
+"""What differs from image to image of a series, and decides of nothing but `_own`."""
+
 
 Tables = Callable[[InstanceRow], dict[str, Any] | None]
 """Gives what is known of the frames of an object of several, or None."""
 
 
 def build_manifest(
-    dossier: CaseDossier, instances: Iterable[InstanceRow], *, tables: Tables | None = None
+    dossier: CaseDossier,
+    instances: Iterable[InstanceRow],
+    *,
+    tables: Tables | None = None,
+    kept: Mapping[str, Mapping[str, Any]] | None = None,
+    has_prior: bool = False,
+    has_lesion_before: bool = False,
 ) -> dict[str, Any]:
-    """Return the manifest of a case from the instances of its studies.
-
-    `tables` says of objects of several frames where each frame lies (`frame_table`).
+    """Return the manifest of a case from the instances of its studies; hung as its reader likes
+    such cases (`kept`), with what there is to compare with. `tables` says of objects of several
+    frames where each frame lies (`frame_table`).
     """
     case, instances = dossier.case, list(instances)
     series = [
         {"key": str(number), **_series(rows, kind, tables)}
         for number, ((_site, _uid, kind), rows) in enumerate(_grouped(instances))
     ]
-    hanging = hang([_hung(each) for each in series])
+    asked = asked_of(dossier, has_prior=has_prior, has_lesion_before=has_lesion_before)
+    hanging = hang([hung_of(each) for each in series], asked, kept=kept)
     return {
         "case": {
             "id": case.id,
@@ -61,7 +68,7 @@ def build_manifest(
             "version": case.version,
             "draft_version": case.draft_version,
         },
-        "hanging": {"layout": hanging.layout, "first": hanging.first},
+        "hanging": sent(hanging),
         "series": series,
         "layers": _layers(instances),
         "addresses": {
@@ -142,8 +149,7 @@ def _series(rows: list[InstanceRow], kind: str, tables: Tables | None) -> dict[s
     ordered = in_reading_order(rows) if kind == "stack" else rows
     lead = ordered[len(ordered) // 2]
     attributes = lead.attributes
-    described = [_instance(row, kind, tables) for row in ordered]
-    common = _common(described)
+    described = list(_described(ordered, kind, tables))
     found: dict[str, Any] = {
         "uid": lead.series_uid,
         "study_uid": lead.study_uid,
@@ -156,37 +162,43 @@ def _series(rows: list[InstanceRow], kind: str, tables: Tables | None) -> dict[s
         "date": _text(attributes, "SeriesDate", "StudyDate", "ContentDate"),
         "is_scout": _is_scout(attributes) or bool(layer_kind(lead.sop_class_uid)),
         "frames": sum(each["frames"] for each in described),
-        "common": common,
-        "instances": [_without(each, common) for each in described],
+        "bytes": sum(row.size_bytes for row in ordered),
+        **folded(described),
     }
-    hung = _hung(found)
+    found |= facts_of([row.attributes for row in ordered])
+    hung = hung_of(found)
     window = default_window(hung, display_of(attributes).windows) if kind == "stack" else None
     found["window"] = None if window is None else _window(window)
     found["presets"] = [_window(each) for each in presets_of(hung.modality)]
     return found
 
 
-def _hung(series: Mapping[str, Any]) -> Hung:
-    return Hung(
-        key=series.get("key", ""),
-        kind=series["kind"],
-        modality=series["modality"],
-        frames=series["frames"],
-        text=f"{series['description']} {series['body_part']}",
-        is_scout=series["is_scout"],
-    )
+def _described(
+    rows: Sequence[InstanceRow], kind: str, tables: Tables | None
+) -> Iterator[dict[str, Any]]:
+    """Give what the page must know of each instance; of one like the last, only its own is new."""
+    last: object = None
+    alike: dict[str, Any] = {}
+    for row in rows:
+        said = {name: value for name, value in row.attributes.items() if name not in _OWN}
+        like = (said, row.sop_class_uid, row.transfer_syntax_uid, row.rows, row.columns, row.frames)
+        if like != last:
+            last, alike = like, _instance(row, kind)
+        yield _own(row, kind, tables) | alike
 
 
-def _instance(ref: InstanceRow, kind: str, tables: Tables | None) -> dict[str, Any]:
+def _own(ref: InstanceRow, kind: str, tables: Tables | None) -> dict[str, Any]:
+    own: dict[str, Any] = {"uid": ref.sop_instance_uid, "number": ref.number}
+    if kind == "stack" and tables is not None and _has_table(ref):
+        own["per_frame"] = tables(ref)
+    if kind in {"stack", "photo"}:
+        own["position"] = ref.attributes.get("ImagePositionPatient")
+    return own
+
+
+def _instance(ref: InstanceRow, kind: str) -> dict[str, Any]:
     attributes = ref.attributes
-    found: dict[str, Any] = {
-        "uid": ref.sop_instance_uid,
-        "number": ref.number,
-        "frames": ref.frames or 1,
-        "bytes": ref.size_bytes,
-        "sha": ref.sha256[:16],
-        "what": _what(ref, kind),
-    }
+    found: dict[str, Any] = {"frames": ref.frames or 1, "what": _what(ref, kind)}
     if kind == "video":  # it counts as one image, which is shown when it has been played
         size = {"rows": ref.rows, "columns": ref.columns}
         return found | {"frames": 1, "poster": poster_of(ref)} | size
@@ -213,7 +225,6 @@ def _instance(ref: InstanceRow, kind: str, tables: Tables | None) -> dict[str, A
         "regions": [
             [r.left, r.top, r.right, r.bottom, r.x_mm, r.y_mm] for r in regions_of(attributes)
         ],
-        "position": attributes.get("ImagePositionPatient"),
         "orientation": attributes.get("ImageOrientationPatient"),
         "thickness_mm": first(attributes.get("SliceThickness"), None),
         "frame_time_ms": first(attributes.get("FrameTime"), None),
@@ -222,7 +233,6 @@ def _instance(ref: InstanceRow, kind: str, tables: Tables | None) -> dict[str, A
         "is_recognizable": is_recognizable(attributes) or None,
         "is_map": ref.sop_class_uid == PARAMETRIC_MAP or None,
         "is_covered": any(each in attributes for each in _OVER) or None,
-        "per_frame": tables(ref) if tables is not None and _has_table(ref) else None,
         "view": image_type[3] if kind == "photo" and len(image_type) > 3 else "",
     }
 
@@ -241,24 +251,6 @@ def _what(ref: InstanceRow, kind: str) -> str:
     if kind == "other":
         return "video" if ref.transfer_syntax_uid.startswith(_VIDEO) else "object"
     return kind
-
-
-def _common(described: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what all instances of a series have alike, so that it is sent once."""
-    lead = described[0]
-    return {
-        name: value
-        for name, value in lead.items()
-        if name not in _OWN
-        and value is not None
-        and all(each.get(name) == value for each in described)
-    }
-
-
-def _without(described: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value for name, value in described.items() if name not in common and value is not None
-    }
 
 
 def _window(window: Window) -> list[Any]:

@@ -20,6 +20,7 @@ from viewer.guard import current_actor, current_scope
 from viewer.imaging import imaging
 from viewer.lesion_pictures import lesions_over_time
 from viewer.manifest import build_manifest
+from viewer.prior_told import beside
 from viewer.prior_words import notes_of
 from viewer.services import prefetching, services
 from viewer.words import reason_name
@@ -37,7 +38,17 @@ def reading_room(dossier: CaseDossier) -> str:
     draft = dict(case.draft or {}) if case.holder_id == actor.id else {}
     if reply is not None:
         draft = {key: reply.content.get(key, []) for key in ("measurements", "key_images")}
-    manifest = build_manifest(dossier, instances, tables=imaging().tables.table)
+    priors = prefetching().priors.of_case(current_scope(), case.id)
+    lesions = lesions_over_time(case)
+    manifest = build_manifest(
+        dossier,
+        instances,
+        tables=imaging().tables.table,
+        kept=_preferences(actor),
+        has_prior=bool(priors),
+        has_lesion_before=bool(lesions),
+    )
+    manifest["beside"] = beside(case, priors, lesions)
     let_photographs_be_shown(manifest)
     return render_template(
         "reading.html",
@@ -48,10 +59,10 @@ def reading_room(dossier: CaseDossier) -> str:
         reply=reply,
         may_note_outcome=access.may_note_outcome(actor),
         next_case=_next_case(case) if reply is not None else None,
-        priors=prefetching().priors.of_case(current_scope(), case.id),
+        priors=priors,
         prior_notes=notes_of(prefetching().standings.of_case(case.id)),
         passages=passages_of(dossier),
-        lesions=lesions_over_time(case),
+        lesions=lesions,
         reason_codes=[(each.value, reason_name(each.value)) for each in REASON_CODES],
         manifest=htmlsafe_json_dumps(manifest),
         draft=draft,
@@ -74,6 +85,12 @@ def let_photographs_be_shown(manifest: Mapping[str, Any]) -> None:
 def manifest_of(dossier: CaseDossier) -> dict[str, Any]:
     """Return the manifest of a case within sight of the one who asks."""
     return build_manifest(dossier, _instances(dossier), tables=imaging().tables.table)
+
+
+def _preferences(actor: Actor) -> Mapping[str, Mapping[str, Any]]:
+    """Return how the reader hangs cases, by kind."""
+    kept = services().reading_preferences
+    return {} if kept is None else kept.of_person(actor.id)
 
 
 def _instances(dossier: CaseDossier) -> list[InstanceRow]:

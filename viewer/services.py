@@ -33,6 +33,7 @@ from storage.prior_queue import PriorQueue
 from storage.prior_rules import PriorRules
 from storage.prior_standing import PriorStandings
 from storage.priors import Priors
+from storage.reading_preferences import ReadingPreferences
 from storage.reply_channels import ReplyChannels
 from storage.retention import Retention
 from storage.routing import Routing
@@ -57,6 +58,7 @@ class WebSettings:
     max_photo_bytes: int = 64 << 20
     max_clip_bytes: int = 96 << 20
     max_clip_seconds: float = 30.0
+    viewer_cache_mb: int = 512  # of images in a reader's browser
     max_document_bytes: int = 20 << 20
     metrics_public: bool = False
     ae_title: str = "LYSBRO"
@@ -157,6 +159,7 @@ class Services:
     uploads: Uploads | None = None
     queue_key: Callable[[str], str] | None = None  # a person's secret for what is not sent yet
     lesions: LesionDesk | None = None
+    reading_preferences: ReadingPreferences | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Further parts that must answer before the application is ready; each raises when not."""
@@ -242,6 +245,14 @@ def lesion_desk() -> LesionDesk:
     found = services().lesions
     if found is None:
         raise Unavailable("This server keeps no register of lesions. Use another.")
+    return found
+
+
+def reading_preferences() -> ReadingPreferences:
+    """Return how people hang their cases, or raise Unavailable where that is not wired in."""
+    found = services().reading_preferences
+    if found is None:
+        raise Unavailable("This server remembers no arrangements. Hang each case by hand.")
     return found
 
 

@@ -25,7 +25,11 @@ export default defineConfig({
     cssTarget: "es2022",
     assetsInlineLimit: 0, // the pages' policy allows no data: addresses
     modulePreload: { polyfill: false },
-    rollupOptions: { input: entries },
+    rollupOptions: {
+      input: entries,
+      // one file for what pages share: browsers fetch six at a time, and a page needs its own at once
+      output: { codeSplitting: { groups: [{ name: "shared", test: /src\/shared\// }] } },
+    },
   },
   plugins: [captureWorker(), thirdParty(), compressed()],
 });

@@ -1,7 +1,8 @@
 // The text around the image: who, what, which slice, in which window, and whether it is the image or its preview.
 import { need } from "../shared/dom.ts";
-import { language, t } from "../shared/strings.ts";
+import { t } from "../shared/strings.ts";
 import { scaleText, type Point } from "./calibration.ts";
+import { dayOf } from "./days.ts";
 import { titleOf, type Frame } from "./manifest.ts";
 import { valueText } from "./meaning.ts";
 import type { Pane } from "./pane.ts";
@@ -10,15 +11,22 @@ import { windowText } from "./windows.ts";
 const SAY_AFTER_MS = 400;
 
 export class Corners {
-  private readonly view = need("#view");
-  private readonly surface = need("#surface");
+  private readonly view: HTMLElement;
+  private readonly surface: HTMLElement;
+  private readonly loading: HTMLElement;
   private readonly live = need("#live");
-  private readonly loading = need("#loading");
   private readonly patient = document.querySelector(".room-who b")?.textContent?.trim() ?? "";
   private sayTimer = 0;
   private pointer: Point | null = null;
 
-  constructor(private readonly pane: Pane) {
+  constructor(
+    private readonly pane: Pane,
+    private readonly root: HTMLElement,
+    private readonly isActive: () => boolean,
+  ) {
+    this.view = need(".view", root);
+    this.surface = need(".surface", root);
+    this.loading = need(".loading", root);
     this.view.addEventListener("pointermove", (event) => {
       const box = this.view.getBoundingClientRect();
       this.pointer = [event.clientX - box.left, event.clientY - box.top];
@@ -35,20 +43,21 @@ export class Corners {
     const frame = this.pane.frame;
     if (frame === null) return;
     const { series, instance } = frame;
-    put("#corner-tl", [this.patient, dayOf(series.date)]);
-    put("#corner-tr", [
+    this.put(".corner-tl", [this.patient, dayOf(series.date)]);
+    this.put(".corner-tr", [
       titleOf(series),
       series.number === null ? "" : t("Series {n}", { n: series.number }),
       instance.laterality === "" ? "" : t("Side {side}", { side: instance.laterality }),
       instance.is_lossy ? t("lossy compression by the sender") : "",
     ]);
-    put("#corner-br", [this.slice(frame), thickness(frame), scaleText(instance)]);
+    this.put(".corner-br", [this.slice(frame), thickness(frame), scaleText(instance)]);
     this.bottomLeft();
     this.loading.textContent = this.pane.problem || this.progress(frame);
     this.loading.classList.toggle("loading-problem", this.pane.problem !== "");
     const said = this.said(frame);
     for (const each of [this.view, this.surface]) each.setAttribute("aria-label", said);
     window.clearTimeout(this.sayTimer);
+    if (!this.isActive()) return;
     this.sayTimer = window.setTimeout(() => (this.live.textContent = said), SAY_AFTER_MS);
   }
 
@@ -57,7 +66,7 @@ export class Corners {
     const isColour = this.pane.pixels?.samples === 3;
     const table = this.pane.tableName;
     const greys = table !== null ? `${t("Table of greys")} ${table}`.trimEnd() : window === null ? "" : windowText(window);
-    put("#corner-bl", [this.value(), isColour ? "" : greys, this.zoom()]);
+    this.put(".corner-bl", [this.value(), isColour ? "" : greys, this.zoom()]);
   }
 
   private slice(frame: Frame): string {
@@ -88,7 +97,7 @@ export class Corners {
     const count = frame.series.frames.length;
     const { arrived } = this.pane;
     if (arrived >= count) return "";
-    const bytes = frame.series.instances.reduce((sum, each) => sum + each.bytes, 0);
+    const { bytes } = frame.series;
     return t("{n} of {count} images here in full, {size}", { n: arrived, count, size: `${(bytes / 1e6).toFixed(1)} MB` });
   }
 
@@ -104,28 +113,17 @@ export class Corners {
       .filter((part) => part !== "")
       .join(", ");
   }
-}
 
-function put(corner: string, lines: readonly string[]): void {
-  const element = need(corner);
-  const wanted = lines.filter((line) => line !== "");
-  if (element.dataset["said"] === wanted.join("\n")) return;
-  element.dataset["said"] = wanted.join("\n");
-  element.replaceChildren(...wanted.map((line) => Object.assign(document.createElement("span"), { textContent: line })));
+  private put(corner: string, lines: readonly string[]): void {
+    const element = need(corner, this.root);
+    const wanted = lines.filter((line) => line !== "");
+    if (element.dataset["said"] === wanted.join("\n")) return;
+    element.dataset["said"] = wanted.join("\n");
+    element.replaceChildren(...wanted.map((line) => Object.assign(document.createElement("span"), { textContent: line })));
+  }
 }
 
 function thickness(frame: Frame): string {
   const { thickness_mm: mm } = frame.instance;
   return mm === undefined || mm === 0 ? "" : t("{mm} mm slice", { mm: Math.round(mm * 10) / 10 });
-}
-
-function dayOf(date: string): string {
-  const [, year, month, day] = /^(\d{4})(\d{2})(\d{2})$/.exec(date) ?? [];
-  if (year === undefined) return "";
-  return new Date(`${year}-${month}-${day}T12:00:00Z`).toLocaleDateString(language === "nb" ? "nb-NO" : "en-GB", {
-    day: "numeric",
-    month: "short",
-    year: "numeric",
-    timeZone: "UTC",
-  });
 }

@@ -76,11 +76,24 @@ export function greysOf(values: Samples, tone: Tone): Uint8ClampedArray {
   const isSigned = values instanceof Int8Array || values instanceof Int16Array;
   const greys = new Uint8ClampedArray(count); // which rounds
   const [low, high] = tone.padding ?? [1, 0];
+  const line = straight(tone);
   for (let bits = 0; bits < count; bits++) {
-    const value = isSigned && bits >= count / 2 ? bits - count : bits;
-    greys[bits] = value >= low && value <= high ? 0 : greyOf(value * tone.slope + tone.intercept, tone);
+    const stored = isSigned && bits >= count / 2 ? bits - count : bits;
+    const value = stored * tone.slope + tone.intercept;
+    if (stored >= low && stored <= high) greys[bits] = 0;
+    else greys[bits] = line === null ? greyOf(value, tone) : value * line.rise + line.start;
   }
   return greys;
+}
+
+/** The one line that a window's greys lie on, but for what is beyond black and white; null when they lie on none. */
+function straight({ center, width, curve = "LINEAR", table, isInverted }: Tone): { rise: number; start: number } | null {
+  const isExact = curve === "LINEAR_EXACT" || width < 1;
+  const span = isExact ? width : width - 1;
+  if (table !== undefined || curve === "SIGMOID" || !(span > 0)) return null;
+  const rise = 255 / span;
+  const start = 127.5 - rise * (isExact ? center : center - 0.5);
+  return isInverted ? { rise: -rise, start: 255 - start } : { rise, start };
 }
 
 /** Makes the tables of greys as opaque colours, and keeps the last one: most images in a row share it. */
@@ -94,7 +107,12 @@ export class Greys {
     const { slope, intercept, center, width, isInverted, curve = "", table, padding = "" } = tone;
     const key = [values.constructor.name, slope, intercept, center, width, isInverted, curve, padding].join();
     if (key !== this.key || table !== this.table) {
-      this.colours = Uint32Array.from(greysOf(values, tone), (grey) => colour(grey, grey, grey));
+      const greys = greysOf(values, tone);
+      this.colours = new Uint32Array(greys.length);
+      for (let i = 0; i < greys.length; i++) {
+        const grey = greys[i] as number;
+        this.colours[i] = colour(grey, grey, grey);
+      }
       this.key = key;
       this.table = table;
     }

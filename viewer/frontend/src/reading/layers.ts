@@ -1,4 +1,5 @@
 // What lies over a pane: overlays, shutters, a presentation state, segments and contours; and which of it is seen.
+import { need } from "../shared/dom.ts";
 import { t, tn } from "../shared/strings.ts";
 import type { Point } from "./calibration.ts";
 import { LayerSheet, pathOf, type Label, type Laid, type Line } from "./layer_sheet.ts";
@@ -20,6 +21,7 @@ export class Layers {
   /** Called when what is seen has changed. */
   onChange: () => void = () => undefined;
   private readonly hidden = new Set<string>(); // parts that are not seen
+  private readonly heard = new WeakSet<LayerSource>();
   private readonly sheet: LayerSheet;
   private readonly toning: Toning;
   private readonly chosen = new Map<string, NamedState>(); // by series
@@ -31,20 +33,27 @@ export class Layers {
 
   constructor(
     private readonly view: HTMLElement,
-    surface: HTMLElement,
     before: Element | null,
     private readonly pane: Pane,
-    private readonly source: LayerSource,
+    private readonly sourceNow: () => LayerSource, // of what hangs in the pane
   ) {
     this.sheet = new LayerSheet(view, before);
-    this.toning = new Toning(surface);
+    this.toning = new Toning(need(".surface", view));
     pane.lookOf = (frame, pixels) => this.look(frame, pixels);
     pane.onChange(() => this.refresh());
-    source.onCome(() => this.refresh(true));
     new ResizeObserver(() => {
       this.area = undefined; // a state's area fills the view, whatever its size
       if (this.frame !== null && this.frame === pane.frame) this.placeByState(this.frame);
     }).observe(view);
+  }
+
+  private get source(): LayerSource {
+    const source = this.sourceNow();
+    if (!this.heard.has(source)) {
+      this.heard.add(source);
+      source.onCome(() => this.refresh(true));
+    }
+    return source;
   }
 
   /** The states that are for the series on the screen. */
@@ -182,7 +191,10 @@ export class Layers {
       }
       void this.fill(frame);
       this.placeByState(frame);
-      if (isOther || isAnew) this.onChange();
+      if (isOther || isAnew) {
+        need(".layers-said", this.view).textContent = this.said().join(" · ");
+        this.onChange();
+      }
     }
     this.sheet.place((point) => surface.toSurface(point));
     this.drawLines(frame);

@@ -35,7 +35,6 @@ export class LayersMenu {
     const layers = this.active();
     const { states, regions, hasOverlays, mayBeColoured } = layers;
     this.menu.hidden = states.length === 0 && regions.length === 0 && !hasOverlays && !mayBeColoured;
-    need("#layers-said").textContent = this.menu.hidden ? "" : layers.said().join(" · ");
     const mark = [states.map(({ object }) => object.uid), regions.map(({ object }) => object.uid), hasOverlays, mayBeColoured].join();
     if (mark !== this.written) {
       this.written = mark;

@@ -1,5 +1,6 @@
 // What the page knows of a case's images before the first pixel: the manifest that the server has inlined.
-
+import { unfolded, type Folded } from "./columns.ts";
+import type { Layout } from "./layouts.ts";
 import { framesInOrder, instanceOf, type FrameTable } from "./per_frame.ts";
 
 /** Centre, width and what it is called. */
@@ -15,11 +16,11 @@ export interface Instance {
   readonly uid: string;
   readonly number?: number;
   readonly frames: number;
-  readonly bytes: number;
   readonly what: string;
   readonly rows: number;
   readonly columns: number;
   readonly samples: number;
+  readonly bits?: number;
   readonly slope: number;
   readonly intercept: number;
   readonly windows: readonly WindowLevel[];
@@ -43,7 +44,7 @@ export interface Instance {
   readonly is_recognizable?: boolean; // a face or a tattoo: blurred in the strip until it is opened
 }
 
-interface SentSeries {
+interface SentSeries extends Folded {
   readonly key: string;
   readonly uid: string;
   readonly study_uid: string;
@@ -54,11 +55,13 @@ interface SentSeries {
   readonly description: string;
   readonly body_part: string;
   readonly date: string;
+  readonly is_scout: boolean;
+  readonly plane?: "" | "axial" | "coronal" | "sagittal";
+  readonly frame_of_reference?: string;
   readonly frames: number;
   readonly window: WindowLevel | null;
   readonly presets: readonly WindowLevel[];
-  readonly common: Partial<Instance>;
-  readonly instances: readonly Partial<Instance>[];
+  readonly bytes: number; // as they are kept
 }
 
 /** One picture that can be looked at: a frame of an instance of a series. */
@@ -70,17 +73,51 @@ export interface Frame {
   readonly id: string;
 }
 
-export interface Series extends Omit<SentSeries, "frames" | "instances" | "common"> {
+export interface Series extends Omit<SentSeries, "frames" | keyof Folded> {
   readonly instances: readonly Instance[];
   readonly frames: readonly Frame[];
 }
 
 export interface Manifest {
   readonly case: { readonly id: string; readonly state: string; readonly specialty: string };
-  readonly hanging: { readonly layout: "stack" | "photos" | "list"; readonly first: string };
+  readonly hanging: {
+    readonly layout: "stack" | "photos" | "list";
+    readonly first: string;
+    readonly kind: string;
+    readonly steps: readonly HangingStep[];
+  };
+  readonly beside?: Beside; // what the case is compared with; of the case's own page alone
   readonly series: readonly Series[];
   readonly layers: readonly LayerObject[];
   readonly address: (kind: Address, uid: string, site: string, frame?: number) => string;
+}
+
+/** One arrangement of panes: what hangs in each, row by row. */
+export interface HangingStep {
+  readonly layout: Layout;
+  readonly is_own: boolean; // as the reader left it the last time
+  readonly panes: readonly HangingPlace[];
+}
+
+export interface HangingPlace {
+  readonly series?: string;
+  readonly other?: "prior" | "lesion";
+  readonly image?: number;
+  readonly window?: WindowLevel;
+}
+
+export interface Beside {
+  readonly priors: readonly PriorTold[]; // the nearest first
+  readonly lesions_before: string; // an address, or empty
+}
+
+export interface PriorTold {
+  readonly title: string;
+  readonly day: string;
+  readonly site: string;
+  readonly study_uid: string;
+  readonly manifest: string;
+  readonly picture: string;
 }
 
 export type Address =
@@ -115,8 +152,8 @@ export function readManifest(sent: unknown): Manifest {
 }
 
 function unfold(sent: SentSeries): Series {
-  const { common, instances, frames: _count, ...rest } = sent;
-  const whole = instances.map((each) => ({ ...common, ...each }) as Instance);
+  const { common, count, columns, frames: _count, ...rest } = sent;
+  const whole = unfolded({ common, count, columns }) as unknown as Instance[];
   const frames: Frame[] = [];
   const series: Series = { ...rest, instances: whole, frames };
   for (const instance of whole) {

@@ -10,7 +10,7 @@ export class Measured {
   constructor(
     private readonly marks: Marks,
     private readonly form: FindingsForm | null,
-    private readonly pane: Pane,
+    private readonly pane: Pick<Pane, "frame" | "go">,
     private readonly manifest: Manifest,
     private readonly open: (series: Series) => void,
   ) {

@@ -2,7 +2,6 @@
 import { Problem } from "../shared/api.ts";
 import { t } from "../shared/strings.ts";
 import type { Frame, Series } from "./manifest.ts";
-import { centreOut } from "./order.ts";
 import type { Pixels, PixelStore } from "./pixels.ts";
 import type { PreviewPane } from "./preview.ts";
 import type { ShownRecord } from "./shown.ts";
@@ -22,32 +21,44 @@ export class Pane {
   problem = "";
   /** How a presentation state wants a frame to be seen; null where there is none. */
   lookOf: (frame: Frame, pixels: Pixels) => Look | null = () => null;
+  /** Called when somebody has chosen a window, with the one before. */
+  onWindow: (before: Window | null) => void = () => undefined;
   private drawn: Frame | null = null;
   private isDrawing = false;
-  private readonly windows = new Map<string, Window>(); // chosen by the reader, by series
-  private readonly ranges = new Map<string, Window>(); // of series that come without a window
-  private readonly inverted = new Set<string>();
-  private readonly places = new Map<string, number>(); // where each series was left
+  private readonly windows = new Map<Series, Window>(); // chosen by the reader
+  private readonly ranges = new Map<Series, Window>(); // of series that come without a window
+  private readonly inverted = new Set<Series>();
+  private readonly places = new Map<Series, number>(); // where each series was left
   private readonly listeners: (() => void)[] = [];
 
   constructor(
     private readonly previews: PreviewPane,
     private readonly store: PixelStore,
     private readonly shown: ShownRecord,
-  ) {}
+  ) {
+    store.onArrived(() => this.changed());
+  }
 
   /** Calls back whenever what is on the screen, or how, has changed. */
   onChange(listener: () => void): void {
     this.listeners.push(listener);
   }
 
-  /** Opens a series where it was left, or in its middle. */
-  open(series: Series): void {
-    if (this.frame?.series === series) return;
-    if (this.frame !== null) this.places.set(this.frame.series.key, this.frame.index);
-    this.store.forget();
-    const at = this.places.get(series.key) ?? Math.floor((series.frames.length - 1) / 2);
+  /** Opens a series at an image, where it was left, or in its middle. */
+  open(series: Series, image?: number): void {
+    if (this.frame?.series === series) {
+      if (image !== undefined) this.go(series.frames[image]);
+      return;
+    }
+    if (this.frame !== null) this.places.set(this.frame.series, this.frame.index);
+    this.store.forget(this);
+    const at = image ?? this.places.get(series) ?? Math.floor((series.frames.length - 1) / 2);
     this.go(series.frames[at]);
+  }
+
+  /** Has nothing more fetched: the pane is out of sight. */
+  rest(): void {
+    this.store.forget(this);
   }
 
   /** Goes so many images on or back, not past the ends. */
@@ -81,17 +92,17 @@ export class Pane {
   get window(): Window | null {
     const frame = this.frame;
     if (frame === null) return null;
-    const chosen = this.windows.get(frame.series.key);
+    const chosen = this.windows.get(frame.series);
     const pixels = this.pixelsOf(frame);
     const look = pixels === null ? null : this.lookOf(frame, pixels);
-    return chosen ?? look?.greys ?? windowAsSent(frame, this.pixelsOf(frame)) ?? this.ranges.get(frame.series.key) ?? null;
+    return chosen ?? look?.greys ?? windowAsSent(frame, this.pixelsOf(frame)) ?? this.ranges.get(frame.series) ?? null;
   }
 
   /** The name of the table that makes the greys, or null where a window does. */
   get tableName(): string | null {
     const { frame } = this;
     const pixels = frame === null ? null : this.pixelsOf(frame);
-    if (frame === null || pixels === null || this.windows.has(frame.series.key)) return null;
+    if (frame === null || pixels === null || this.windows.has(frame.series)) return null;
     const look = this.lookOf(frame, pixels);
     if (look?.greys) return look.greys.table === undefined ? null : "";
     return pixels.meaning.table?.label ?? null;
@@ -105,20 +116,27 @@ export class Pane {
   /** Chooses a window for the series; null goes back to the one that came with the images. */
   setWindow(window: Window | null): void {
     if (this.frame === null) return;
-    if (window === null) this.windows.delete(this.frame.series.key);
-    else this.windows.set(this.frame.series.key, { center: window.center, width: Math.max(1e-3, window.width) });
+    const before = this.window;
+    if (window === null) this.windows.delete(this.frame.series);
+    else this.windows.set(this.frame.series, { center: window.center, width: Math.max(1e-3, window.width) });
     this.redraw();
+    this.onWindow(before);
+  }
+
+  /** The window that somebody has chosen for the series, or null. */
+  get chosenWindow(): Window | null {
+    return (this.frame && this.windows.get(this.frame.series)) ?? null;
   }
 
   get isInverted(): boolean {
-    return this.frame !== null && this.inverted.has(this.frame.series.key);
+    return this.frame !== null && this.inverted.has(this.frame.series);
   }
 
   /** Swaps black and white in the series. */
   invert(): void {
     if (this.frame === null) return;
-    const { key } = this.frame.series;
-    if (!this.inverted.delete(key)) this.inverted.add(key);
+    const { series } = this.frame;
+    if (!this.inverted.delete(series)) this.inverted.add(series);
     this.redraw();
   }
 
@@ -132,20 +150,23 @@ export class Pane {
     return this.drawn !== null && this.drawn.series === this.frame?.series ? this.surface : null;
   }
 
+  /** The frame on the screen with its values and greys, or null while its preview stands for it. */
+  shownAs(): { frame: Frame; pixels: Pixels; view: View } | null {
+    if (this.frame === null || this.drawn !== this.frame || this.pixels === null) return null;
+    return { frame: this.frame, pixels: this.pixels, view: this.viewOf(this.frame, this.pixels) };
+  }
+
   /** Fits the drawing to the place that it has now. */
   resize(): void {
     if (this.drawn !== null) this.surface?.resize();
   }
 
-  /** Fetches the rest of the series from here outwards. */
+  /** Has the rest of the series fetched from here outwards. */
   prefetch(): void {
     const frame = this.frame;
     const connection = (navigator as { connection?: { saveData?: boolean } }).connection;
     if (frame === null || this.surface === null || connection?.saveData === true) return;
-    for (const index of centreOut(frame.series.frames.length, frame.index)) {
-      const next = frame.series.frames[index];
-      if (next !== undefined && !this.store.has(next)) void this.store.get(next).then(() => this.changed(), () => undefined);
-    }
+    this.store.plan(this, frame.series, frame.index);
   }
 
   /** How much of the series is here without loss. */
@@ -176,11 +197,10 @@ export class Pane {
   private async draw(frame: Frame, pixels: Pixels): Promise<void> {
     if (this.surface === null || this.isDrawing) return;
     this.isDrawing = true;
-    const isFirst = this.drawn?.series !== frame.series;
     learnScale(frame, pixels);
     try {
-      if (!windowAsSent(frame, pixels) && !this.ranges.has(frame.series.key)) {
-        this.ranges.set(frame.series.key, wholeRange(pixels));
+      if (!windowAsSent(frame, pixels) && !this.ranges.has(frame.series)) {
+        this.ranges.set(frame.series, wholeRange(pixels));
       }
       this.pixels = pixels;
       await this.surface.show(frame, pixels, this.viewOf(frame, pixels));
@@ -196,18 +216,19 @@ export class Pane {
     this.previews.hide();
     this.shown.note(frame, "lossless");
     this.changed();
-    if (isFirst) this.prefetch();
+    this.prefetch();
   }
 
-  private viewOf(frame: Frame, pixels: Pixels): View {
-    const { key } = frame.series;
+  /** The greys in which this pane draws a frame. */
+  viewOf(frame: Frame, pixels: Pixels): View {
+    const { series } = frame;
     const look = this.lookOf(frame, pixels);
-    const chosen = this.windows.get(key);
-    const sent = windowAsSent(frame, pixels) ?? this.ranges.get(key) ?? wholeRange(pixels);
+    const chosen = this.windows.get(series);
+    const sent = windowAsSent(frame, pixels) ?? this.ranges.get(series) ?? wholeRange(pixels);
     const { curve, table } = pixels.meaning;
     const isInverse = look?.isInverted ?? frame.instance.is_inverted;
     const greys = chosen === undefined ? (look?.greys ?? { ...sent, curve, table }) : { ...chosen, curve };
-    return { ...greys, isInverted: this.inverted.has(key) !== isInverse };
+    return { ...greys, isInverted: this.inverted.has(series) !== isInverse };
   }
 
   private pixelsOf(frame: Frame): Pixels | null {

@@ -12,9 +12,13 @@ interface Report {
   readonly lines: readonly { readonly depth: number; readonly name: string; readonly value: string }[];
 }
 
-/** Shows a series of papers in place of the images. */
-export async function showPapers(manifest: Manifest, series: Series, shown: ShownRecord): Promise<void> {
-  const panel = need("#papers");
+/** Shows a series of papers in place of the images, in a pane's panel. */
+export async function showPapers(
+  manifest: Manifest,
+  series: Series,
+  shown: ShownRecord,
+  panel = need("#papers"),
+): Promise<void> {
   panel.replaceChildren(make("h2", "", heading(series)));
   for (const instance of series.instances) {
     panel.append(series.kind === "video" ? film(manifest, series, instance, shown) : await paper(manifest, series, instance));

@@ -2,7 +2,7 @@
 import OpenSeadragon from "openseadragon";
 import { make } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
-import type { Frame, Manifest } from "./manifest.ts";
+import type { Frame, Manifest, Series } from "./manifest.ts";
 import type { ShownRecord } from "./shown.ts";
 
 const SIDE_BY_SIDE = 4;
@@ -15,11 +15,18 @@ export interface PhotoWall {
   step: (by: number) => void;
   /** The photograph that has the focus, or the first. */
   current: () => Frame | null;
+  close: () => void;
 }
 
-/** Hangs the photographs of a case beside each other, overview first. */
-export function hangPhotos(wall: HTMLElement, manifest: Manifest, shown: ShownRecord): PhotoWall {
-  const frames = manifest.series.flatMap((series) => (series.kind === "photo" ? series.frames : []));
+/** Hangs the photographs of a case, or of one series, beside each other; `captions` say more of some, by instance. */
+export function hangPhotos(
+  wall: HTMLElement,
+  manifest: Manifest,
+  shown: ShownRecord,
+  captions: Readonly<Record<string, string>> = {},
+  only: Series | null = null,
+): PhotoWall {
+  const frames = (only === null ? manifest.series : [only]).flatMap((series) => (series.kind === "photo" ? series.frames : []));
   frames.sort((a, b) => place(a) - place(b));
   let page = 0;
   let viewers: { frame: Frame; viewer: OpenSeadragon.Viewer; figure: HTMLElement }[] = [];
@@ -29,7 +36,7 @@ export function hangPhotos(wall: HTMLElement, manifest: Manifest, shown: ShownRe
     wall.replaceChildren();
     const here = frames.slice(page * SIDE_BY_SIDE, (page + 1) * SIDE_BY_SIDE);
     wall.dataset["count"] = String(here.length);
-    viewers = here.map((frame) => hangOne(wall, manifest, frame, shown));
+    viewers = here.map((frame) => hangOne(wall, manifest, frame, shown, captions[frame.instance.uid] ?? ""));
   };
   hang();
 
@@ -49,6 +56,11 @@ export function hangPhotos(wall: HTMLElement, manifest: Manifest, shown: ShownRe
       }
     },
     current: () => focused()?.frame ?? null,
+    close: () => {
+      for (const each of viewers) each.viewer.destroy();
+      viewers = [];
+      wall.replaceChildren();
+    },
   };
 }
 
@@ -57,6 +69,7 @@ function hangOne(
   manifest: Manifest,
   frame: Frame,
   shown: ShownRecord,
+  more: string,
 ): { frame: Frame; viewer: OpenSeadragon.Viewer; figure: HTMLElement } {
   const { uid } = frame.instance;
   const { site } = frame.series;
@@ -68,7 +81,7 @@ function hangOne(
   const mark = make("span", "photo-mark", t("preview, not diagnostic"));
   const profile = make("span", "photo-profile");
   const named = frame.instance.view === "OTHER" ? frame.series.description : viewName(frame.instance.view);
-  const name = [named, frame.series.body_part.toLowerCase()].filter((part) => part !== "");
+  const name = [more, named, frame.series.body_part.toLowerCase()].filter((part) => part !== "");
   const caption = make("figcaption", "", make("b", "", name.join(" · ") || t("Photograph")), mark, profile);
   const figure = make("figure", "photo", first, canvas, caption);
   figure.tabIndex = 0;

@@ -2,6 +2,8 @@
 import { t, tn } from "../shared/strings.ts";
 import { titleOf, type Frame, type Manifest, type Series } from "./manifest.ts";
 
+const KEEP_AFTER_MS = 500;
+
 type Quality = "preview" | "lossless";
 
 export interface ShownSeries {
@@ -15,9 +17,11 @@ export interface ShownSeries {
 /** What has been on the screen, frame by frame. */
 export class ShownRecord {
   private readonly seen = new Map<string, Quality>();
+  private keeping = 0;
   onChanged: () => void = () => undefined;
 
   constructor(private readonly manifest: Manifest) {
+    window.addEventListener("pagehide", () => this.keep());
     const kept = window.sessionStorage.getItem(this.place);
     if (kept !== null) for (const [id, quality] of JSON.parse(kept) as [string, Quality][]) this.seen.set(id, quality);
   }
@@ -27,7 +31,7 @@ export class ShownRecord {
     const before = this.seen.get(frame.id);
     if (before === quality || before === "lossless") return;
     this.seen.set(frame.id, quality);
-    window.sessionStorage.setItem(this.place, JSON.stringify([...this.seen]));
+    if (this.keeping === 0) this.keeping = window.setTimeout(() => this.keep(), KEEP_AFTER_MS);
     this.onChanged();
   }
 
@@ -49,8 +53,18 @@ export class ShownRecord {
     };
   }
 
+  /** Keeps the record for when the page is loaded again: not with every image, for it grows. */
+  private keep(): void {
+    if (this.keeping === 0) return;
+    window.clearTimeout(this.keeping);
+    this.keeping = 0;
+    window.sessionStorage.setItem(this.place, JSON.stringify([...this.seen]));
+  }
+
   /** Forgets what was shown: it is signed. */
   forget(): void {
+    window.clearTimeout(this.keeping);
+    this.keeping = 0;
     window.sessionStorage.removeItem(this.place);
   }
 

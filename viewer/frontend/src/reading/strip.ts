@@ -4,37 +4,55 @@ import { t, tn } from "../shared/strings.ts";
 import { titleOf, type Manifest, type Series } from "./manifest.ts";
 import type { ShownRecord } from "./shown.ts";
 
+/** What is dragged from the strip: the place of a series among all that are listed. */
+export const DRAGGED = "application/x-lysbro-series";
+
 export class Strip {
   private readonly list = need("#strip-list");
-  private readonly buttons = new Map<string, HTMLButtonElement>();
-  private current = "";
+  private readonly buttons = new Map<Series, HTMLButtonElement>();
+  private readonly groups: (readonly Series[])[] = [];
+  private current: Series | null = null;
 
   constructor(
     private readonly manifest: Manifest,
     private readonly shown: ShownRecord,
     private readonly open: (series: Series) => void,
   ) {
-    for (const series of manifest.series) this.list.append(make("li", "", this.button(series)));
+    this.add(this.list, manifest.series);
     shown.onChanged = () => this.count();
     if (manifest.series.length === 0) this.list.append(make("li", "quiet small", t("No images have arrived yet.")));
   }
 
-  /** Marks the series that is open. */
-  mark(series: Series): void {
-    this.current = series.key;
-    for (const [key, button] of this.buttons) {
-      if (key === series.key) button.setAttribute("aria-current", "true");
-      else button.removeAttribute("aria-current");
-    }
-    this.buttons.get(series.key)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  /** Lists further series, of another study. */
+  add(list: HTMLElement, series: readonly Series[]): void {
+    this.groups.push(series);
+    for (const each of series) list.append(make("li", "", this.button(each)));
   }
 
-  /** Goes to the series before or after. */
+  /** Marks the series that is in hand, and those that hang beside it. */
+  mark(series: Series | null, beside: readonly (Series | null)[] = []): void {
+    const isOther = series !== this.current;
+    this.current = series;
+    for (const [key, button] of this.buttons) {
+      if (key === series) button.setAttribute("aria-current", "true");
+      else button.removeAttribute("aria-current");
+      button.toggleAttribute("data-beside", key !== series && beside.includes(key));
+    }
+    if (isOther && series !== null) this.buttons.get(series)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  /** Goes to the series before or after, of the same study. */
   step(by: number): void {
-    const { series } = this.manifest;
-    const at = series.findIndex((each) => each.key === this.current);
-    const next = series[Math.min(series.length - 1, Math.max(0, at + by))];
-    if (next !== undefined && next.key !== this.current) this.open(next);
+    const group = this.groups.find((each) => this.current !== null && each.includes(this.current)) ?? this.manifest.series;
+    const at = this.current === null ? -1 : group.indexOf(this.current);
+    const next = group[Math.min(group.length - 1, Math.max(0, at + by))];
+    if (next !== undefined && next !== this.current) this.open(next);
+  }
+
+  /** The series that was dragged, or undefined when something else was. */
+  dragged(event: DragEvent): Series | undefined {
+    const said = event.dataTransfer?.getData(DRAGGED) ?? "";
+    return said === "" ? undefined : [...this.buttons.keys()][Number(said)];
   }
 
   private button(series: Series): HTMLButtonElement {
@@ -50,7 +68,12 @@ export class Strip {
       for (const image of button.querySelectorAll("img")) delete image.dataset["recognizable"];
       this.open(series);
     });
-    this.buttons.set(series.key, button);
+    button.draggable = true;
+    button.addEventListener("dragstart", (event) => {
+      event.dataTransfer?.setData(DRAGGED, String([...this.buttons.keys()].indexOf(series)));
+      if (event.dataTransfer) event.dataTransfer.effectAllowed = "copy";
+    });
+    this.buttons.set(series, button);
     return button;
   }
 
@@ -75,8 +98,8 @@ export class Strip {
   }
 
   private count(): void {
-    for (const series of this.manifest.series) {
-      const count = this.buttons.get(series.key)?.querySelector(".strip-count");
+    for (const [series, button] of this.buttons) {
+      const count = button.querySelector(".strip-count");
       if (count) count.textContent = this.counted(series);
     }
   }

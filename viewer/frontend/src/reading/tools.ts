@@ -16,19 +16,29 @@ export interface Actions {
   readonly insert: () => void;
   readonly toImages: () => void;
   readonly isKey: () => boolean;
+  readonly play: () => void;
+  readonly isPlaying: () => boolean;
 }
 
-const DEFAULT_FPS = 10;
+/** What the tools act on: the pane in hand, of all that there are. */
+export interface Hands {
+  readonly view: HTMLElement;
+  readonly pane: Pane;
+  readonly gestures: Gestures;
+  readonly marks: Marks;
+}
+
+export interface Desk {
+  readonly active: Hands;
+  readonly slots: readonly Hands[];
+}
 
 export class Tools {
-  private cineTimer = 0;
   private readonly preset = need<HTMLSelectElement>("#preset");
   private presetOf = "";
 
   constructor(
-    private readonly pane: Pane,
-    private readonly gestures: Gestures,
-    private readonly marks: Marks,
+    private readonly desk: Desk,
     private readonly actions: Actions,
   ) {
     for (const button of this.buttons("tool")) {
@@ -39,19 +49,29 @@ export class Tools {
     }
     this.preset.addEventListener("change", () => {
       this.choose(this.preset.value);
-      need("#view").focus();
+      this.desk.active.view.focus();
     });
     listen(this.keys());
-    document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "hidden") this.stopCine();
-    });
-    this.take(gestures.tool);
+    this.take(this.gestures.tool);
+  }
+
+  private get pane(): Pane {
+    return this.desk.active.pane;
+  }
+
+  private get gestures(): Gestures {
+    return this.desk.active.gestures;
+  }
+
+  private get marks(): Marks {
+    return this.desk.active.marks;
   }
 
   /** Brings the bar up to date with the image. */
   refresh(): void {
     press(this.button("do", "invert"), this.pane.isInverted);
     press(this.button("do", "key"), this.actions.isKey());
+    press(this.button("do", "cine"), this.actions.isPlaying());
     const series = this.pane.frame?.series;
     const asSent = this.pane.frame === null ? null : windowAsSent(this.pane.frame, this.pane.pixels);
     const mark = `${series?.key ?? ""}/${asSent === null ? "" : "sent"}`;
@@ -65,8 +85,10 @@ export class Tools {
   }
 
   private take(tool: Tool): void {
-    this.gestures.tool = tool;
-    need("#view").dataset["tool"] = tool;
+    for (const each of this.desk.slots) {
+      each.gestures.tool = tool;
+      each.view.dataset["tool"] = tool;
+    }
     for (const button of this.buttons("tool")) press(button, button.dataset["tool"] === tool);
   }
 
@@ -76,7 +98,7 @@ export class Tools {
       rotate: () => this.pane.placed()?.turn(),
       flip: () => this.pane.placed()?.mirror(),
       invert: () => this.pane.invert(),
-      cine: () => this.cine(),
+      cine: this.actions.play,
       key: this.actions.key,
     };
   }
@@ -119,7 +141,7 @@ export class Tools {
       r: () => does["rotate"]?.(),
       h: () => does["flip"]?.(),
       v: () => does["invert"]?.(),
-      " ": () => this.cine(),
+      " ": this.actions.play,
       k: this.actions.key,
       i: this.actions.insert,
       q: () => document.querySelector<HTMLButtonElement>("#ask")?.click(),
@@ -132,28 +154,6 @@ export class Tools {
     };
     for (let digit = 1; digit <= 9; digit++) table[String(digit)] = () => this.choose(String(digit));
     return table;
-  }
-
-  private cine(): void {
-    if (this.cineTimer !== 0) {
-      this.stopCine();
-      return;
-    }
-    const frame = this.pane.frame;
-    if (frame === null || frame.series.frames.length < 2) return;
-    const every = frame.instance.frame_time_ms ?? 1000 / DEFAULT_FPS;
-    press(this.button("do", "cine"), true);
-    this.cineTimer = window.setInterval(() => {
-      const now = this.pane.frame;
-      if (now === null || now.series !== frame.series) this.stopCine();
-      else this.pane.go(now.series.frames[(now.index + 1) % now.series.frames.length]);
-    }, Math.max(16, every));
-  }
-
-  private stopCine(): void {
-    window.clearInterval(this.cineTimer);
-    this.cineTimer = 0;
-    press(this.button("do", "cine"), false);
   }
 
   private button(kind: "tool" | "do", name: string): HTMLButtonElement {
