@@ -11,7 +11,8 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from viewer.groups import group_with, items_of, numbers_of
+from viewer.attributes import as_list
+from viewer.groups import Macros, group_with, items_of, numbers_of, plain
 
 Vector = tuple[float, ...]
 _MOST_FRAMES = 20_000
@@ -37,8 +38,9 @@ def frame_places(header: Dataset, frames: int) -> list[FramePlace]:
         return []
     times = _times(header, frames)
     detector = _of_detector(header, frames)
+    macros = Macros(header)
     return [
-        _place(header, frame, times[frame - 1] if times else None, detector)
+        _place(macros, frame, times[frame - 1] if times else None, detector)
         for frame in range(1, frames + 1)
     ]
 
@@ -75,35 +77,33 @@ def reading_order(places: Sequence[FramePlace]) -> list[int] | None:
 
 
 def _place(
-    header: Dataset,
+    macros: Macros,
     frame: int,
     time_ms: float | None,
     detector: tuple[Vector, Vector, Vector] | None,
 ) -> FramePlace:
-    def of(keyword: str, count: int) -> Vector | None:
-        return numbers_of(group_with(header, frame, keyword), keyword, count)
+    def of(macro: str, keyword: str, count: int) -> Vector | None:
+        return numbers_of(macros.of(frame, macro), keyword, count)
 
-    position, orientation = of("ImagePositionPatient", 3), of("ImageOrientationPatient", 6)
+    position = of("PlanePositionSequence", "ImagePositionPatient", 3)
+    orientation = of("PlaneOrientationSequence", "ImageOrientationPatient", 6)
     if position is None and detector is not None:
         start, step, orientation = detector
         position = tuple(a + (frame - 1) * b for a, b in zip(start, step, strict=True))
-    thickness = of("SliceThickness", 1)
+    thickness = of("PixelMeasuresSequence", "SliceThickness", 1)
     return FramePlace(
         position=position,
         orientation=orientation,
-        spacing=of("PixelSpacing", 2),
+        spacing=of("PixelMeasuresSequence", "PixelSpacing", 2),
         thickness_mm=thickness[0] if thickness else None,
-        windows=_windows(header, frame),
+        windows=_windows(macros.of(frame, "FrameVOILUTSequence")),
         time_ms=time_ms,
-        indices=_indices(header, frame),
+        indices=_indices(macros.of(frame, "FrameContentSequence")),
     )
 
 
-def _windows(header: Dataset, frame: int) -> tuple[Vector, ...]:
-    group = group_with(header, frame, "WindowCenter")
-    if group is None or group is header:
-        return ()
-    count = len(group.WindowCenter) if hasattr(group.WindowCenter, "__len__") else 1
+def _windows(group: Dataset | None) -> tuple[Vector, ...]:
+    count = len(as_list(plain(group.get("WindowCenter")))) if group is not None else 0
     centers = numbers_of(group, "WindowCenter", count)
     widths = numbers_of(group, "WindowWidth", count)
     if centers is None or widths is None:
@@ -111,11 +111,10 @@ def _windows(header: Dataset, frame: int) -> tuple[Vector, ...]:
     return tuple(pair for pair in zip(centers, widths, strict=True) if pair[1] > 0)
 
 
-def _indices(header: Dataset, frame: int) -> tuple[int, ...]:
-    group = group_with(header, frame, "DimensionIndexValues")
-    if group is None:
+def _indices(group: Dataset | None) -> tuple[int, ...]:
+    value = None if group is None else group.get("DimensionIndexValues")
+    if value is None:
         return ()
-    value = group.DimensionIndexValues
     values = value if hasattr(value, "__iter__") else [value]
     return tuple(int(each) for each in values if each is not None)
 

@@ -6,9 +6,11 @@ PS3.3 C.7.6.16: what all frames share stands before what each has for itself. In
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag, Tag
 
 
 def groups_of(header: Dataset, frame: int) -> Sequence[Dataset]:
@@ -32,12 +34,31 @@ def group_with(header: Dataset, frame: int, keyword: str) -> Dataset | None:
     return header if keyword in header else None
 
 
+class Macros:
+    """The functional groups of an object by the names of their macros, for reading many frames."""
+
+    def __init__(self, header: Dataset) -> None:
+        shared = items_of(header, "SharedFunctionalGroupsSequence")
+        self._shared = shared[0] if shared else None
+        self._each = items_of(header, "PerFrameFunctionalGroupsSequence")
+
+    def of(self, frame: int, keyword: str) -> Dataset | None:
+        """Return the item of a macro that is in force for a frame, its own before that of all."""
+        own = self._each[frame - 1] if 0 < frame <= len(self._each) else None
+        for group in (own, self._shared):
+            found = items_of(group, keyword)
+            if found:
+                return found[0]
+        return None
+
+
 def items_of(dataset: Dataset | None, keyword: str) -> Sequence[Dataset]:
     """Return the items of a sequence; none where it is missing, empty or no sequence."""
-    if dataset is None or keyword not in dataset:
+    tag = _tag_of(keyword)
+    if dataset is None or tag not in dataset:
         return ()
-    value = dataset[keyword].value
-    return value if dataset[keyword].VR == "SQ" and value else ()
+    element = dataset[tag]
+    return element.value if element.VR == "SQ" and element.value else ()
 
 
 def plain(value: Any) -> Any:
@@ -51,16 +72,23 @@ def plain(value: Any) -> Any:
 
 def numbers_of(dataset: Dataset | None, keyword: str, count: int) -> tuple[float, ...] | None:
     """Return so many finite numbers of an element, or None."""
-    if dataset is None or keyword not in dataset:
+    tag = _tag_of(keyword)
+    if dataset is None or tag not in dataset:
         return None
-    value = dataset[keyword].value
-    values = value if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
     try:
+        value = dataset[tag].value
+        values = value if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
         found = tuple(float(each) for each in values)
     except (TypeError, ValueError):
         return None
     is_sane = len(found) == count and all(abs(each) < 1e12 for each in found)
     return found if is_sane else None
+
+
+@lru_cache(maxsize=256)
+def _tag_of(keyword: str) -> BaseTag:
+    """Return the tag of a keyword; pydicom looks it up anew each time."""
+    return Tag(keyword)
 
 
 def _macros(item: Dataset) -> Iterator[Dataset]:

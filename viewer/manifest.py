@@ -17,6 +17,7 @@ from viewer.hanging import default_window, hang, presets_of
 from viewer.hanging_facts import asked_of, facts_of, hung_of, sent
 from viewer.layer_kinds import layer_kind
 from viewer.manifest_columns import folded
+from viewer.pixels import PARAMETRIC_MAP
 from viewer.render import can_be_shown, is_photograph
 from viewer.spacing import regions_of
 from viewer.waveforms import is_recording
@@ -243,6 +244,7 @@ def _instance(ref: InstanceRow, kind: str) -> dict[str, Any]:
         "is_lossy": attributes.get("LossyImageCompression") == "01",
         "laterality": _text(attributes, "ImageLaterality", "Laterality"),
         "is_recognizable": is_recognizable(attributes) or None,
+        "is_map": ref.sop_class_uid == PARAMETRIC_MAP or None,
         "is_covered": any(each in attributes for each in _OVER) or None,
         "view": image_type[3] if kind == "photo" and len(image_type) > 3 else "",
     }

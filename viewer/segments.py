@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from casework.errors import Invalid
 from viewer.cielab import Colour, srgb_of
 from viewer.frame_table import frame_places
-from viewer.groups import group_with, items_of, numbers_of
+from viewer.groups import Macros, items_of, numbers_of
 from viewer.lying import IDENTITY, Affine, Plane, images_under, map_onto, stacked
 from viewer.references import frames_of
 
@@ -106,14 +106,16 @@ def _masks(header: Dataset, kind: str, images: Sequence[Plane], sizes: Sizes) ->
         return []
     places = frame_places(header, max(frames, 2))
     by_image: dict[tuple[str, int], Plane] = {(each.uid, each.frame): each for each in images}
-    stacks = stacked(images)
+    stacks, macros = stacked(images), Macros(header)
     of_uid: dict[str, list[Plane]] = defaultdict(list)
     for image in images:
         of_uid[image.uid].append(image)
-    size = (int(header.get("Rows", 0) or 0), int(header.get("Columns", 0) or 0))
+    only = _only_one(header, sizes)
+    rows, columns = (numbers_of(header, each, 1) or (0,) for each in ("Rows", "Columns"))
+    size = (int(rows[0]), int(columns[0]))
     found = []
     for frame in range(1, frames + 1):
-        segment = 0 if kind == "LABELMAP" else _segment_of(header, frame)
+        segment = 0 if kind == "LABELMAP" else _segment_of(macros, frame)
         place = places[frame - 1] if places else None
         plane = None
         if place and place.position and place.orientation and place.spacing:
@@ -121,7 +123,7 @@ def _masks(header: Dataset, kind: str, images: Sequence[Plane], sizes: Sizes) ->
                 "", frame, place.position, place.orientation, place.spacing,
                 place.thickness_mm or 0.0,
             )  # fmt: skip
-        source = _source_of(header, frame, sizes)
+        source = _source_of(macros.of(frame, "DerivationImageSequence"), sizes) or only
         if source is not None:
             uid, number = source
             below = by_image.get((uid, number)) or next(iter(of_uid.get(uid, ())), None)
@@ -144,26 +146,23 @@ def _lies(
     return None if plane is None or image is None else map_onto(plane, image)
 
 
-def _segment_of(header: Dataset, frame: int) -> int:
-    group = group_with(header, frame, "ReferencedSegmentNumber")
+def _segment_of(macros: Macros, frame: int) -> int:
+    group = macros.of(frame, "SegmentIdentificationSequence")
     number = numbers_of(group, "ReferencedSegmentNumber", 1)
     return int(number[0]) if number else 1
 
 
-def _source_of(header: Dataset, frame: int, sizes: Sizes) -> tuple[str, int] | None:
+def _source_of(derivation: Dataset | None, sizes: Sizes) -> tuple[str, int] | None:
     """Return the image that a frame was made of, with its frame, when there is just one here."""
     found: list[tuple[str, int]] = []
-    groups = items_of(header, "PerFrameFunctionalGroupsSequence")
-    group = groups[frame - 1] if frame <= len(groups) else None
-    for derivation in items_of(group, "DerivationImageSequence"):
-        for source in items_of(derivation, "SourceImageSequence"):
-            uid = str(source.get("ReferencedSOPInstanceUID", "") or "")
-            if uid in sizes:
-                numbers = frames_of(source) or ([0] if sizes[uid][2] == 1 else [])
-                found.extend((uid, number) for number in numbers)
-            if len(found) > 1:
-                return None
-    return found[0] if len(found) == 1 else _only_one(header, sizes)
+    for source in items_of(derivation, "SourceImageSequence"):
+        uid = str(source.get("ReferencedSOPInstanceUID", "") or "")
+        if uid in sizes:
+            numbers = frames_of(source) or ([0] if sizes[uid][2] == 1 else [])
+            found.extend((uid, number) for number in numbers)
+        if len(found) > 1:
+            return None
+    return found[0] if len(found) == 1 else None
 
 
 def _only_one(header: Dataset, sizes: Sizes) -> tuple[str, int] | None:

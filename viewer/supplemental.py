@@ -8,8 +8,10 @@ from __future__ import annotations
 import numpy as np
 from pydicom.dataset import Dataset
 
+from casework.errors import Invalid
 from viewer.display import Display
 from viewer.greys import windowed
+from viewer.groups import numbers_of
 from viewer.planes import Pixels
 
 _CHANNELS = ("Red", "Green", "Blue")
@@ -27,10 +29,11 @@ def with_colours(values: Pixels, stored: Pixels, header: Dataset, display: Displ
     grey = windowed(values, display)
     colours = np.repeat(grey[:, :, None], 3, axis=2)
     for channel, name in enumerate(_CHANNELS):
-        count, first, bits = (
-            int(each) for each in header[f"{name}PaletteColorLookupTableDescriptor"].value
-        )
-        data = bytes(header[f"{name}PaletteColorLookupTableData"].value)
+        descriptor = numbers_of(header, f"{name}PaletteColorLookupTableDescriptor", 3)
+        data = header[f"{name}PaletteColorLookupTableData"].value
+        if descriptor is None or not isinstance(data, bytes):
+            raise Invalid("The image's palette cannot be read.", code="bad-structure")
+        count, first, bits = map(int, descriptor)
         count = min(count or 65536, len(data) // (1 if bits == 8 else 2))
         entries = np.frombuffer(data, np.uint8 if bits == 8 else "<u2", count)
         if not entries.size:

@@ -70,7 +70,7 @@ def voi_tables(header: Dataset, frame: int) -> tuple[VoiTable, ...]:
 
 def modality_table(header: Dataset) -> Lookup | None:
     """Return the modality table of an image (PS3.3 C.11.1), or None when it has none to read."""
-    signed = int(header.get("PixelRepresentation", 0) or 0) == 1
+    signed = (numbers_of(header, "PixelRepresentation", 1) or (0,))[0] == 1
     items = items_of(header, "ModalityLUTSequence")
     return lookup_of(items[0], signed=signed) if items else None
 
@@ -99,9 +99,9 @@ def lookup_of(item: Dataset, *, signed: bool) -> Lookup | None:
 
 def may_be_negative(header: Dataset) -> bool:
     """Tell whether the values that a table is looked up with may be below zero."""
-    if int(header.get("PixelRepresentation", 0) or 0) == 1:
-        return True
-    return float(header.get("RescaleIntercept", 0) or 0) < 0
+    signed = numbers_of(header, "PixelRepresentation", 1) or (0,)
+    intercept = numbers_of(header, "RescaleIntercept", 1) or (0,)
+    return signed[0] == 1 or intercept[0] < 0
 
 
 def _entries(data: object, count: int, bits: int, order: str) -> Pixels | None:

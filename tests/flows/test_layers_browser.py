@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.flows import phantoms
 from tests.flows.browsing import Person, chromium, signed_in
@@ -128,36 +128,44 @@ def colour_at(page: Page, x: float, y: float) -> list[int]:
     return list(shot.convert("RGB").getpixel((round(left + x * scale), round(top + y * scale))))
 
 
+def is_grey(colour: list[int]) -> bool:
+    return max(colour) - min(colour) <= 1
+
+
+def said(page: Page) -> Locator:
+    return page.locator(".layers-said").first
+
+
 def overlays(page: Page) -> int:
-    return page.locator(".layers > canvas").count()
+    return page.locator("#pane .layers > canvas").count()
 
 
 def test_an_overlay_is_seen_until_it_is_hidden(person: Person) -> None:
     page = person.page
     page.locator("#view").focus()
-    until(lambda: overlays(page) == 3, "an overlay and two segments on the middle slice")
+    until(lambda: overlays(page) == 2, "an overlay, and segments on the middle slice")
     assert colour_at(page, 29 + 4, 19 + 4) == [255, 214, 120]  # the first bit
     page.keyboard.press("O")
-    expect(page.locator("#view .layers-said")).to_contain_text("overlays hidden")
-    until(lambda: overlays(page) == 2, "the overlay to go")
+    expect(said(page)).to_contain_text("overlays hidden")
+    until(lambda: overlays(page) == 1, "the overlay to go")
     page.keyboard.press("O")
-    until(lambda: overlays(page) == 3, "the overlay to come back")
+    until(lambda: overlays(page) == 2, "the overlay to come back")
 
 
 def test_segments_have_their_colours_and_go_one_by_one(person: Person) -> None:
     page = person.page
-    expect(page.locator("#view .layers-said")).to_have_text("Liver, Lesion")
+    expect(said(page)).to_have_text("Liver, Lesion")
     red, green, blue = colour_at(page, 60, 90)
     assert red > max(green, blue) + 60, "the liver is red over the grey"
     page.locator("#layers summary").click()
     page.get_by_role("checkbox", name="Liver").uncheck()
-    expect(page.locator("#view .layers-said")).to_have_text("Lesion")
-    until(lambda: overlays(page) == 2, "the liver to go")
+    expect(said(page)).to_have_text("Lesion")
+    until(lambda: is_grey(colour_at(page, 60, 90)), "the liver to go")
     page.get_by_role("checkbox", name="Liver").check()
     page.keyboard.press("Escape")
     page.locator("#view").focus()
     page.keyboard.press("S")
-    expect(page.locator("#view .layers-said")).to_have_text("segments hidden")
+    expect(said(page)).to_have_text("segments hidden")
     until(lambda: overlays(page) == 1, "the segments to go")
 
 
@@ -165,20 +173,20 @@ def test_a_state_brings_its_greys_place_shutter_and_notes(person: Person) -> Non
     page = person.page
     page.locator("#view").focus()
     page.keyboard.press("P")
-    expect(page.locator("#view .layers-said")).to_contain_text("State: Bone, inverse (Berg Kari)")
+    expect(said(page)).to_contain_text("State: Bone, inverse (Berg Kari)")
     expect(page.locator("#corner-bl")).to_contain_text("C 500  W 2500")
     stored = phantoms.values(MIDDLE)[:: phantoms.BLOCK, :: phantoms.BLOCK].astype(float)
     expected = 255 - phantoms.greys(stored - 1024, 500, 2500)
     until(lambda: np.abs(greys_on_screen(page) - expected).max() <= 1, "the greys of the state")
     page.keyboard.press("P")
-    expect(page.locator("#view .layers-said")).to_contain_text("State: Marked")
-    expect(page.locator(".layer-text")).to_have_text("Nodule")
-    assert page.locator(".layer-cover").count() == 1
-    assert page.locator(".layer-line").count() == 3  # two shapes, and from the text to its anchor
+    expect(said(page)).to_contain_text("State: Marked")
+    expect(page.locator("#pane .layer-text")).to_have_text("Nodule")
+    assert page.locator("#pane .layer-cover").count() == 1
+    assert page.locator("#pane .layer-line").count() == 3  # two shapes, one to the anchor
     assert colour_at(page, 10, 180) == [255, 255, 255], "the shutter covers in its own grey"
     place = page.locator("#corner-bl").inner_text()
     page.keyboard.press("P")
-    expect(page.locator(".layer-text")).to_have_count(0)
+    expect(page.locator("#pane .layer-text")).to_have_count(0)
     expect(page.locator("#corner-bl")).to_contain_text("C 40  W 400")
     assert page.locator("#corner-bl").inner_text() != place
     assert person.complaints == []

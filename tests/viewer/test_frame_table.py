@@ -10,6 +10,7 @@ from tests.viewer.images import dossier, row
 from tests.viewer.layered import AXIAL, item
 from viewer.frame_table import frame_places, frame_table
 from viewer.manifest import build_manifest
+from viewer.manifest_columns import unfolded
 
 
 def group(z: float, *indices: int, window: tuple[float, float] = (40, 400)) -> Any:
@@ -99,8 +100,5 @@ def test_the_manifest_has_the_table_of_objects_of_several_frames_only() -> None:
             row("1.2.3.3", frames=2, attributes={"FrameTime": 40.0})]  # fmt: skip
     (series,) = build_manifest(dossier(), rows, tables=table)["series"]
     assert asked == ["1.2.3.1"]
-    assert [each.get("per_frame") for each in series["instances"]] == [
-        {"order": [2, 1]},
-        None,
-        None,
-    ]
+    told = [each.get("per_frame") for each in unfolded(series)]
+    assert told == [{"order": [2, 1]}, None, None]

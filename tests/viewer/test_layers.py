@@ -23,6 +23,7 @@ from tests.viewer.layered import (
     structure_set,
     with_overlay,
 )
+from viewer.manifest_columns import unfolded
 
 pytestmark = pytest.mark.slow
 
@@ -70,11 +71,10 @@ def test_the_manifest_says_what_lies_over_images_and_where_there_is_something(st
     found = {(each["what"], each["uid"]) for each in manifest["layers"]}
     assert found == {("state", STATE), ("segmentation", SEG), ("structures", PLAN)}
     by_uid = {each["uid"]: each for each in manifest["series"]}
-    slices = by_uid[STUDY + ".1"]["instances"]
+    slices = unfolded(by_uid[STUDY + ".1"])
     assert [each.get("is_covered") for each in slices] == [None, True, None]
-    times = by_uid[STUDY + ".5"]["instances"] + [by_uid[STUDY + ".5"]["common"]]
-    assert any(each.get("per_frame", {}).get("time_ms") == {"each": [40.0, 80.0, 80.0]}
-               for each in times)  # fmt: skip
+    (cine,) = unfolded(by_uid[STUDY + ".5"])
+    assert cine["per_frame"]["time_ms"] == {"each": [40.0, 80.0, 80.0]}
     assert manifest["hanging"]["first"] != by_uid[STUDY + ".3"]["key"]
 
 

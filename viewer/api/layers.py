@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -36,7 +37,10 @@ bp = Blueprint("api_layers", __name__, url_prefix="/api/instances")
 
 _JSON = "application/json"
 _MOST_MASKS = 64
+_MOST_PIXELS = 120_000_000
 _PACK_FROM_BYTES = 512
+_UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError)
+"""What pydicom raises when it reads a value of a header that is none."""
 
 
 class MaskQuery(Body):
@@ -53,7 +57,8 @@ def layers(uid: str, frame: int) -> Response:
     ref = _instance(uid)
     if ref.pixel is None or not 1 <= frame <= (ref.frames or 1):
         raise NotFound("There is no such frame.", code="no-frame")
-    over = imaging().source.over(ref, frame)
+    with _readable():
+        over = imaging().source.over(ref, frame)
     return _packed(
         {
             "overlays": [_bitmap(each) for each in over.overlays],
@@ -67,7 +72,8 @@ def layers(uid: str, frame: int) -> Response:
 def state(uid: str) -> Response:
     """Give what a presentation state says of the images that it refers to."""
     ref = _of_kind(uid, "state")
-    found = state_of(imaging().source.header(ref))
+    with _readable():
+        found = state_of(imaging().source.header(ref))
     return _packed(asdict(found) | {"overlays": [_bitmap(each) for each in found.overlays]})
 
 
@@ -78,9 +84,10 @@ def segmentation(uid: str) -> Response:
     ref = _of_kind(uid, "segmentation")
     header = imaging().source.header(ref)
     images = _images(ref)
-    found = segmentation_of(
-        header, _planes(images, header.get("FrameOfReferenceUID")), sizes_of(images)
-    )
+    with _readable():
+        found = segmentation_of(
+            header, _planes(images, header.get("FrameOfReferenceUID")), sizes_of(images)
+        )
     return _packed(asdict(found))
 
 
@@ -103,7 +110,9 @@ def structures(uid: str) -> Response:
         for name in sorted({str(each) for each in frames_of_reference if each})
         for plane in _planes(images, name)
     ]
-    return _packed(asdict(structures_of(header, planes)))
+    with _readable():
+        found = structures_of(header, planes)
+    return _packed(asdict(found))
 
 
 @bp.get("/<uid>/masks")
@@ -112,7 +121,17 @@ def masks(uid: str) -> Response:
     """Give masks: one bit a pixel where that is enough, else 8 or 16 bits, little endian."""
     ref = _of_kind(uid, "segmentation")
     frames = _numbers(read_query(MaskQuery).frames)
+    if len(frames) * (ref.rows or 1) * (ref.columns or 1) > _MOST_PIXELS:
+        raise Invalid("These are too many masks at once. Ask for fewer.", code="bad-request")
     return _packed({"masks": [_mask(ref, frame) for frame in frames]})
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise Invalid("The object's header cannot be read.", code="bad-structure") from error
 
 
 def _instance(uid: str) -> InstanceRow:

@@ -21,6 +21,7 @@ from casework.model import Actor
 from storage.archive import Archive
 from storage.dicom_json import dicom_json as dataset_json
 from storage.fingerprint import fingerprint_of
+from storage.header import INDEXED_KEYWORDS
 from storage.objects import is_local
 from storage.part10 import DEFLATED_LE, BytesSource
 from storage.rows import InstanceRow
@@ -166,7 +167,7 @@ def header_of(archive: Archive, row: InstanceRow, root: str) -> tuple[dict[str, 
     same; where that changes, `kept.FORM` must.
     """
     known = {
-        **row.attributes,
+        **{key: value for key, value in row.attributes.items() if key in INDEXED_KEYWORDS},
         "SOPClassUID": row.sop_class_uid,
         "SOPInstanceUID": row.sop_instance_uid,
         "StudyInstanceUID": row.study_uid,

@@ -19,9 +19,8 @@ import { HangBar } from "../reading/hang_bar.ts";
 import { Hangings } from "../reading/hangings.ts";
 import { Lens } from "../reading/lens.ts";
 import { Linked } from "../reading/linked.ts";
-import { readManifest, type Frame, type Manifest, type Series } from "../reading/manifest.ts";
+import { readManifest, type Frame, type Series } from "../reading/manifest.ts";
 import { MarkList } from "../reading/mark_list.ts";
-import { LayerSource } from "../reading/layer_source.ts";
 import { LayersMenu } from "../reading/layers_menu.ts";
 import { Measured } from "../reading/measured.ts";
 import { Over } from "../reading/over.ts";
@@ -48,19 +47,15 @@ const sources = new Sources(manifest);
 const cine = new Cine(() => refresh());
 const list = new MarkList();
 const choice = new ToolChoice();
-const layerSources = new Map<Manifest, LayerSource>();
-const stage: Stage = new Stage(sources, {
+const stage = new Stage(sources, {
   manifest,
   shown,
   store,
   list,
   choice,
-  layersOf: (of) => layersOf(of),
-  onLayers: (slot) => slot === stage.active && layersMenu.refresh(),
   previewOf: addressOf("preview"),
   play: (pane) => cine.toggle(pane),
 });
-const layersMenu = new LayersMenu(() => stage.active.layers);
 const linked = new Linked(stage);
 const lens = new Lens(stage);
 const over = new Over(stage, store, shown);
@@ -131,6 +126,8 @@ const tools = new Tools(stage, choice, {
 let asked = 0;
 const bar = new HangBar({ stage, linked, lens, over, earlier, hangings, strip, cine });
 
+const layersMenu = new LayersMenu(() => stage.active.layers);
+for (const { layers } of stage.slots) layers.onChange = () => soon();
 stage.onChange = (slot) => {
   layAsHung();
   if (slot.pane.frame !== null && !slot.pane.isPreview) document.documentElement.dataset["viewer"] = "canvas"; // an image itself has been drawn
@@ -141,7 +138,6 @@ stage.onChange = (slot) => {
 };
 stage.onActive = () => {
   tools.stageChanged();
-  layersMenu.refresh();
   linked.drawLines();
   refresh();
 };
@@ -199,13 +195,6 @@ function layAsHung(): void {
   }
 }
 
-/** The layers of a case or of an earlier study, which its panes share. */
-function layersOf(of: Manifest): LayerSource {
-  const source = layerSources.get(of) ?? new LayerSource(of);
-  layerSources.set(of, source);
-  return source;
-}
-
 /** Brings everything around the images up to date before the screen is next refreshed, however much happens until then. */
 function soon(): void {
   asked ||= window.requestAnimationFrame(() => {
@@ -222,6 +211,7 @@ function refresh(): void {
   strip.mark(stage.active.series, stage.visible().map((slot) => slot.series));
   tools.refresh();
   bar.refresh();
+  layersMenu.refresh();
 }
 
 /** How much memory frames may take: what the server says, less on small machines, or what was set in this browser. */

@@ -8,7 +8,6 @@ const STEP = 1.25;
 
 interface Playing {
   timer: number;
-  every: number; // ms
   left: number; // images until it stops
 }
 
@@ -50,7 +49,7 @@ export class Cine {
   stop(pane: Pane): void {
     const found = this.playing.get(pane);
     if (found === undefined) return;
-    window.clearInterval(found.timer);
+    window.clearTimeout(found.timer);
     this.playing.delete(pane);
     this.changed();
   }
@@ -59,13 +58,21 @@ export class Cine {
     const series = pane.frame?.series;
     if (series === undefined || series.frames.length < 2) return;
     const isOnce = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const state: Playing = { timer: 0, every: 1000 / this.speed(pane), left: isOnce ? series.frames.length : Number.POSITIVE_INFINITY };
-    state.timer = window.setInterval(() => {
+    const state: Playing = { timer: 0, left: isOnce ? series.frames.length : Number.POSITIVE_INFINITY };
+    const wait = (): void => {
+      state.timer = window.setTimeout(next, Math.max(16, 1000 / this.speed(pane))); // each image has its own time
+    };
+    const next = (): void => {
       const now = pane.frame;
-      if (now === null || now.series !== series || state.left-- <= 0) this.stop(pane);
-      else pane.go(series.frames[(now.index + 1) % series.frames.length]);
-    }, Math.max(16, state.every));
+      if (now === null || now.series !== series || state.left-- <= 0) {
+        this.stop(pane);
+        return;
+      }
+      pane.go(series.frames[(now.index + 1) % series.frames.length]);
+      wait();
+    };
     this.playing.set(pane, state);
+    wait();
     this.changed();
   }
 }

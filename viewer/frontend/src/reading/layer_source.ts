@@ -29,6 +29,13 @@ export interface Regions {
   readonly contours: ReadonlyMap<string, readonly Contour[]>;
 }
 
+/** Gives the layers of a manifest, the same to everybody. */
+export function layersOf(manifest: Manifest): LayerSource {
+  const known = SOURCES.get(manifest) ?? new LayerSource(manifest);
+  SOURCES.set(manifest, known);
+  return known;
+}
+
 /** What lies over one frame in its own object. */
 export interface Cover {
   readonly overlays: readonly Bitmap[];
@@ -40,6 +47,7 @@ export interface NamedState {
   readonly state: State;
 }
 
+const SOURCES = new WeakMap<Manifest, LayerSource>();
 const COVERS_KEPT = 64;
 const MASKS_KEPT = 400;
 const MASKS_ASKED = 32;

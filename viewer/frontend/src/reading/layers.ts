@@ -1,14 +1,15 @@
 // What lies over a pane: overlays, shutters, a presentation state, segments and contours; and which of it is seen.
+import { need } from "../shared/dom.ts";
 import { t, tn } from "../shared/strings.ts";
 import type { Point } from "./calibration.ts";
 import { LayerSheet, pathOf, type Label, type Laid, type Line } from "./layer_sheet.ts";
 import type { Cover, LayerSource, NamedState, Regions } from "./layer_source.ts";
 import type { Frame, Series } from "./manifest.ts";
-import { paintBits, paintMask, type Affine } from "./masks.ts";
+import { paintBits, paintMask, type Affine, type SentMask } from "./masks.ts";
 import type { Look, Pane } from "./pane.ts";
 import type { Pixels } from "./pixels.ts";
 import { areaFor, greysFor, isOn, outline, placeFor, type Area, type Bitmap, type Colour, type Graphic, type Shutters, type Words } from "./states.ts";
-import { Toning } from "./toning.ts";
+import { HOT_IRON, Toning } from "./toning.ts";
 
 const OVERLAY: Colour = [255, 214, 120];
 const DRAWN: Colour = [242, 212, 121];
@@ -20,10 +21,11 @@ export class Layers {
   /** Called when what is seen has changed. */
   onChange: () => void = () => undefined;
   private readonly hidden = new Set<string>(); // parts that are not seen
-  private readonly followed = new Set<LayerSource>();
+  private readonly heard = new WeakSet<LayerSource>();
   private readonly sheet: LayerSheet;
   private readonly toning: Toning;
   private readonly chosen = new Map<Series, NamedState>();
+  private readonly coloured = new Map<Series, boolean>(); //, where the reader has chosen
   private frame: Frame | null = null; // that the sheet is for
   private cover: Cover | null = null;
   private area: Area | null | undefined; // that the surface was last placed by
@@ -31,26 +33,27 @@ export class Layers {
 
   constructor(
     private readonly view: HTMLElement,
-    surface: HTMLElement,
     before: Element | null,
     private readonly pane: Pane,
-    private source: LayerSource,
+    private readonly sourceNow: () => LayerSource, // of what hangs in the pane
   ) {
     this.sheet = new LayerSheet(view, before);
-    this.toning = new Toning(surface);
+    this.toning = new Toning(need(".surface", view));
     pane.lookOf = (frame, pixels) => this.look(frame, pixels);
     pane.onChange(() => this.refresh());
-    this.follow(source);
     new ResizeObserver(() => {
       this.area = undefined; // a state's area fills the view, whatever its size
       if (this.frame !== null && this.frame === pane.frame) this.placeByState(this.frame);
     }).observe(view);
   }
 
-  /** Shows the layers of another case or study. */
-  use(source: LayerSource): void {
-    this.source = source;
-    this.follow(source);
+  private get source(): LayerSource {
+    const source = this.sourceNow();
+    if (!this.heard.has(source)) {
+      this.heard.add(source);
+      source.onCome(() => this.refresh(true));
+    }
+    return source;
   }
 
   /** The states that are for the series on the screen. */
@@ -81,6 +84,24 @@ export class Layers {
     return (frame && this.chosen.get(frame.series)) ?? null;
   }
 
+  /** Tells whether the values on the screen may be shown as colours: uptakes, counts, maps. */
+  get mayBeColoured(): boolean {
+    const frame = this.pane.frame;
+    return frame !== null && (frame.instance.is_map === true || /^(PT|NM)$/.test(frame.series.modality)) && frame.instance.samples === 1;
+  }
+
+  get isColoured(): boolean {
+    const frame = this.pane.frame;
+    return frame !== null && (this.coloured.get(frame.series) ?? frame.instance.is_map === true);
+  }
+
+  toggleColours(): void {
+    const frame = this.pane.frame;
+    if (frame === null) return;
+    this.coloured.set(frame.series, !this.isColoured);
+    this.tone();
+  }
+
   /** Takes a state for the series, or what was sent. */
   choose(state: NamedState | null): void {
     const frame = this.pane.frame;
@@ -90,7 +111,7 @@ export class Layers {
     this.pane.setWindow(null);
     this.area = undefined;
     if (state === null) this.pane.placed()?.fit();
-    this.toning.use(state?.state ?? null);
+    this.tone();
     this.pane.relook();
     this.refresh(true);
   }
@@ -151,12 +172,6 @@ export class Layers {
     if (line !== null) line.textContent = isSaid ? this.said().join(" · ") : "";
   }
 
-  private follow(source: LayerSource): void {
-    if (this.followed.has(source)) return;
-    this.followed.add(source);
-    source.onCome(() => source === this.source && this.refresh(true));
-  }
-
   private look(frame: Frame, pixels: Pixels): Look | null {
     const state = this.chosen.get(frame.series)?.state;
     if (state === undefined || !isOn(state.images, frame.instance.uid, frame.frame)) return null;
@@ -178,14 +193,21 @@ export class Layers {
       this.frame = frame;
       if (isOther) {
         this.area = undefined;
-        this.toning.use(this.state?.state ?? null);
+        this.tone();
       }
       void this.fill(frame);
       this.placeByState(frame);
-      if (isOther || isAnew) this.onChange();
+      if (isOther || isAnew) {
+        need(".layers-said", this.view).textContent = this.said().join(" · ");
+        this.onChange();
+      }
     }
     this.sheet.place((point) => surface.toSurface(point));
     this.drawLines(frame);
+  }
+
+  private tone(): void {
+    this.toning.use(this.state?.state ?? null, this.mayBeColoured && this.isColoured ? HOT_IRON : "");
   }
 
   /** Lies the image as the state's area says, once for each area: the reader may move it on. */
@@ -239,12 +261,17 @@ export class Layers {
       );
       if (whole === null || here.length === 0) continue;
       const masks = await this.source.masksOf(regions, here.map((each) => each.frame));
-      for (const sent of here) {
-        const mask = masks.find((each) => each.frame === sent.frame);
-        if (mask === undefined) continue;
-        const { rows, columns } = mask;
-        const lies: Affine = sent.lies ?? [frame.instance.columns / columns, 0, 0, frame.instance.rows / rows, 0, 0];
-        const paint = (out: Uint8ClampedArray): void => paintMask(mask, sent, whole, isSeen, out);
+      const [grid] = masks;
+      if (grid === undefined) continue;
+      const { rows, columns } = grid;
+      for (const alike of grouped(here)) {
+        const lies: Affine = alike[0]?.lies ?? [frame.instance.columns / columns, 0, 0, frame.instance.rows / rows, 0, 0];
+        const paint = (out: Uint8ClampedArray): void => {
+          for (const sent of alike) {
+            const mask = masks.find((each) => each.frame === sent.frame);
+            if (mask !== undefined) paintMask(mask, sent, whole, isSeen, out);
+          }
+        };
         pictures.push({ columns, rows, lies, opacity: this.opacity, paint });
       }
     }
@@ -370,6 +397,18 @@ function shownBox(area: Area | null, frame: Frame, to: (point: Point) => Point):
 
 function within({ left, top, width, height }: Box, [u, v]: Point): Point {
   return [left + u * width, top + v * height];
+}
+
+/** Masks that lie alike, which one picture can show. */
+function grouped(masks: readonly SentMask[]): SentMask[][] {
+  const found = new Map<string, SentMask[]>();
+  for (const mask of masks) {
+    const lies = String(mask.lies);
+    const alike = found.get(lies);
+    if (alike === undefined) found.set(lies, [mask]);
+    else alike.push(mask);
+  }
+  return [...found.values()];
 }
 
 function isSame(one: Area | null, other: Area | null): boolean {

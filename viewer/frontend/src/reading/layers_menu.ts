@@ -33,10 +33,9 @@ export class LayersMenu {
   /** Brings the menu and the line of words up to date with the active pane. */
   refresh(): void {
     const layers = this.active();
-    const { states, regions, hasOverlays } = layers;
-    this.menu.hidden = states.length === 0 && regions.length === 0 && !hasOverlays;
-    layers.tell(!this.menu.hidden);
-    const mark = [states.map(({ object }) => object.uid), regions.map(({ object }) => object.uid), hasOverlays].join();
+    const { states, regions, hasOverlays, mayBeColoured } = layers;
+    this.menu.hidden = states.length === 0 && regions.length === 0 && !hasOverlays && !mayBeColoured;
+    const mark = [states.map(({ object }) => object.uid), regions.map(({ object }) => object.uid), hasOverlays, mayBeColoured].join();
     if (mark !== this.written) {
       this.written = mark;
       this.write(layers);
@@ -61,6 +60,7 @@ export class LayersMenu {
       parts.push(make("label", "layers-row", make("span", "", t("Presentation state"), make("kbd", "", "P")), select));
     }
     if (layers.hasOverlays) parts.push(this.check("layers-overlays", t("Overlays"), "O", (now) => now.toggleOverlays()));
+    if (layers.mayBeColoured) parts.push(this.check("layers-colours", t("As colours"), "", (now) => now.toggleColours()));
     if (layers.regions.length > 0) {
       parts.push(this.check("layers-regions", t("Segments"), "S", (now) => now.toggleRegions()));
       const range = make("input");
@@ -93,7 +93,7 @@ export class LayersMenu {
     box.type = "checkbox";
     box.id = id;
     box.addEventListener("change", () => this.act(does));
-    return make("label", "layers-row", make("span", "", words, make("kbd", "", key)), box);
+    return make("label", "layers-row", make("span", "", words, ...(key === "" ? [] : [make("kbd", "", key)])), box);
   }
 
   private bring(layers: Layers): void {
@@ -102,7 +102,11 @@ export class LayersMenu {
       const at = layers.states.findIndex((each) => each === layers.state);
       state.value = at < 0 ? "" : String(at);
     }
-    const checks: [string, boolean][] = [["layers-overlays", layers.areOverlaysSeen], ["layers-regions", layers.areRegionsSeen]];
+    const checks: [string, boolean][] = [
+      ["layers-overlays", layers.areOverlaysSeen],
+      ["layers-regions", layers.areRegionsSeen],
+      ["layers-colours", layers.isColoured],
+    ];
     for (const [id, isSeen] of checks) {
       const box = this.sheet.querySelector<HTMLInputElement>(`#${id}`);
       if (box !== null) box.checked = isSeen;

@@ -1,7 +1,6 @@
 // What the page knows of a case's images before the first pixel: the manifest that the server has inlined.
 import { unfolded, type Folded } from "./columns.ts";
 import type { Layout } from "./layouts.ts";
-
 import { framesInOrder, instanceOf, type FrameTable } from "./per_frame.ts";
 
 /** Centre, width and what it is called. */
@@ -39,6 +38,7 @@ export interface Instance {
   readonly laterality: string;
   readonly view: string;
   readonly poster?: number; // of a film: the picture that stands for it
+  readonly is_map?: boolean; // a parametric map: its values are shown as colours
   readonly is_covered?: boolean; // overlays or shutters come with it
   readonly per_frame?: FrameTable; // what each frame of several has for itself
   readonly is_recognizable?: boolean; // a face or a tattoo: blurred in the strip until it is opened

@@ -3,8 +3,8 @@ import { Problem } from "../shared/api.ts";
 import { plain, undone } from "./coding.ts";
 import { Kept, Plans } from "./kept.ts";
 import { Link } from "./link.ts";
-import type { Frame, Series, Spacing, SpacingSource } from "./manifest.ts";
 import { meaningOf, rangeOf, type Meaning } from "./meaning.ts";
+import type { Frame, Series, Spacing, SpacingSource } from "./manifest.ts";
 
 export type Samples = Uint8Array | Int8Array | Uint16Array | Int16Array;
 

@@ -4,7 +4,7 @@ import { t } from "../shared/strings.ts";
 import { canvasSurface } from "./canvas.ts";
 import { Corners } from "./corners.ts";
 import { Gestures } from "./gestures.ts";
-import type { LayerSource } from "./layer_source.ts";
+import { layersOf } from "./layer_source.ts";
 import { Layers } from "./layers.ts";
 import type { Frame, Manifest, Series } from "./manifest.ts";
 import { MarkList } from "./mark_list.ts";
@@ -29,8 +29,6 @@ export interface SlotParts {
   readonly play: (pane: Pane) => void;
   readonly list: MarkList; // the marks of the case
   readonly choice: ToolChoice;
-  readonly layersOf: (manifest: Manifest) => LayerSource;
-  readonly onLayers: (slot: Slot) => void;
 }
 
 export class Slot {
@@ -66,9 +64,7 @@ export class Slot {
     new Gestures(this.view, this.pane, this.paneMarks, parts.choice);
     this.surface = new ToldSurface(canvasSurface(need(".surface", root)), (how) => this.onMoved(how));
     this.papers = paperViewing(need(".papers", root));
-    const marks = root.querySelector(".marks");
-    this.layers = new Layers(this.view, need(".surface", root), marks, this.pane, parts.layersOf(parts.manifest));
-    this.layers.onChange = () => parts.onLayers(this);
+    this.layers = new Layers(this.view, this.lines, this.pane, () => layersOf(this.source?.manifest ?? parts.manifest));
     this.pane.onChange(() => this.changed());
     this.slider.addEventListener("input", () => this.pane.go(this.pane.frame?.series.frames[Number(this.slider.value) - 1]));
     new ResizeObserver(() => this.pane.resize()).observe(this.view);
@@ -91,10 +87,7 @@ export class Slot {
     const isNew = this.series !== series || this.isAlone !== isAlone;
     this.isAlone = isAlone;
     this.series = series;
-    if (this.source !== source) {
-      this.paneMarks.use(this.listOf(source));
-      this.layers.use(this.parts.layersOf(source.manifest));
-    }
+    if (this.source !== source) this.paneMarks.use(this.listOf(source));
     this.source = source;
     const isStack = series.kind === "stack";
     const isPhoto = series.kind === "photo";
