@@ -166,12 +166,6 @@ export class Layers {
     return words.filter((each) => each !== "");
   }
 
-  /** Says it over the image. */
-  tell(isSaid: boolean): void {
-    const line = this.view.querySelector(".layers-said");
-    if (line !== null) line.textContent = isSaid ? this.said().join(" · ") : "";
-  }
-
   private look(frame: Frame, pixels: Pixels): Look | null {
     const state = this.chosen.get(frame.series)?.state;
     if (state === undefined || !isOn(state.images, frame.instance.uid, frame.frame)) return null;
