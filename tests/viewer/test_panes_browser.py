@@ -139,6 +139,7 @@ def test_a_head_is_hung_by_its_question_and_scrolled_together(browser: Browser, 
         shows(page, 1, "Axial 8 mm", "13 of 24")
 
         page.keyboard.press("l")
+        shows(page, 1, "Axial 8 mm", "1 of 24")
         page.keyboard.press("X")
         expect(said).to_have_text("Over it: CT Axial 8 mm")
         expect(pane(page, 2).locator(".surface-over")).to_have_css("opacity", "1")
