@@ -21,52 +21,15 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from casework.identifiers import derived_uid
-from casework.measured import Figure, figures_of
+from casework.measured import figures_of
 from casework.model import CaseDossier, Report
-from pacs_bridge import outlines
+from pacs_bridge.measured_groups import group_of
 from pacs_bridge.reply_objects import Evidence, ReplyObject, described, series_of
 from pacs_bridge.syntaxes import EXPLICIT_LE
 
 COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.88.33"
 KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"
 MEASURED_SERIES, KEY_SERIES = 9902, 9903
-
-_UNITS: Mapping[str, tuple[str, str]] = {
-    "mm": ("mm", "millimeter"),
-    "mm2": ("mm2", "square millimeter"),
-    "mm²": ("mm2", "square millimeter"),
-    "deg": ("deg", "degree"),
-    "°": ("deg", "degree"),
-    "px": ("{pixels}", "pixels"),
-    "px²": ("{pixels}", "pixels"),
-    "HU": ("[hnsf'U]", "Hounsfield unit"),
-}
-"""UCUM."""
-
-_CONCEPTS: Mapping[str, tuple[str, str, str]] = {
-    "length": ("410668003", "SCT", "Length"),
-    "angle": ("1483009", "SCT", "Angle"),
-    "cobb": ("285285000", "SCT", "Cobb angle"),
-    "area": ("42798000", "SCT", "Area"),
-    "long-axis": ("103339001", "SCT", "Long axis"),
-    "short-axis": ("103340004", "SCT", "Short axis"),
-}
-"""PS3.16 CID 7469 and CID 7550."""
-
-_DERIVED: Mapping[str, tuple[str, str, str]] = {
-    "mean": ("373098007", "SCT", "Mean"),
-    "sd": ("386136009", "SCT", "Standard Deviation"),
-    "min": ("255605001", "SCT", "Minimum"),
-    "max": ("56851009", "SCT", "Maximum"),
-}
-"""PS3.16 CID 7464: what was made of the values in a region."""
-
-_HOUNSFIELD = ("112031", "DCM", "Attenuation Coefficient")
-_MR = ("110852", "DCM", "MR signal intensity")
-_VALUE = ("image-value", "99LYSBRO", "Value in the image")
-_AT_DETECTOR = Code("at-detector", "99LYSBRO", "At the detector, magnification not known")
-_UNSTATED = Code("scale-unstated", "99LYSBRO", "Scale that nobody vouches for")
-_METHODS: Mapping[str, Code] = {"detector": _AT_DETECTOR, "unstated": _UNSTATED}
 
 
 def measured_sr(
@@ -88,7 +51,7 @@ def measured_sr(
         tracking = sr.TrackingIdentifier(
             uid=uid, identifier=str(said.get("label") or f"Measurement {at}")
         )
-        groups.append(_group(said, figures, image, tracking))
+        groups.append(group_of(said, figures, image, tracking))
     if not groups:
         return None
     signed_at = report.signed_at.astimezone(ZoneInfo(timezone))
@@ -152,55 +115,6 @@ def _notes(report: Report) -> str:
     """Return what the reader noted on key images, each note once (PS3.16 TID 2010)."""
     notes = [str(each.get("note") or "") for each in report.content.get("key_images") or ()]
     return "; ".join(dict.fromkeys(filter(None, notes)))
-
-
-def _source(image: Evidence, said: Mapping[str, Any]) -> Any:
-    frame = int(said.get("frame") or 1)
-    frames = [frame] if image.frames > 1 else None
-    return sr.SourceImageForRegion(image.sop_class_uid, image.sop_instance_uid, frames)
-
-
-def _group(
-    said: Mapping[str, Any], figures: Sequence[Figure], image: Evidence, tracking: Any
-) -> Any:
-    """Return the group of a measurement: TID 1410 for a region, TID 1501 for anything else."""
-    source = _source(image, said)
-    if said["kind"] in outlines.REGIONS:
-        kind, points = outlines.region_of(said["kind"], said["points"])
-        return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-            tracking_identifier=tracking,
-            referenced_region=sr.ImageRegion(sr.GraphicTypeValues(kind), points, source),
-            measurements=[_number(said, figure, image) for figure in figures],
-        )
-    return sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=tracking,
-        measurements=[_number(said, figure, image, source) for figure in figures],
-    )
-
-
-def _number(said: Mapping[str, Any], figure: Figure, image: Evidence, source: Any = None) -> Any:
-    """Return a NUM; with a source, with the coordinates that it was measured between."""
-    unit, meaning = _UNITS.get(figure.unit, ("1", "no units"))
-    derived, places = _DERIVED.get(figure.what), None
-    if source is not None:
-        kind, points = outlines.drawn(said["points"], figure.what)
-        places = [sr.CoordinatesForMeasurement(sr.GraphicTypeValues(kind), points, source)]
-    return sr.Measurement(
-        name=Code(*_concept(figure, image)),
-        value=figure.value,
-        unit=Code(unit, "UCUM", meaning),
-        derivation=Code(*derived) if derived else None,
-        method=_METHODS.get(str(said.get("calibration"))) if unit in ("mm", "mm2") else None,
-        referenced_coordinates=places,
-    )
-
-
-def _concept(figure: Figure, image: Evidence) -> tuple[str, str, str]:
-    if figure.what in _CONCEPTS:
-        return _CONCEPTS[figure.what]
-    if figure.unit == "HU":
-        return _HOUNSFIELD
-    return _MR if image.modality == "MR" else _VALUE
 
 
 def _observer(report: Report) -> Any:

@@ -1,6 +1,7 @@
 // Marks: lengths, angles, axes and regions of known size, whatever the shape of a pixel, and how handles change them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Begun } from "../src/reading/begun.ts";
 import { handleMoved, handlesOf, inMiddle, inOrder, isTooSmall, KINDS, PLACES, POINTS, shaped } from "../src/reading/kinds.ts";
 import { angleAt, crossing, lengthOf } from "../src/reading/mark_geometry.ts";
 import { figuresOf, kept } from "../src/reading/measuring.ts";
@@ -142,6 +143,29 @@ test("what a click leaves is too small to be a mark", () => {
   for (const kind of ["length", "arrow", "ellipse", "rectangle", "bidirectional"] as const) {
     assert.equal(isTooSmall(kind, shaped(kind, [[5, 5], [5.4, 5.2]], 1)), true, kind);
   }
+});
+
+test("the pointer gives a mark its places by clicks and drags, and clicks for nothing are nothing", () => {
+  const drag = (begun: Begun, from: Point, to: Point): string => {
+    begun.press(from);
+    begun.move(to);
+    return begun.lift();
+  };
+  assert.equal(drag(new Begun("probe"), [1, 1], [2, 2]), "whole");
+  assert.equal(drag(new Begun("length"), [1, 1], [9, 9]), "whole");
+  assert.equal(drag(new Begun("length"), [1, 1], [1.5, 1]), "nothing");
+  const angle = new Begun("angle");
+  assert.equal(angle.hover([0, 0]), false);
+  assert.equal(drag(angle, [9, 1], [1, 1]), "more");
+  assert.equal(angle.hover([5, 5]), true);
+  assert.equal(angle.isWhole, true);
+  assert.equal(drag(angle, [5, 6], [1, 9]), "whole");
+  assert.deepEqual(angle.places, [[9, 1], [1, 1], [1, 9]]);
+  const cobb = new Begun("cobb");
+  assert.equal(drag(cobb, [0, 0], [9, 0]), "more");
+  assert.equal(drag(cobb, [3, 3], [3, 3]), "more"); // a click between the lines
+  assert.equal(drag(cobb, [0, 9], [9, 12]), "whole");
+  assert.deepEqual(cobb.places, [[0, 0], [9, 0], [0, 9], [9, 12]]);
 });
 
 test("axes that a handle has laid on each other are too small", () => {

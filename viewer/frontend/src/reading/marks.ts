@@ -1,12 +1,14 @@
 // Marks over one pane: drawn by mouse, finger or keys, kept in image pixels, shown wherever the image lies now.
 import { t } from "../shared/strings.ts";
+import { Begun } from "./begun.ts";
 import { handleMoved, handlesOf, inMiddle, inOrder, isMark, isTooSmall, PLACES, shaped, type MarkKind } from "./kinds.ts";
 import type { Frame } from "./manifest.ts";
 import type { MarkList } from "./mark_list.ts";
-import { besides, drawn, handle as handleAt, linesFor, words } from "./mark_shapes.ts";
-import { handleName, kindName, linesOf, newLabel, titleText, valueText } from "./mark_words.ts";
+import { markGroup, moveOf } from "./mark_group.ts";
+import { besides, drawn, linesFor, words } from "./mark_shapes.ts";
+import { linesOf, newLabel, titleText } from "./mark_words.ts";
 import { writeOver } from "./mark_writing.ts";
-import { figuresOf, kept, type Measurement } from "./measuring.ts";
+import { figuresOf, isBehind, kept, type Measurement } from "./measuring.ts";
 import type { Values } from "./region.ts";
 import { scaleOf, type Point } from "./scale.ts";
 
@@ -34,10 +36,8 @@ export interface Drawing {
 }
 
 interface Pending {
-  readonly kind: MarkKind;
+  readonly begun: Begun;
   readonly frame: Frame;
-  readonly places: Point[];
-  fixed: number;
 }
 
 const LIVE_PIXELS = 500_000; // regions larger than this are counted when the pointer is lifted
@@ -75,17 +75,14 @@ export class Marks {
   press(kind: MarkKind, at: Point): Drawing | null {
     const frame = this.marked.frame;
     if (frame === null || this.marked.placed() === null) return null;
-    if (this.pending?.kind !== kind || this.pending.frame !== frame) this.pending = { kind, frame, places: [], fixed: 0 };
+    if (this.pending?.begun.kind !== kind || this.pending.frame !== frame) this.pending = { begun: new Begun(kind), frame };
     const { pending } = this;
-    const { places } = pending;
-    places.length = pending.fixed;
-    places.push(at);
-    if (pending.fixed + 1 < PLACES[kind]) places.push(at); // a drag gives two places, a click or the last leg one
+    pending.begun.press(at);
     this.draw();
     return {
       to: (point) => {
         if (this.pending !== pending) return;
-        places[places.length - 1] = point;
+        pending.begun.move(point);
         this.draw();
       },
       end: () => this.lifted(pending),
@@ -95,11 +92,7 @@ export class Marks {
 
   /** Shows the next leg of an angle while the pointer only passes over. */
   hover(at: Point): void {
-    const { pending } = this;
-    if (pending === null || PLACES[pending.kind] !== 3 || pending.fixed !== 2) return;
-    pending.places.length = 2;
-    pending.places.push(at);
-    this.draw();
+    if (this.pending?.begun.hover(at) === true) this.draw();
   }
 
   /** Gives up a mark that is not whole yet; tells whether there was one. */
@@ -217,39 +210,29 @@ export class Marks {
     if (frame === null || places === null || this.list.isHidden) return;
     const place = (point: Point): Point => places.toSurface(point);
     this.list.all.forEach((mark, index) => {
-      if (this.isHere(mark) && isMark(mark.kind)) this.svg.append(this.shown(mark, mark.kind, index, place));
+      const onKey = index < this.list.locked ? null : (event: KeyboardEvent, at: number) => this.onKey(event, index, at);
+      if (this.isHere(mark) && isMark(mark.kind)) this.svg.append(markGroup(mark, mark.kind, index, place, onKey));
     });
-    if (this.pending !== null) this.svg.append(this.begun(this.pending, place));
+    if (this.pending !== null) this.svg.append(this.unfinished(this.pending, place));
     if (held !== null) this.focus(held.mark, held.handle);
     this.complete(frame);
   }
 
   private lifted(pending: Pending): void {
     if (this.pending !== pending) return;
-    const { kind, frame, places } = pending;
-    const last = places.slice(pending.fixed);
-    const [a, b] = last;
-    const isClick = last.length === 2 && a !== undefined && b !== undefined && Math.hypot(b[0] - a[0], b[1] - a[1]) < 1;
-    if (isClick) {
-      places.length = pending.fixed;
-      if (places.length === 0) this.pending = null;
+    const { begun, frame } = pending;
+    const what = begun.lift();
+    if (what !== "more") this.pending = null;
+    else this.list.onSaid(begun.kind === "angle" ? t("Now the other leg.") : t("Now the other line."));
+    const { aspect } = scaleOf(frame.instance, begun.places);
+    if (what !== "whole" || isTooSmall(begun.kind, shaped(begun.kind, begun.places, aspect))) {
       this.draw();
       return;
     }
-    pending.fixed = places.length;
-    if (places.length < PLACES[kind]) {
-      this.list.onSaid(kind === "angle" ? t("Now the other leg.") : t("Now the other line."));
-      this.draw();
-      return;
-    }
-    this.pending = null;
-    if (isTooSmall(kind, shaped(kind, places, scaleOf(frame.instance, places).aspect))) this.draw();
-    else {
-      const index = this.add(kind, frame, places);
-      if (kind === "text") this.write(index);
-      else this.settled(index);
-      this.onDrawn();
-    }
+    const index = this.add(begun.kind, frame, begun.places);
+    if (begun.kind === "text") this.write(index);
+    else this.settled(index);
+    this.onDrawn();
   }
 
   private add(kind: MarkKind, frame: Frame, places: readonly Point[]): number {
@@ -273,11 +256,7 @@ export class Marks {
   private complete(frame: Frame): void {
     if (this.marked.isPreview || this.marked.pixels === null) return;
     this.list.all.forEach((mark, index) => {
-      if (index < this.list.locked || !this.isHere(mark) || !isMark(mark.kind)) return;
-      const isScaled = mark.calibration === "none" && scaleOf(frame.instance, mark.points).unit === "mm";
-      const isCounted = mark.kind === "probe" ? mark.value !== null : mark.stats !== undefined;
-      const counts = mark.kind === "probe" || mark.kind === "ellipse" || mark.kind === "rectangle";
-      if (!isScaled && (isCounted || !counts)) return;
+      if (index < this.list.locked || !this.isHere(mark) || !isMark(mark.kind) || !isBehind(mark, frame.instance)) return;
       const now = this.measured(mark.kind, frame, mark.points, mark.label, true);
       if (now.value === mark.value && now.unit === mark.unit && now.stats === undefined) return;
       this.list.replace(index, now);
@@ -285,36 +264,10 @@ export class Marks {
     });
   }
 
-  private shown(mark: Measurement, kind: MarkKind, index: number, place: (point: Point) => Point): SVGGElement {
-    const group = drawn(linesFor(kind, mark.points, place));
-    const text = words(besides(kind, mark.points, place), linesOf(mark));
-    text.dataset["label"] = String(index);
-    group.append(text); // beneath the handles, which must be hit first
-    handlesOf(kind, mark.points).forEach((point, at) => {
-      const handle = handleAt(place(point));
-      if (index < this.list.locked) handle.classList.add("mark-locked");
-      else this.bringToLife(handle, mark, kind, index, at);
-      group.append(handle);
-    });
-    return group;
-  }
-
-  private bringToLife(handle: SVGGElement, mark: Measurement, kind: MarkKind, index: number, at: number): void {
-    const named = { label: mark.label || kindName(kind), which: handleName(kind, at), text: valueText(mark) };
-    handle.setAttribute("tabindex", "0");
-    handle.setAttribute("role", "button");
-    handle.setAttribute("aria-label", t("{label}, {which}: {text}. Arrow keys move it, Delete removes it, Enter names it.", named));
-    for (const each of [handle, ...handle.querySelectorAll<SVGElement>("circle")]) {
-      each.dataset["mark"] = String(index);
-      each.dataset["end"] = String(at);
-    }
-    handle.addEventListener("keydown", (event) => this.onKey(event, index, at));
-  }
-
-  private begun({ kind, frame, places }: Pending, place: (point: Point) => Point): SVGGElement {
-    if (places.length < PLACES[kind]) return drawn(linesFor(kind === "cobb" ? "cobb" : "length", places, place));
-    const { aspect } = scaleOf(frame.instance, places);
-    const points = shaped(kind, places, aspect);
+  private unfinished({ begun, frame }: Pending, place: (point: Point) => Point): SVGGElement {
+    const { kind, places } = begun;
+    if (!begun.isWhole) return drawn(linesFor(kind === "cobb" ? "cobb" : "length", places, place));
+    const points = shaped(kind, places, scaleOf(frame.instance, places).aspect);
     const group = drawn(linesFor(kind, points, place));
     const mark = this.measured(kind, frame, points, "", false);
     if (!isTooSmall(kind, points)) group.append(words(besides(kind, points, place), linesOf(mark)));
@@ -338,16 +291,9 @@ export class Marks {
   }
 
   private onKey(event: KeyboardEvent, index: number, handle: number): void {
-    const by = event.shiftKey ? 10 : 1;
-    const moves: Record<string, Point> = {
-      ArrowLeft: [-by, 0],
-      ArrowRight: [by, 0],
-      ArrowUp: [0, -by],
-      ArrowDown: [0, by],
-    };
-    const move = moves[event.key];
+    const move = moveOf(event);
     if (event.ctrlKey || event.altKey || event.metaKey) return;
-    if (move !== undefined) this.nudge(index, handle, move[0], move[1]);
+    if (move !== null) this.nudge(index, handle, move[0], move[1]);
     else if (event.key === "Delete" || event.key === "Backspace") {
       this.list.chosen = index;
       this.removeChosen();

@@ -80,6 +80,13 @@ export function figuresOf(
   }
 }
 
+/** Tells whether a mark was drawn before its scale was known, or before the values had come that it counts. */
+export function isBehind(mark: Measurement, instance: Measured): boolean {
+  if (mark.calibration === "none" && scaleOf(instance, mark.points).unit === "mm") return true;
+  if (mark.kind === "probe") return mark.value === null;
+  return (mark.kind === "ellipse" || mark.kind === "rectangle") && mark.stats === undefined;
+}
+
 /** Rounds a place to a thousandth of a pixel, as it is kept. */
 export function kept(points: readonly Point[]): Point[] {
   return points.map(([x, y]) => [Math.round(x * 1000) / 1000, Math.round(y * 1000) / 1000]);
