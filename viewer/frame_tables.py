@@ -14,6 +14,7 @@ from storage.index import InstanceRow
 from viewer.frame_source import FrameSource
 from viewer.frame_table import FramePlace, frame_places, frame_table
 from viewer.preview_cache import PreviewCache
+from viewer.spacing import PROJECTIONS
 
 _VERSION = "frames-1"
 _LONGEST_HEADER = 64 << 20
@@ -28,7 +29,10 @@ class FrameTables:
 
     def table(self, ref: InstanceRow) -> dict[str, Any] | None:
         """Return what the page is told of the frames of an object."""
-        return frame_table(self.places(ref)) or None
+        table = frame_table(self.places(ref))
+        if ref.attributes.get("Modality") in PROJECTIONS:  # whose spacing needs its provenance
+            table.pop("spacing", None)
+        return table or None
 
     def places(self, ref: InstanceRow) -> list[FramePlace]:
         """Return what is known of each frame; nothing where the header cannot be read."""

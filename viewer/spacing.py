@@ -11,7 +11,9 @@ from typing import Any
 
 from viewer.attributes import as_list, first
 
-_PROJECTIONS = frozenset({"CR", "DX", "MG", "XA", "RF", "IO", "PX", "RG"})
+PROJECTIONS = frozenset({"CR", "DX", "MG", "XA", "RF", "IO", "PX", "RG"})
+"""Modalities whose pixels are smaller in the patient than at the detector."""
+
 _CENTIMETRES = 3  # PS3.3 C.8.5.5.1.15
 
 
@@ -44,7 +46,7 @@ def spacing_of(attributes: Mapping[str, Any]) -> Spacing:
     """Return the spacing of an image with its provenance."""
     in_patient = _pair(attributes.get("PixelSpacing"))
     at_detector = _pair(attributes.get("ImagerPixelSpacing"))
-    if attributes.get("Modality") not in _PROJECTIONS:
+    if attributes.get("Modality") not in PROJECTIONS:
         if in_patient is None:
             return UNKNOWN
         by_marker = attributes.get("PixelSpacingCalibrationType") == "FIDUCIAL"

@@ -75,6 +75,7 @@ def test_the_manifest_says_what_lies_over_images_and_where_there_is_something(st
     assert [each.get("is_covered") for each in slices] == [None, True, None]
     (cine,) = unfolded(by_uid[STUDY + ".5"])
     assert cine["per_frame"]["time_ms"] == {"each": [40.0, 80.0, 80.0]}
+    assert get(world, f"/api/cases/{case}/manifest") == manifest, "also from what is kept of frames"
     assert manifest["hanging"]["first"] != by_uid[STUDY + ".3"]["key"]
 
 
