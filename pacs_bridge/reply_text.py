@@ -30,6 +30,7 @@ from pacs_bridge.syntaxes import EXPLICIT_LE
 BASIC_TEXT_SR = "1.2.840.10008.5.1.4.1.1.88.11"
 SERIES_NUMBER = 9901
 
+_LANGUAGES = {"nb": "Norwegian Bokmål", "en": "English"}
 _LONGEST_MEANING = 64  # PS3.5 section 6.2, VR LO
 
 _Item = dict[str, Any]
@@ -137,12 +138,13 @@ def _observer(report: Report, at: datetime, organization: str) -> _Item:
 
 
 def _context(report: Report) -> Iterator[_Item]:
+    spoken = "en" if report.content.get("language") == "en" else "nb"
     language = ("121049", "Language of Content Item and Descendants")
     yield {
         "RelationshipType": "HAS CONCEPT MOD",
         "ValueType": "CODE",
         "ConceptNameCodeSequence": [_code(*language, "DCM")],
-        "ConceptCodeSequence": [_code("nb", "Norwegian Bokmål", "RFC5646")],
+        "ConceptCodeSequence": [_code(spoken, _LANGUAGES[spoken], "RFC5646")],
     }
     yield {
         "RelationshipType": "HAS OBS CONTEXT",

@@ -14,6 +14,12 @@ import {
   type TemplateField,
 } from "./template_answers.ts";
 
+interface Used {
+  readonly name: string;
+  readonly version: number;
+  readonly language: string;
+}
+
 type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
 
 export class TemplateForm {
@@ -22,11 +28,13 @@ export class TemplateForm {
   private readonly rows = need("#template-fields");
   private readonly controls = new Map<string, Control>();
   private answered: Record<string, Answer> = {};
+  private used: Used; // what the answers belong to, also while it is fetched
 
   constructor(
     private present: Template | null,
     private readonly onChange: () => void,
   ) {
+    this.used = usedOf(present);
     this.select.addEventListener("change", () => void this.choose(this.select.value));
     need("#all-normal").addEventListener("click", () => this.normal());
     this.rows.addEventListener("input", (event) => this.took(event.target as Control));
@@ -37,6 +45,11 @@ export class TemplateForm {
     return this.present;
   }
 
+  /** Name, version and language of the template that the answers belong to. */
+  get belongsTo(): Used {
+    return this.used;
+  }
+
   get answers(): Answers {
     return { ...this.answered };
   }
@@ -45,15 +58,19 @@ export class TemplateForm {
   async restore(name: string, version: number, answers: Answers, speaks: string): Promise<void> {
     const present = this.present;
     const isSame = name === (present?.name ?? "") && (version === 0 || version === present?.version);
+    this.answered = { ...answers };
+    this.used = isSame ? usedOf(present) : { name, version, language: speaks };
     if (!isSame) {
       try {
         this.present = name === "" ? null : await templateNamed(name, version, speaks);
       } catch {
         say(t("The template of this draft cannot be fetched. Its answers are kept; load the page again."), 10);
+        this.present = null;
+        this.draw();
         return;
       }
+      this.used = usedOf(this.present);
     }
-    this.answered = { ...answers };
     this.draw();
     if (Object.keys(answers).length > 0) this.fold.open = true;
   }
@@ -67,6 +84,7 @@ export class TemplateForm {
       say(t("No contact with the server. The template stays as it was."));
       return;
     }
+    this.used = usedOf(this.present);
     this.answered = this.present === null ? {} : { ...fitting(this.present, this.answered) };
     this.draw();
     this.fold.open = this.present !== null;
@@ -80,7 +98,7 @@ export class TemplateForm {
       return;
     }
     this.answered = { ...allNormal(fields, this.answered) };
-    this.draw();
+    for (const field of fields) this.write(field); // in place: the focus stays where it is
     this.fold.open = true;
     this.onChange();
   }
@@ -96,10 +114,18 @@ export class TemplateForm {
     if (field === undefined) return;
     const answer = answerOf(field, control.value);
     control.setAttribute("aria-invalid", String(answer === undefined && control.value.trim() !== ""));
-    control.classList.toggle("answered", answer !== undefined);
     if (answer === undefined) delete this.answered[field.key];
     else this.answered[field.key] = answer;
-    control.classList.toggle("not-normal", isNotNormal(field, answer));
+    marked(control, field, answer);
+  }
+
+  /** Writes the answer of a field into its control. */
+  private write(field: TemplateField): void {
+    const control = this.controls.get(field.key);
+    if (control === undefined) return;
+    const answer = this.answered[field.key];
+    control.value = writtenOf(field, answer, this.used.language);
+    marked(control, field, answer);
   }
 
   private draw(): void {
@@ -129,15 +155,12 @@ export class TemplateForm {
   }
 
   private row(field: TemplateField): HTMLElement {
-    const answer = this.answered[field.key];
     const control = controlOf(field);
     control.id = `t-${field.key}`;
     control.name = field.key;
-    control.value = writtenOf(field, answer, this.present?.language ?? language);
-    control.classList.toggle("answered", answer !== undefined);
-    control.classList.toggle("not-normal", isNotNormal(field, answer));
     if (field.required) control.setAttribute("aria-required", "true");
     this.controls.set(field.key, control);
+    this.write(field);
     const label = make("label", "", field.label, ...(field.required ? [make("span", "quiet", " *")] : []));
     label.htmlFor = control.id;
     const unit = field.unit === "" ? [] : [make("span", "quiet small", field.unit)];
@@ -145,8 +168,14 @@ export class TemplateForm {
   }
 }
 
-function isNotNormal(field: TemplateField, answer: Answer | undefined): boolean {
-  return answer !== undefined && field.normal !== null && answer !== field.normal;
+function usedOf(template: Template | null): Used {
+  return { name: template?.name ?? "", version: template?.version ?? 0, language: template?.language ?? language };
+}
+
+/** Shows at a control whether it is answered, and whether with something that is not normal. */
+function marked(control: Control, field: TemplateField, answer: Answer | undefined): void {
+  control.classList.toggle("answered", answer !== undefined);
+  control.classList.toggle("not-normal", answer !== undefined && field.normal !== null && answer !== field.normal);
 }
 
 function controlOf(field: TemplateField): Control {
