@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select, update
 
 from casework.access import BY_OWN_SITE, MAY, Scope, require_may, require_visible, scope_of
 from casework.audit import Deed
+from casework.claims import LEASED, claimed_until
 from casework.errors import Conflict, Invalid, NotFound, Refused
 from casework.lifecycle import Event
 from casework.model import Actor, Case
@@ -32,7 +33,7 @@ from casework.workitems import (
     judge_update,
     step_state,
 )
-from storage.casebook_tables import workitems
+from storage.casebook_tables import cases, workitems
 from storage.cases import case_or_none
 from storage.criteria import Criterion
 from storage.database import insert_if_absent
@@ -144,6 +145,9 @@ class WorkItems(Verbs):
                 )
             now = self._clock()
             _keep(conn, case, now, told=told)
+            if case.state in LEASED:  # who tells of progress works on it
+                until = claimed_until(now, self._claim_lasts)
+                conn.execute(update(cases).where(cases.c.id == case_id).values(claim_until=until))
             if told.comments and told.comments != item.told.comments:
                 say(Step(conn, actor, Event.DRAFT, case, now), "note", told.comments)
             detail = {"state": item.state.value}

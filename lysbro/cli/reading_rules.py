@@ -16,11 +16,11 @@ _ALL = "all"
 
 
 @click.command("second-reading")
-@click.argument("specialty", type=click.Choice(list(Specialty)), required=False)
+@click.argument("specialty", type=click.Choice([each.value for each in Specialty]), required=False)
 @click.option("--site", default="", help="For cases of this site only; it counts before the rest.")
 @click.option(
     "--need",
-    type=click.Choice(list(Need)),
+    type=click.Choice([each.value for each in Need]),
     help="Which cases: always, urgent ones and those with a quick pathway, or never.",
 )
 @click.option(

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from casework.access import scope_of
 from casework.errors import Conflict, Invalid, NotFound
 from casework.model import Patient, Priority, Specialty
-from casework.saved_filters import Mark, Wanted, fits, read_wanted
+from casework.saved_filters import Mark, Wanted, fits, normal_name, read_wanted
 from storage.erasing_rows import remove_cases
 from storage.reading_tables import saved_filters
 from tests.storage.room import open_room
@@ -71,10 +71,10 @@ def test_there_are_at_most_twenty(room):
         room.casebook.save_filter(room.elle, "One more", Wanted())
 
 
-@pytest.mark.parametrize("name", ["", "  ", "x" * 41])
-def test_a_filter_needs_a_name_that_fits_on_a_tab(room, name):
-    with pytest.raises(Invalid):
-        room.casebook.save_filter(room.elle, name, Wanted())
+def test_a_filter_needs_a_name_that_fits_on_a_tab():
+    for name in ("", "  ", "x" * 41):
+        with pytest.raises(Invalid):
+            normal_name(name)
 
 
 def test_what_is_unknown_is_left_out_or_refused():
