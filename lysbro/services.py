@@ -35,6 +35,7 @@ def web_services(parts: Parts) -> Services:
             max_photo_bytes=settings.max_photo_bytes,
             max_clip_bytes=settings.max_clip_bytes,
             max_clip_seconds=settings.max_clip_seconds,
+            viewer_cache_mb=settings.viewer_cache_mb,
             max_document_bytes=settings.max_document_bytes,
             metrics_public=settings.metrics_public,
             cors_origins=settings.cors_origins,

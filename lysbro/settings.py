@@ -428,6 +428,13 @@ class Settings(BaseModel):
         ge=0,
         description="most bytes of frames from S3 or another node kept in memory; 0: none",
     )
+    viewer_cache_mb: int = Field(
+        512,
+        ge=32,
+        le=65_536,
+        description="most megabytes of images that the reading room keeps in the memory of a "
+        "reader's browser; a machine with 4 GB or less keeps 128",
+    )
     cache_bytes: Bytes = Field(
         1 << 30,
         description="most bytes of previews, and of frames made in other forms, kept on disk",

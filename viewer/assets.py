@@ -25,10 +25,13 @@ _PACKED = (("br", ".br"), ("gzip", ".gz"))
 
 @dataclass(frozen=True)
 class Entry:
-    """What a page needs of the built files: a script, and each style that its parts bring."""
+    """What a page needs of the built files: a script, the scripts that it imports at once, and each
+    style that its parts bring.
+    """
 
     script: str
     styles: tuple[str, ...]
+    imported: tuple[str, ...] = ()
 
 
 class Manifest:
@@ -67,6 +70,7 @@ def entries_of(manifest: Mapping[str, Any]) -> Mapping[str, Entry]:
         Path(source).stem: Entry(
             script=chunk["file"],
             styles=tuple(dict.fromkeys(_styles(manifest, source, seen=set()))),
+            imported=tuple(dict.fromkeys(_imported(manifest, source, seen=set()))),
         )
         for source, chunk in manifest.items()
         if chunk.get("isEntry")
@@ -82,13 +86,26 @@ def _styles(manifest: Mapping[str, Any], source: str, *, seen: set[str]) -> Iter
     yield from manifest[source].get("css", ())
 
 
+def _imported(manifest: Mapping[str, Any], source: str, *, seen: set[str]) -> Iterator[str]:
+    for imported in manifest[source].get("imports", ()):
+        if imported in seen:
+            continue
+        seen.add(imported)
+        yield manifest[imported]["file"]
+        yield from _imported(manifest, imported, seen=seen)
+
+
 @bp.app_template_global()
 def asset(name: str) -> Markup:
-    """Return the tags that bring one entry's styles and script to a page."""
+    """Return the tags that bring one entry's styles and script to a page, and what the script
+    imports on one journey with it.
+    """
     entry = _manifest().entry(name)
     link = Markup('<link rel="stylesheet" href="{}">')
     tags = [link.format(_address(style)) for style in entry.styles]
     tags.append(Markup('<script type="module" src="{}"></script>').format(_address(entry.script)))
+    preload = Markup('<link rel="modulepreload" href="{}">')
+    tags += [preload.format(_address(script)) for script in entry.imported]
     return Markup("\n").join(tags)
 
 

@@ -5,7 +5,7 @@ Pure: from the dossier and the rows of the index; no object is opened.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -14,6 +14,7 @@ from storage.index import InstanceRow
 from viewer.attributes import first, is_recognizable
 from viewer.display import Window, display_of
 from viewer.hanging import Hung, default_window, hang, presets_of
+from viewer.manifest_columns import folded
 from viewer.render import can_be_shown, is_photograph
 from viewer.spacing import regions_of
 from viewer.waveforms import is_recording
@@ -24,7 +25,11 @@ _FILES = {f"{_DOCUMENTS}{n}": what for n, what in enumerate(("pdf", "cda", "stl"
 _VIDEO = tuple(f"1.2.840.10008.1.2.4.{n}" for n in range(100, 109))
 _PLAYED = tuple(f"1.2.840.10008.1.2.4.{n}" for n in range(102, 109))  # MP4, which browsers play
 _POSTER = 16  # the picture that stands for a film: the first ones are often not sharp yet
-_OWN = ("uid", "number", "position", "sha", "bytes")  # what differs from instance to instance
+_OWN = frozenset(
+    {"SOPInstanceUID", "InstanceNumber", "ImagePositionPatient", "SliceLocation", "ContentTime",
+     "AcquisitionDateTime"}
+)  # fmt: skip
+"""What differs from image to image of a series, and decides of nothing but `_own`."""
 
 
 def build_manifest(dossier: CaseDossier, instances: Iterable[InstanceRow]) -> dict[str, Any]:
@@ -120,8 +125,7 @@ def _series(rows: list[InstanceRow], kind: str) -> dict[str, Any]:
     ordered = in_reading_order(rows) if kind == "stack" else rows
     lead = ordered[len(ordered) // 2]
     attributes = lead.attributes
-    described = [_instance(row, kind) for row in ordered]
-    common = _common(described)
+    described = list(_described(ordered, kind))
     found: dict[str, Any] = {
         "uid": lead.series_uid,
         "study_uid": lead.study_uid,
@@ -134,8 +138,8 @@ def _series(rows: list[InstanceRow], kind: str) -> dict[str, Any]:
         "date": _text(attributes, "SeriesDate", "StudyDate", "ContentDate"),
         "is_scout": _is_scout(attributes),
         "frames": sum(each["frames"] for each in described),
-        "common": common,
-        "instances": [_without(each, common) for each in described],
+        "bytes": sum(row.size_bytes for row in ordered),
+        **folded(described),
     }
     hung = _hung(found)
     window = default_window(hung, display_of(attributes).windows) if kind == "stack" else None
@@ -155,16 +159,28 @@ def _hung(series: Mapping[str, Any]) -> Hung:
     )
 
 
+def _described(rows: Sequence[InstanceRow], kind: str) -> Iterator[dict[str, Any]]:
+    """Give what the page must know of each instance; of one like the last, only its own is new."""
+    last: object = None
+    alike: dict[str, Any] = {}
+    for row in rows:
+        said = {name: value for name, value in row.attributes.items() if name not in _OWN}
+        like = (said, row.sop_class_uid, row.transfer_syntax_uid, row.rows, row.columns, row.frames)
+        if like != last:
+            last, alike = like, _instance(row, kind)
+        yield _own(row, kind) | alike
+
+
+def _own(ref: InstanceRow, kind: str) -> dict[str, Any]:
+    own = {"uid": ref.sop_instance_uid, "number": ref.number}
+    if kind in {"stack", "photo"}:
+        own["position"] = ref.attributes.get("ImagePositionPatient")
+    return own
+
+
 def _instance(ref: InstanceRow, kind: str) -> dict[str, Any]:
     attributes = ref.attributes
-    found: dict[str, Any] = {
-        "uid": ref.sop_instance_uid,
-        "number": ref.number,
-        "frames": ref.frames or 1,
-        "bytes": ref.size_bytes,
-        "sha": ref.sha256[:16],
-        "what": _what(ref, kind),
-    }
+    found: dict[str, Any] = {"frames": ref.frames or 1, "what": _what(ref, kind)}
     if kind == "video":  # it counts as one image, which is shown when it has been played
         size = {"rows": ref.rows, "columns": ref.columns}
         return found | {"frames": 1, "poster": poster_of(ref)} | size
@@ -191,7 +207,6 @@ def _instance(ref: InstanceRow, kind: str) -> dict[str, Any]:
         "regions": [
             [r.left, r.top, r.right, r.bottom, r.x_mm, r.y_mm] for r in regions_of(attributes)
         ],
-        "position": attributes.get("ImagePositionPatient"),
         "orientation": attributes.get("ImageOrientationPatient"),
         "thickness_mm": first(attributes.get("SliceThickness"), None),
         "frame_time_ms": first(attributes.get("FrameTime"), None),
@@ -209,24 +224,6 @@ def _what(ref: InstanceRow, kind: str) -> str:
     if kind == "other":
         return "video" if ref.transfer_syntax_uid.startswith(_VIDEO) else "object"
     return kind
-
-
-def _common(described: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what all instances of a series have alike, so that it is sent once."""
-    lead = described[0]
-    return {
-        name: value
-        for name, value in lead.items()
-        if name not in _OWN
-        and value is not None
-        and all(each.get(name) == value for each in described)
-    }
-
-
-def _without(described: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value for name, value in described.items() if name not in common and value is not None
-    }
 
 
 def _window(window: Window) -> list[Any]:

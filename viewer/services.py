@@ -58,6 +58,7 @@ class WebSettings:
     max_photo_bytes: int = 64 << 20
     max_clip_bytes: int = 96 << 20
     max_clip_seconds: float = 30.0
+    viewer_cache_mb: int = 512  # of images in a reader's browser
     max_document_bytes: int = 20 << 20
     metrics_public: bool = False
     ae_title: str = "LYSBRO"

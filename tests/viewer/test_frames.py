@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from tests.viewer.images import attributes_of, gradient
+from viewer.pixel_coding import residuals
 
 pytestmark = pytest.mark.slow
 
@@ -72,6 +73,20 @@ def test_pixels_are_packed_for_those_who_can_unpack(reader: Any) -> None:
     )
     assert answer.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(answer.data) == VALUES.tobytes()
+
+
+def test_pixels_come_as_differences_or_as_they_are_for_those_who_say_so(reader: Any) -> None:
+    path = f"/api/instances/{UID}/frames/1"
+    small = {"Accept": f"{PIXELS}; coding=median", "Accept-Encoding": "gzip"}
+    answer = reader.get(path, headers=small)
+    assert answer.headers["Lysbro-Coding"] == "median"
+    assert gzip.decompress(answer.data) == residuals(VALUES)
+    assert frame_of(reader, Accept=small["Accept"]).data == residuals(VALUES)
+    plain = reader.get(path, headers={**small, "Accept": f"{PIXELS}; coding=plain"})
+    assert "Content-Encoding" not in plain.headers
+    assert plain.headers["Lysbro-Coding"] == "plain"
+    assert plain.data == VALUES.tobytes()
+    assert len({each.headers["ETag"] for each in (answer, plain)}) == 2
 
 
 def test_a_frame_comes_as_it_is_stored_unless_another_form_is_asked_for(reader: Any) -> None:

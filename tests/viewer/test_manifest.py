@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from tests.viewer.images import dossier, row
 from viewer.manifest import build_manifest, in_reading_order, kind_of
+from viewer.manifest_columns import folded, unfolded
 from viewer.pixels import JPEG_BASELINE
 from viewer.spacing import regions_of, spacing_of
 
@@ -25,8 +25,7 @@ def slice_at(z: float, number: int, **attributes: Any) -> Any:
     return row(f"1.2.3.{number}", number=number, attributes=place | attributes)
 
 
-def whole(series: dict[str, Any]) -> list[dict[str, Any]]:
-    return [series["common"] | each for each in series["instances"]]
+whole = unfolded
 
 
 def test_what_slices_have_alike_is_said_once() -> None:
@@ -34,22 +33,56 @@ def test_what_slices_have_alike_is_said_once() -> None:
     (series,) = manifest["series"]
     assert series["frames"] == 20
     assert series["common"]["windows"] == [[40.0, 80.0, ""]]
-    assert series["instances"][0].keys() == {"uid", "number", "position", "bytes", "sha"}
+    assert series["columns"].keys() == {"uid", "number", "position"}
     first = whole(series)[0]
     assert (first["rows"], first["columns"], first["intercept"]) == (16, 24, -1024.0)
     assert first["spacing"] == [0.5, 0.5, "patient"]
     assert manifest["hanging"] == {"layout": "stack", "first": series["key"]}
 
 
-def test_a_large_study_makes_a_small_manifest() -> None:
-    uid = "1.2.826.0.1.3680043.8.498.45787841905188114249811"
-    rows = [
-        row(f"{uid}{i:06}", number=i, sha256=f"{i:064x}", attributes={
-            "ImagePositionPatient": [-120.5, -98.25, i * 1.25], "ImageOrientationPatient": AXIAL})
-        for i in range(600)
-    ]  # fmt: skip
-    sent = gzip.compress(json.dumps(build_manifest(dossier(), rows)).encode())
-    assert len(sent) < 20 << 10
+def test_the_manifest_of_a_large_study_is_as_small_as_that_of_a_small_one() -> None:
+    uid = "1.2.826.0.1.3680043.8.498.45787841905188114249811."
+
+    def size_of(count: int) -> int:
+        rows = [
+            row(f"{uid}{i}", number=i, sha256=f"{i:064x}", size_bytes=500_000 + i, attributes={
+                "ImagePositionPatient": [-120.5, -98.25, round(i * 1.2, 3)],
+                "ImageOrientationPatient": AXIAL})
+            for i in range(1, count + 1)
+        ]  # fmt: skip
+        manifest = build_manifest(dossier(), rows)
+        told = unfolded(manifest["series"][0])
+        assert [each["uid"] for each in told] == [each.sop_instance_uid for each in rows]
+        assert [each["position"] for each in told] == [
+            each.attributes["ImagePositionPatient"] for each in rows
+        ]
+        return len(json.dumps(manifest))
+
+    assert size_of(2000) - size_of(20) < 100
+
+
+@pytest.mark.parametrize(
+    "uids",
+    [
+        ["1.2.3.9", "1.2.3.10", "1.2.3.11"],
+        ["1.2.3.100", "1.2.3.77", "1.2.99.5"],
+        ["1.2.3.4", "1.2.3.4.1"],
+        ["1.2.300", "1.2.301.5"],
+        ["1.2.3.01", "1.2.3.02"],
+        ["1.2.3.90071992547409921", "1.2.3.90071992547409922"],
+        ["2.25.7"],
+    ],
+)
+def test_uids_come_back_as_they_were(uids: list[str]) -> None:
+    told = json.loads(json.dumps(folded([{"uid": uid} for uid in uids])))
+    assert [each["uid"] for each in unfolded(told)] == uids
+
+
+def test_what_some_instances_do_not_say_stays_unsaid() -> None:
+    told = [{"uid": "1.1", "view": "A", "rows": 5}, {"uid": "1.2", "rows": 5}, {"uid": "1.7"}]
+    assert unfolded(folded(told)) == told
+    uneven = [{"uid": "1", "at": [0, 0]}, {"uid": "2", "at": [1, 5]}, {"uid": "3", "at": [2, 4]}]
+    assert unfolded(folded(uneven)) == uneven
 
 
 def test_slices_come_along_their_normal_in_the_senders_direction() -> None:

@@ -24,6 +24,7 @@ from viewer.guard import current_scope
 from viewer.imaging import imaging
 from viewer.manifest import kind_of
 from viewer.photo_bytes import profile_name
+from viewer.pixel_coding import packed, residuals
 from viewer.pixels import JPEG_BASELINE
 from viewer.planes import Pixels
 from viewer.problems import NotAcceptable
@@ -35,7 +36,11 @@ from viewer.syntaxes import is_video
 bp = Blueprint("api_frames", __name__, url_prefix="/api")
 
 PIXELS = "application/vnd.lysbro.pixels"
-"""Values that need a window only, little endian; the headers Lysbro-* say how they lie."""
+"""Values that need a window only, little endian; the headers Lysbro-* say how they lie.
+
+`coding=plain` leaves them as they are, for fast networks; `coding=median` sends them as small
+differences; without either they are packed as any other answer.
+"""
 
 _OCTETS = "application/octet-stream"
 _EXPLICIT_LE = "1.2.840.10008.1.2.1"
@@ -55,6 +60,7 @@ _MEDIA_TYPES = {
 }
 _DOCUMENT_LIMIT_BYTES = 64 << 20
 _PACK_FROM_BYTES = 4096
+_CODINGS = {"plain", "median"}
 
 
 class TextLine(Answer):
@@ -85,7 +91,8 @@ def manifest(case_id: str) -> Response:
     answers={200: _OCTETS, 206: _OCTETS},
     request_headers={
         "Accept": f"as stored without one; `{_OCTETS}; transfer-syntax={_EXPLICIT_LE}` decoded;"
-        f" `{PIXELS}` decoded, with palette and modality table applied",
+        f" `{PIXELS}` decoded, with palette and modality table applied"
+        " (`; coding=plain` as they are, `; coding=median` as differences from their neighbours)",
         "Range": "a part of the bytes",
     },
 )
@@ -93,8 +100,8 @@ def frame(uid: str, frame: int) -> Response:
     """Give one frame as it is stored, decoded, or ready for a window."""
     ref = _instance(uid)
     form = _wanted_form(ref)
-    if form == "pixels":
-        return _pixels(ref, frame)
+    if form.startswith("pixels"):
+        return _pixels(ref, frame, coding=form.partition("-")[2])
     if form == "decoded":
         decoded = imaging().source.decoded(ref, frame)
         body, syntax = _little_endian(decoded.pixels), _EXPLICIT_LE
@@ -171,12 +178,18 @@ def text(uid: str) -> Response:
     )
 
 
+@bp.app_template_global()
+def viewer_cache_mb() -> int:
+    """Return how many megabytes of images a reader's browser may keep in its memory."""
+    return services().settings.viewer_cache_mb
+
+
 def _instance(uid: str) -> InstanceRow:
     return services().index.instance(current_scope(), uid, request.args.get("site") or None)
 
 
 def _wanted_form(ref: InstanceRow) -> str:
-    """Return stored, decoded or pixels, as Accept says."""
+    """Return stored, decoded, pixels or pixels with their coding, as Accept says."""
     if not request.accept_mimetypes or request.accept_mimetypes.best == "*/*":
         return "stored"
     for media, _quality in request.accept_mimetypes:
@@ -184,7 +197,7 @@ def _wanted_form(ref: InstanceRow) -> str:
         syntax = parameter.partition("=")[2].strip(' "')
         kind = kind.strip().lower()
         if kind == PIXELS:
-            return "pixels"
+            return f"pixels-{syntax}" if syntax in _CODINGS else "pixels"
         if kind not in {_OCTETS, "*/*", _MEDIA_TYPES.get(ref.transfer_syntax_uid, _OCTETS)}:
             continue
         if syntax in {"", "*", ref.transfer_syntax_uid}:
@@ -197,23 +210,25 @@ def _wanted_form(ref: InstanceRow) -> str:
     )
 
 
-def _pixels(ref: InstanceRow, frame: int) -> Response:
+def _pixels(ref: InstanceRow, frame: int, *, coding: str) -> Response:
     shown = imaging().source.shown(ref, frame)
-    body = _little_endian(shown.pixels)
+    body = residuals(shown.pixels) if coding == "median" else _little_endian(shown.pixels)
     is_packed = (
-        request.accept_encodings.quality("gzip") > 0
+        coding != "plain"
+        and request.accept_encodings.quality("gzip") > 0
         and "Range" not in request.headers
         and len(body) >= _PACK_FROM_BYTES
     )
-    tag = _tag(ref, frame, "pixels-gzip" if is_packed else "pixels")
+    tag = _tag(ref, frame, "-".join(("pixels", coding, "gzip" if is_packed else "")))
     if is_packed:
-        body = gzip.compress(body, compresslevel=1, mtime=0)
+        body = packed(body) if coding == "median" else gzip.compress(body, 1, mtime=0)
     response = _bytes(body, PIXELS, tag=tag)
     if is_packed:
         response.headers["Content-Encoding"] = "gzip"
-    response.vary.add("Accept-Encoding")
+    response.vary.update(("Accept", "Accept-Encoding"))
     for name, value in _described(shown).items():
         response.headers[f"Lysbro-{name}"] = value
+    response.headers["Lysbro-Coding"] = coding or "plain"
     return response
 
 

@@ -17,8 +17,6 @@ const entries = Object.fromEntries(
 
 export default defineConfig({
   base: "./",
-  resolve: { alias: { xmlbuilder2: join(here, "src/stubs/xmlbuilder2.ts") } },
-  worker: { format: "es" },
   build: {
     outDir: dist,
     emptyOutDir: true,
@@ -27,12 +25,11 @@ export default defineConfig({
     cssTarget: "es2022",
     assetsInlineLimit: 0, // the pages' policy allows no data: addresses
     modulePreload: { polyfill: false },
-    chunkSizeWarningLimit: 4096,
-    rollupOptions: { input: entries },
-  },
-  optimizeDeps: {
-    exclude: ["@cornerstonejs/dicom-image-loader"],
-    include: ["dicom-parser"],
+    rollupOptions: {
+      input: entries,
+      // one file for what pages share: browsers fetch six at a time, and a page needs its own at once
+      output: { codeSplitting: { groups: [{ name: "shared", test: /src\/shared\// }] } },
+    },
   },
   plugins: [captureWorker(), thirdParty(), compressed()],
 });

@@ -1,10 +1,11 @@
-// The reading room. This script alone shows and scrolls previews; the viewer code is fetched after the first one.
+// The reading room. This script shows previews and images; only photographs need another one.
 import "../styles/room.css";
 import "../styles/papers.css";
 import "../styles/body-figure.css";
 import "../styles/room-findings.css";
-import { block, need, say } from "../shared/dom.ts";
+import { block, need } from "../shared/dom.ts";
 import { t } from "../shared/strings.ts";
+import { canvasSurface } from "../reading/canvas.ts";
 import { Corners } from "../reading/corners.ts";
 import { FindingsForm } from "../reading/findings.ts";
 import { Gestures } from "../reading/gestures.ts";
@@ -39,7 +40,6 @@ const corners = new Corners(pane);
 const gestures = new Gestures(view, pane, marks);
 const form = document.querySelector("#findings") === null ? null : new FindingsForm();
 let wall: PhotoWall | null = null;
-let viewerBegun = false;
 
 const strip = new Strip(manifest, shown, open);
 const measured = new Measured(marks, form, pane, manifest, open);
@@ -65,11 +65,11 @@ pane.onChange(() => {
   const frame = pane.frame;
   if (frame === null) return;
   if (!pane.isPreview && pane.window !== null) shown.look(frame.series, windowText(pane.window));
+  if (!pane.isPreview) document.documentElement.dataset["viewer"] = "canvas"; // an image itself has been drawn
   slider.max = String(frame.series.frames.length);
   slider.value = String(frame.index + 1);
   slider.hidden = frame.series.frames.length < 2 || wall !== null;
   slider.setAttribute("aria-valuetext", t("Image {n} of {count}", { n: frame.index + 1, count: frame.series.frames.length }));
-  if (!viewerBegun && previews.isShown) void beginViewer();
 });
 slider.addEventListener("input", () => pane.go(pane.frame?.series.frames[Number(slider.value) - 1]));
 new ResizeObserver(() => pane.resize()).observe(view);
@@ -94,6 +94,7 @@ whenAsked(
     if (words !== "" && form?.mayWrite) form.insert(words);
   },
 );
+pane.use(canvasSurface(need("#surface")));
 const first = manifest.series.find((series) => series.key === manifest.hanging.first) ?? manifest.series[0];
 if (first !== undefined) open(first);
 
@@ -123,28 +124,16 @@ function present(): Frame | null {
   return wall === null ? pane.frame : wall.current();
 }
 
-/** Fetches the viewer once a preview is on the screen; without it the previews stay. */
-async function beginViewer(): Promise<void> {
-  viewerBegun = true;
-  try {
-    const { startCornerstone } = await import("../reading/cs3d.ts");
-    pane.use(await startCornerstone(need<HTMLDivElement>("#surface")));
-    document.documentElement.dataset["viewer"] = pane.surface?.backend ?? "";
-  } catch (error) {
-    console.error(error);
-    say(t("The viewer could not be loaded. Only previews can be shown; load the page again."), 30);
-  }
-}
-
 async function hangPhotos(): Promise<void> {
   const { hangPhotos: hang } = await import("../reading/photos.ts");
   wall = hang(need("#photos"), manifest, shown);
   need("#loading").textContent = "";
 }
 
-/** How much memory frames may take: 256 MB, less on small machines, or what was set in this browser. */
+/** How much memory frames may take: what the server says, less on small machines, or what was set in this browser. */
 function cacheBytes(): number {
   const set = Number(window.localStorage.getItem("lysbro-cache-mb") ?? "0");
+  const said = Number(need("#stage").dataset["cacheMb"] ?? "512");
   const memory = (navigator as { deviceMemory?: number }).deviceMemory ?? 8;
-  return (set > 0 ? set : memory <= 4 ? 128 : 256) << 20;
+  return (set > 0 ? set : Math.min(said, memory <= 4 ? 128 : said)) * 2 ** 20;
 }

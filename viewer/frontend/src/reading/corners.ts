@@ -84,9 +84,8 @@ export class Corners {
   private progress(frame: Frame): string {
     const count = frame.series.frames.length;
     const { arrived } = this.pane;
-    if (this.pane.surface === null) return t("Loading the viewer; previews can be scrolled meanwhile.");
     if (arrived >= count) return "";
-    const bytes = frame.series.instances.reduce((sum, each) => sum + each.bytes, 0);
+    const { bytes } = frame.series;
     return t("{n} of {count} images here in full, {size}", { n: arrived, count, size: `${(bytes / 1e6).toFixed(1)} MB` });
   }
 

@@ -22,7 +22,7 @@ export function enclosed(manifest: Manifest, series: Series, instance: Instance,
     if (frame !== undefined) at.shown.note(frame, "lossless");
   };
   link.addEventListener("click", note);
-  if (!isPdf) return make("p", "", `${fileWord(instance.what)}, ${sizeText(instance.bytes)}. `, link);
+  if (!isPdf) return make("p", "", `${fileWord(instance.what)}, ${sizeText(series.bytes)}. `, link);
   const page = make("iframe", "enclosed-page");
   page.title = t("Document");
   page.tabIndex = -1;

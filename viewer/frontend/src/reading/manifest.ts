@@ -1,4 +1,5 @@
 // What the page knows of a case's images before the first pixel: the manifest that the server has inlined.
+import { unfolded, type Folded } from "./columns.ts";
 
 /** Centre, width and what it is called. */
 export type WindowLevel = readonly [center: number, width: number, label: string];
@@ -13,11 +14,11 @@ export interface Instance {
   readonly uid: string;
   readonly number?: number;
   readonly frames: number;
-  readonly bytes: number;
   readonly what: string;
   readonly rows: number;
   readonly columns: number;
   readonly samples: number;
+  readonly bits?: number;
   readonly slope: number;
   readonly intercept: number;
   readonly windows: readonly WindowLevel[];
@@ -38,7 +39,7 @@ export interface Instance {
   readonly is_recognizable?: boolean; // a face or a tattoo: blurred in the strip until it is opened
 }
 
-interface SentSeries {
+interface SentSeries extends Folded {
   readonly key: string;
   readonly uid: string;
   readonly study_uid: string;
@@ -52,8 +53,7 @@ interface SentSeries {
   readonly frames: number;
   readonly window: WindowLevel | null;
   readonly presets: readonly WindowLevel[];
-  readonly common: Partial<Instance>;
-  readonly instances: readonly Partial<Instance>[];
+  readonly bytes: number; // as they are kept
 }
 
 /** One picture that can be looked at: a frame of an instance of a series. */
@@ -65,7 +65,7 @@ export interface Frame {
   readonly id: string;
 }
 
-export interface Series extends Omit<SentSeries, "frames" | "instances" | "common"> {
+export interface Series extends Omit<SentSeries, "frames" | keyof Folded> {
   readonly instances: readonly Instance[];
   readonly frames: readonly Frame[];
 }
@@ -99,8 +99,8 @@ export function readManifest(sent: unknown): Manifest {
 }
 
 function unfold(sent: SentSeries): Series {
-  const { common, instances, frames: _count, ...rest } = sent;
-  const whole = instances.map((each) => ({ ...common, ...each }) as Instance);
+  const { common, count, columns, frames: _count, ...rest } = sent;
+  const whole = unfolded({ common, count, columns }) as unknown as Instance[];
   const frames: Frame[] = [];
   const series: Series = { ...rest, instances: whole, frames };
   for (const instance of whole) {

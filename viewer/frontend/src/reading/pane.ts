@@ -2,11 +2,10 @@
 import { Problem } from "../shared/api.ts";
 import { t } from "../shared/strings.ts";
 import type { Frame, Series } from "./manifest.ts";
-import { centreOut } from "./order.ts";
 import type { Pixels, PixelStore } from "./pixels.ts";
 import type { PreviewPane } from "./preview.ts";
 import type { ShownRecord } from "./shown.ts";
-import type { Surface } from "./surface.ts";
+import type { Curve, Surface, View } from "./surface.ts";
 import { wholeRange, windowAsSent, type Window } from "./windows.ts";
 
 export class Pane {
@@ -26,7 +25,9 @@ export class Pane {
     private readonly previews: PreviewPane,
     private readonly store: PixelStore,
     private readonly shown: ShownRecord,
-  ) {}
+  ) {
+    store.onArrived(() => this.changed());
+  }
 
   /** Calls back whenever what is on the screen, or how, has changed. */
   onChange(listener: () => void): void {
@@ -37,7 +38,7 @@ export class Pane {
   open(series: Series): void {
     if (this.frame?.series === series) return;
     if (this.frame !== null) this.places.set(this.frame.series.key, this.frame.index);
-    this.store.forget();
+    this.store.forget(this);
     const at = this.places.get(series.key) ?? Math.floor((series.frames.length - 1) / 2);
     this.go(series.frames[at]);
   }
@@ -112,15 +113,12 @@ export class Pane {
     if (this.drawn !== null) this.surface?.resize();
   }
 
-  /** Fetches the rest of the series from here outwards. */
+  /** Has the rest of the series fetched from here outwards. */
   prefetch(): void {
     const frame = this.frame;
     const connection = (navigator as { connection?: { saveData?: boolean } }).connection;
     if (frame === null || this.surface === null || connection?.saveData === true) return;
-    for (const index of centreOut(frame.series.frames.length, frame.index)) {
-      const next = frame.series.frames[index];
-      if (next !== undefined && !this.store.has(next)) void this.store.get(next).then(() => this.changed(), () => undefined);
-    }
+    this.store.plan(this, frame.series, frame.index);
   }
 
   /** How much of the series is here without loss. */
@@ -151,7 +149,6 @@ export class Pane {
   private async draw(frame: Frame, pixels: Pixels): Promise<void> {
     if (this.surface === null || this.isDrawing) return;
     this.isDrawing = true;
-    const isFirst = this.drawn?.series !== frame.series;
     learnScale(frame, pixels);
     try {
       if (!windowAsSent(frame, pixels) && !this.ranges.has(frame.series.key)) {
@@ -171,14 +168,15 @@ export class Pane {
     this.previews.hide();
     this.shown.note(frame, "lossless");
     this.changed();
-    if (isFirst) this.prefetch();
+    this.prefetch();
   }
 
-  private viewOf(frame: Frame, pixels: Pixels): { center: number; width: number; isInverted: boolean } {
+  private viewOf(frame: Frame, pixels: Pixels): View {
     const { key } = frame.series;
     const window =
       this.windows.get(key) ?? windowAsSent(frame, pixels) ?? this.ranges.get(key) ?? wholeRange(pixels);
-    return { ...window, isInverted: this.inverted.has(key) !== frame.instance.is_inverted };
+    const isInverted = this.inverted.has(key) !== frame.instance.is_inverted;
+    return { ...window, isInverted, curve: frame.instance.function as Curve };
   }
 
   private pixelsOf(frame: Frame): Pixels | null {
