@@ -10,6 +10,8 @@ import pytest
 
 from casework.access import scope_of
 from casework.model import Priority, Specialty
+from lysbro.settings import load
+from storage.due import count_by
 from tests.viewer.conftest import World
 from viewer.due_words import time_left, within_words
 
@@ -47,3 +49,19 @@ def test_a_target_is_said_by_its_own_clock(shared_world: World) -> None:
         assert within_words(Priority.ROUTINE, Specialty.DERMATOLOGY) == "within 5 working days"
         assert within_words(Priority.URGENT, Specialty.DERMATOLOGY) == "within 2 days"
         assert within_words(Priority.STAT, Specialty.RADIOLOGY) == "within 1 h"
+
+
+@pytest.mark.parametrize("hours", ["always", "mon-fri 08:00-16:00"])
+def test_a_case_that_is_made_of_a_study_is_due_by_the_clocks_of_the_exchange(
+    world: World, hours: str
+) -> None:
+    clocks = load(environment={"LYSBRO_HOURS_RADIOLOGY": hours}).clocks
+    count_by(world.parts.database, clocks)
+    study = world.store("hammer")
+    case_id = world.case_of("hammer", study.StudyInstanceUID)
+    scope = scope_of(world.actors["radiologist@centre"])
+    case = world.parts.casebook.dossier(scope, case_id).case
+    assert case.submitted_at is not None
+    due = clocks.due_at(case.submitted_at, Priority.ROUTINE, Specialty.RADIOLOGY)
+    assert case.due_at is not None
+    assert abs((case.due_at - due).total_seconds()) < 1

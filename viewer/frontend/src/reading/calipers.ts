@@ -74,7 +74,7 @@ export class Calipers {
   }
 
   private drag(down: PointerEvent): void {
-    if (down.button !== 0) return;
+    if (down.button !== 0 || (down.pointerType === "touch" && !this.isActive)) return; // a finger scrolls
     const from = this.at(down);
     this.element.setPointerCapture(down.pointerId);
     const move = (event: PointerEvent): void => {
@@ -99,6 +99,7 @@ export class Calipers {
   private changed(): void {
     const { look, isVoltage } = this.where();
     this.element.replaceChildren();
+    this.element.classList.toggle("active", this.isActive);
     if (this.ends === null) {
       this.tell(null);
       return;

@@ -29,7 +29,7 @@ export class ShownRecord {
   onChanged: () => void = () => undefined;
 
   constructor(private readonly manifest: Manifest) {
-    window.addEventListener("pagehide", () => this.keeping !== 0 && this.write());
+    window.addEventListener("pagehide", () => this.write());
     const kept = window.sessionStorage.getItem(this.place);
     if (kept === null) return;
     const { seen, looks } = JSON.parse(kept) as { seen: [string, Quality][]; looks: [string, string[]][] };
@@ -103,13 +103,13 @@ export class ShownRecord {
     return `lysbro-displayed-${this.manifest.case.id}`;
   }
 
-  /** Keeps it in this tab, not more often than a few times a second. */
+  /** Keeps it for when the page is loaded again: not with every image, for it grows. */
   private keep(): void {
-    if (this.keeping !== 0) return;
-    this.keeping = window.setTimeout(() => this.write(), KEEP_AFTER_MS);
+    if (this.keeping === 0) this.keeping = window.setTimeout(() => this.write(), KEEP_AFTER_MS);
   }
 
   private write(): void {
+    if (this.keeping === 0) return;
     window.clearTimeout(this.keeping);
     this.keeping = 0;
     window.sessionStorage.setItem(this.place, JSON.stringify({ seen: [...this.seen], looks: [...this.looks] }));
