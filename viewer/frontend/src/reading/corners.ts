@@ -51,7 +51,10 @@ export class Corners {
     if (said === this.told) return; // frames that come do not talk over a measurement
     this.told = said;
     window.clearTimeout(this.sayTimer);
-    this.sayTimer = window.setTimeout(() => (this.live.textContent = said), SAY_AFTER_MS);
+    const before = this.live.textContent;
+    this.sayTimer = window.setTimeout(() => {
+      if (this.live.textContent === before) this.live.textContent = said; // else a measurement was said meanwhile
+    }, SAY_AFTER_MS);
   }
 
   private bottomLeft(): void {
