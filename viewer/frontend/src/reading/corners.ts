@@ -61,7 +61,10 @@ export class Corners {
     this.told = said;
     window.clearTimeout(this.sayTimer);
     if (!this.isActive()) return;
-    this.sayTimer = window.setTimeout(() => (this.live.textContent = said), SAY_AFTER_MS);
+    const before = this.live.textContent;
+    this.sayTimer = window.setTimeout(() => {
+      if (this.live.textContent === before) this.live.textContent = said; // else a measurement was said meanwhile
+    }, SAY_AFTER_MS);
   }
 
   private bottomLeft(): void {
