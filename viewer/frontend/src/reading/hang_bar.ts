@@ -65,7 +65,7 @@ export class HangBar {
     const stack = stage.active.series?.kind === "stack" ? stage.active.pane : null;
     if (stack !== null && cine.isPlaying(stack)) words.unshift(t("{n} images a second", { n: Math.round(cine.speed(stack)) }));
     put(this.said, words.filter((word) => word !== "").join(" · "));
-    this.show("link", stage.isMany, linked.isOn);
+    this.show("link", stage.visible().filter((slot) => slot.series?.kind === "stack").length > 1, linked.isOn);
     this.show("over", over.isOn || over.other() !== undefined, over.isOn);
     this.show("lens", stack !== null, lens.isOn);
     need(".blend", this.bar).hidden = !over.isOn;

@@ -23,10 +23,11 @@ export class Linked {
     }
   }
 
-  /** Links the panes, or leaves each by itself; linking begins from where both are. */
+  /** Links the panes, or leaves each by itself; linking begins from where both are, or in one space at one place. */
   toggle(): void {
     this.isOn = !this.isOn;
     this.links.clear();
+    this.lead(this.stage.active);
     this.stage.onActive();
   }
 
