@@ -10,7 +10,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import alignment, quality, query, read, receive, recompress, retrieve, send, wrap
+from benchmarks import (
+    alignment,
+    quality,
+    query,
+    read,
+    receive,
+    recompress,
+    retrieve,
+    send,
+    viewer,
+    wrap,
+)
 
 ALONE = {
     "alignment": alignment.main,
@@ -21,6 +32,7 @@ ALONE = {
     "recompress": recompress.main,
     "retrieve": retrieve.main,
     "send": send.main,
+    "viewer": viewer.main,
     "wrap": wrap.main,
 }
 
@@ -36,6 +48,7 @@ with tempfile.TemporaryDirectory() as name:  # the results of record are those o
     send.main(["--slices", "100", "--rounds", "3", "-o", str(folder / "send.md")])
     small = ["--sizes", "1000,30000", "--rounds", "3", "--orthanc", "3000"]
     query.main([*small, "-o", str(folder / "query.md")])
+    viewer.main(["--slices", "20,60", "--rounds", "1", "-o", str(folder / "viewer.md")])
     wrap.main(["--photos", "10", "--rounds", "3", "-o", str(folder / "wrap.md")])
 if all((quality.COLLECTION / name).is_dir() for name in quality.FOLDERS):
     print("# Quality checks of photographs\n")

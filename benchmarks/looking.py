@@ -112,7 +112,7 @@ def page_of(
     """Open a page in a fresh profile, signed in as `state` says."""
     with browser.new_context(viewport=SIZE, storage_state=state, locale="en-GB") as context:
         page = context.new_page()
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(300_000)
         page.add_init_script(f"({_WATCH})()")
         tools = context.new_cdp_session(page)
         tools.send("Network.enable")

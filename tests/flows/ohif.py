@@ -4,6 +4,7 @@ hands what it asks of DICOMweb to an exchange with the token of a person.
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import mimetypes
@@ -11,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,15 @@ _CONFIGURATION = {
         }
     ],
 }
+
+
+_PACKED = {".js", ".css", ".html", ".json", ".svg", ".wasm"}
+
+
+@cache
+def _packed(file: Path) -> bytes:
+    """Return a file of the viewer as a hospital's web server sends it."""
+    return gzip.compress(file.read_bytes(), 6)
 
 
 @contextmanager
@@ -97,8 +108,11 @@ class _Pages(BaseHTTPRequestHandler):
         file = (DIST / path.lstrip("/")).resolve()
         if not file.is_relative_to(DIST) or not file.is_file():
             file = DIST / "index.html"
-        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-        self._answer(200, file.read_bytes(), {"Content-Type": kind})
+        told = {"Content-Type": mimetypes.guess_type(file.name)[0] or "application/octet-stream"}
+        if file.suffix in _PACKED and "gzip" in self.headers.get("Accept-Encoding", ""):
+            self._answer(200, _packed(file), told | {"Content-Encoding": "gzip"})
+        else:
+            self._answer(200, file.read_bytes(), told)
 
     def _hand_on(self) -> None:
         upstream = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)

@@ -65,7 +65,9 @@ def image_number(page: Page) -> int:
 
 
 def wait_for_lossless(page: Page) -> None:
-    expect(page.locator("#preview-mark")).to_be_hidden(timeout=30_000)
+    page.wait_for_selector(
+        "html[data-viewer] #preview-mark[hidden]", state="attached", timeout=30_000
+    )
     expect(page.locator("#corner-br")).to_contain_text("of 21", timeout=30_000)
 
 

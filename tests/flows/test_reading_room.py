@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -174,6 +175,71 @@ def test_a_known_length_is_right_to_a_tenth_of_a_millimetre(
         page.keyboard.press("Shift+ArrowRight")
         expected = np.hypot(170, 120) * phantoms.SPACING_MM
         expect(page.locator(".mark-text")).to_have_text(f"{expected:.1f} mm")
+        assert person.complaints == []
+
+
+def edges_on_screen(page: Page, height: float) -> list[float]:
+    """Return where the blocks of a row of the phantom meet, in CSS pixels of the view: the greys
+    between two blocks are half of each just there.
+    """
+    row = page.evaluate(
+        """height => {
+          const canvas = document.querySelector("#surface canvas");
+          const copy = new OffscreenCanvas(canvas.width, 1);
+          const context = copy.getContext("2d", { willReadFrequently: true });
+          const ratio = canvas.width / canvas.clientWidth;
+          context.drawImage(canvas, 0, -Math.floor(height * ratio));
+          const { data } = context.getImageData(0, 0, canvas.width, 1);
+          return { ratio, greys: [...data].filter((_, at) => at % 4 === 0) };
+        }""",
+        height,
+    )
+    greys, ratio = np.array(row["greys"], float), row["ratio"]
+    blocks = phantoms.values(6)[0, :: phantoms.BLOCK].astype(float) - 1024
+    levels = phantoms.greys(blocks, -600, 1500)
+    if greys[greys > 0][0] > greys[greys > 0][-1]:
+        levels = levels[::-1]
+    found = []
+    for one, other in itertools.pairwise(levels):
+        middle = (one + other) / 2
+        after = np.flatnonzero(greys >= middle)[0] if other > one else (
+            len(greys) - np.flatnonzero(greys[::-1] >= middle)[0]
+        )  # fmt: skip
+        found.append(after / ratio)
+    return found
+
+
+def test_an_image_lies_on_the_screen_to_the_pixel(browser: Browser, room: Exchange) -> None:
+    with reading(browser, room, STUDIES[0]) as person:
+        page = person.page
+        page.locator("#view").focus()
+        page.keyboard.press("5")
+        box = page.locator("#view").bounding_box()
+        assert box is not None
+        tools = page.context.new_cdp_session(page)
+
+        def lies(zoom: float, ratio: float) -> bool:
+            scale = min(box["width"], box["height"]) / phantoms.SIZE * zoom
+            steps = [(i * phantoms.BLOCK - phantoms.SIZE / 2) * scale for i in range(1, 8)]
+            expected = [box["width"] / 2 + each for each in steps]
+            middle = box["height"] / 2 - (phantoms.SIZE - phantoms.BLOCK) / 2 * scale
+            found = edges_on_screen(page, middle)
+            return bool(np.abs(np.array(sorted(found)) - expected).max() <= 1.2 / ratio)
+
+        until(lambda: lies(1, 1), "a fitted image", timeout_s=10)
+        tools.send("Emulation.setDeviceMetricsOverride", {
+            "width": DESK[0], "height": DESK[1], "deviceScaleFactor": 1.5, "mobile": False,
+        })  # fmt: skip
+        page.reload()
+        wait_for_image(page)
+        page.locator("#view").focus()
+        page.keyboard.press("5")
+        until(lambda: lies(1, 1.5), "a fitted image on a fine screen", timeout_s=10)
+        for _ in range(9):
+            page.keyboard.press("-")
+        until(lambda: lies(0.8**9, 1.5), "an image that is shown smaller than it is")
+        page.keyboard.press("h")
+        until(lambda: lies(0.8**9, 1.5), "its mirror image")
         assert person.complaints == []
 
 

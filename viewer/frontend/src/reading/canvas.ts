@@ -4,7 +4,8 @@
 // wanted), so that what a redraw costs is bounded by the screen. The browser only stretches what was painted: an image
 // lies from the corner of its first pixel to the corner of its last, and so does its picture.
 import type { Point } from "./calibration.ts";
-import { Greys, halved, paintArea, type Area, type Grid } from "./greys.ts";
+import { Greys, paintArea, type Area, type Grid } from "./greys.ts";
+import { levelFor, levelOf, seen } from "./levels.ts";
 import { back, fitted, matrixOf, panned, through, turned, zoomed, type Matrix, type Size } from "./lie.ts";
 import type { Frame } from "./manifest.ts";
 import type { Pixels } from "./pixels.ts";
@@ -36,12 +37,23 @@ class CanvasSurface implements Surface {
   private isFitted = true; // and stays so when the surface grows or shrinks
   private asked = 0;
   private size: Size = [0, 0]; // in CSS pixels
+  private exact: Size | null = null; // in pixels of the screen, as last told
+  private ratio = 1; // of the screen's pixels to those
 
   constructor(private readonly element: HTMLElement) {
     this.canvas.style.cssText = "display:block;width:100%;height:100%";
     element.replaceChildren(this.canvas);
     this.measure();
-    new ResizeObserver(() => this.resize()).observe(element);
+    const observer = new ResizeObserver(([seen]) => {
+      const box = seen?.devicePixelContentBoxSize?.[0]; // which not every browser tells
+      this.exact = box === undefined ? null : [box.inlineSize, box.blockSize];
+      this.resize();
+    });
+    try {
+      observer.observe(element, { box: "device-pixel-content-box" }); // a screen with other pixels counts as well
+    } catch {
+      observer.observe(element);
+    }
   }
 
   show(frame: Frame, pixels: Pixels, view: View): Promise<void> {
@@ -142,6 +154,7 @@ class CanvasSurface implements Surface {
   private draw(): void {
     window.cancelAnimationFrame(this.asked);
     this.asked = 0;
+    if (window.devicePixelRatio !== this.ratio) this.measure();
     const context = this.canvas.getContext("2d", { alpha: false });
     const { drawn, view, canvas } = this;
     if (context === null || canvas.width === 0 || canvas.height === 0) return;
@@ -180,12 +193,18 @@ class CanvasSurface implements Surface {
 
   /** Gives the canvas as many pixels as the screen has there. */
   private measure(): void {
-    const { clientWidth: width, clientHeight: height } = this.element;
-    const ratio = window.devicePixelRatio;
-    const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
+    const { width, height } = this.element.getBoundingClientRect();
+    this.ratio = window.devicePixelRatio;
     this.size = [width, height];
+    const [wide, high] = [this.onScreen(width, 0), this.onScreen(height, 1)];
     if (this.canvas.width !== wide) this.canvas.width = wide;
     if (this.canvas.height !== high) this.canvas.height = high;
+  }
+
+  private onScreen(length: number, side: 0 | 1): number {
+    const told = this.exact?.[side];
+    const about = length * this.ratio;
+    return told !== undefined && Math.abs(told - about) < 2 ? told : Math.round(about);
   }
 
   private matrix(): Matrix {
@@ -212,28 +231,4 @@ class CanvasSurface implements Surface {
       old.shape.columns === pixels.columns
     );
   }
-}
-
-/** Tells how often an image is to be halved before it is drawn: never below what the screen shows. */
-function levelFor([a, b, c, d]: Matrix, { columns, rows }: Grid): number {
-  const across = Math.max(Math.hypot(a, b), Math.hypot(c, d)); // pixels of the screen for one of the image
-  const most = Math.floor(Math.log2(Math.max(1, Math.min(columns, rows))));
-  return Math.min(most, Math.max(0, Math.floor(Math.log2(1 / across) + 1e-9)));
-}
-
-function levelOf(levels: Grid[], level: number): Grid {
-  while (levels.length <= level) levels.push(halved(levels.at(-1) as Grid));
-  return levels[level] as Grid;
-}
-
-/** Gives the part of a grid that is on the canvas, one pixel more all round for what lies between two; null when none is. */
-function seen(matrix: Matrix, [width, height]: Size, grid: Grid, cell: number): Area | null {
-  const corners = [[0, 0], [width, 0], [0, height], [width, height]] as const;
-  const places = corners.map((corner) => back(matrix, corner));
-  const [xs, ys] = [places.map(([x]) => x / cell), places.map(([, y]) => y / cell)];
-  const left = Math.max(0, Math.floor(Math.min(...xs)) - 1);
-  const top = Math.max(0, Math.floor(Math.min(...ys)) - 1);
-  const right = Math.min(grid.columns, Math.ceil(Math.max(...xs)) + 1);
-  const bottom = Math.min(grid.rows, Math.ceil(Math.max(...ys)) + 1);
-  return left < right && top < bottom ? { left, top, right, bottom } : null;
 }
