@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from casework.errors import Conflict, Invalid, NotFound
 from casework.shipped_templates import NAMES, shipped_text
-from storage.phrases import MAX_PHRASES, Phrases
+from storage.phrases import Phrases
 from storage.template_tables import phrases
 from storage.templates import Templates
 from tests.storage.room import WORKER, open_room
@@ -18,7 +18,15 @@ OWN = (shipped_text("wound") or "").replace("# Wound | Sår", "# Our wound | Vå
 
 
 @pytest.fixture
-def room(tmp_path: Path, database_server: str):
+def room(tmp_path: Path):
+    """Return a room on the embedded database: what is refused is so on each."""
+    with open_room(tmp_path) as furnished:
+        yield furnished
+
+
+@pytest.fixture
+def each_room(tmp_path: Path, database_server: str):
+    """Return a room on each kind of database."""
     with open_room(tmp_path, server=database_server) as furnished:
         yield furnished
 
@@ -75,7 +83,8 @@ def test_a_template_that_makes_no_sense_is_not_kept(kept, centre, name, text, co
     assert kept.one("nordlys", "wound").made_by == ""
 
 
-def test_a_draft_goes_on_with_the_version_that_it_began_with(room, kept):
+def test_a_draft_goes_on_with_the_version_that_it_began_with(each_room):
+    room, kept = each_room, Templates(each_room.database, each_room.clock)
     case = room.claimed()
     body = {"template": "wound", "fields": {"bed": "red", "length_mm": 12}, "language": "nb"}
     draft = room.casebook.save_findings(room.elle, case.id, body).draft
@@ -119,7 +128,8 @@ def test_a_correction_says_its_answers_too(room):
     assert report.content["described"] == "Wound bed: Necrotic wound bed."
 
 
-def test_phrases_are_ones_own_and_found_by_their_short_form(room):
+def test_phrases_are_ones_own_and_found_by_their_short_form(each_room):
+    room = each_room
     known = Phrases(room.database, room.clock)
     first = known.add(room.elle, short="/Nevus", text=" Benign naevus. ")
     known.add(room.kari, short="nevus", text="Another's.")
@@ -150,18 +160,15 @@ def test_a_phrase_without_its_form_is_refused(room, short, text):
         Phrases(room.database, room.clock).add(room.elle, short=short, text=text)
 
 
-def test_there_is_an_end_to_phrases(room):
-    with room.database.begin() as conn:
-        rows = [
-            {"actor_id": room.elle.id, "short": f"p{n}", "text": "x", "made_at": room.clock.now}
-            for n in range(MAX_PHRASES)
-        ]
-        conn.execute(phrases.insert(), rows)
+def test_there_is_an_end_to_phrases(room, monkeypatch):
+    monkeypatch.setattr("storage.phrases.MAX_PHRASES", 1)
+    Phrases(room.database, room.clock).add(room.elle, short="one", text="x")
     with pytest.raises(Invalid, match="Remove one"):
         Phrases(room.database, room.clock).add(room.elle, short="more", text="x")
 
 
-def test_phrases_go_with_the_person(room):
+def test_phrases_go_with_the_person(each_room):
+    room = each_room
     known = Phrases(room.database, room.clock)
     known.add(room.elle, short="a", text="x")
     known.add(room.kari, short="a", text="x")
