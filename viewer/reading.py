@@ -23,6 +23,7 @@ from storage.index import InstanceRow
 from viewer import board, headers, referral_news, reply_view
 from viewer.custody import passages_of
 from viewer.findings_form import form_parts
+from viewer.first_picture import first_preview
 from viewer.fitness import fitness_of
 from viewer.guard import current_actor, current_scope
 from viewer.imaging import imaging
@@ -98,6 +99,7 @@ def reading_room(dossier: CaseDossier) -> str:
         lesions=lesions,
         reason_codes=[(each.value, reason_name(each.value)) for each in REASON_CODES],
         manifest=htmlsafe_json_dumps(manifest),
+        first_preview=first_preview(manifest),
         draft=draft,
         draft_block=htmlsafe_json_dumps(draft),
         timezone=services().settings.timezone,
