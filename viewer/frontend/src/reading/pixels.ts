@@ -18,6 +18,7 @@ export interface Pixels {
   readonly window: readonly [center: number, width: number] | null; // what the frame itself asks for
   readonly spacing: Spacing | null; // what the frame itself says
   readonly padding: readonly [low: number, high: number] | null; // stored values that are no part of the image
+  readonly unit: string; // of the values, where the frame itself says it
   readonly min: number;
   readonly max: number;
   readonly isReduced: boolean;
@@ -206,5 +207,5 @@ export function described(headers: Headers, body: ArrayBuffer): Pixels {
   const [min, max] = rangeOf(values, meaning.padding);
   const window = center !== undefined && width !== undefined && width > 0 ? ([center, width] as const) : null;
   const isReduced = said("Reduced") === "1";
-  return { columns, rows, samples, values, slope, intercept, window, spacing, padding: meaning.padding ?? null, min, max, isReduced, meaning };
+  return { columns, rows, samples, values, slope, intercept, window, spacing, padding: meaning.padding ?? null, unit: meaning.unit, min, max, isReduced, meaning };
 }
