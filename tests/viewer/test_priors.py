@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from casework.model import AePermission
+from viewer.manifest_columns import unfolded
 
 NOW, THEN = "20260302", "20250110"
 
@@ -53,7 +55,8 @@ def test_the_room_lists_it_and_its_page_shows_its_images(furnished):
     answer = reader.get(address)
     assert answer.status_code == 200
     text = answer.get_data(as_text=True)
-    assert "1.2.9.2.1.1" in text
+    (series,) = json.loads(text.split('id="manifest">')[1].split("</script>")[0])["series"]
+    assert [each["uid"] for each in unfolded(series)] == ["1.2.9.2.1.1"]
     assert "It has not been answered." in text
     assert reader.get("/api/instances/1.2.9.2.1.1/frames/1?site=hammer").status_code == 200
     own = world.client("referrer@hammer").get(f"/cases/{case_id}").get_data(as_text=True)
