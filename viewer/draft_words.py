@@ -33,9 +33,7 @@ _LACKS: Mapping[str, str] = {
     "other-side": mark("The text says {said}; the images are of the {images} side."),
     "denied": mark("The text says there is none of this, the form says there is: {field}."),
     "other-length": mark("The text says {said}; drawn is {drawn}."),
-    "suspicion-without-urgency": mark(
-        "High suspicion of malignancy, and no hurry: is that meant?"
-    ),
+    "suspicion-without-urgency": mark("High suspicion of malignancy, and no hurry: is that meant?"),
     "urgency-without-suspicion": mark("Cancer pathway, and little suspicion: is that meant?"),
 }
 _SIDES: Mapping[str, str] = {"L": mark("left"), "R": mark("right")}
