@@ -1,13 +1,11 @@
 """Reads recorded curves out of an object: what each channel is, its samples, what was said of them.
 
-PS3.3 C.10.9 (Waveform) and C.10.10 (Waveform Annotation). Samples leave as 16-bit counts with the
+PS3.3 C.10.9 (Waveform). Samples leave as 16-bit counts with the
 scale that makes them values; nothing is filtered. Draws nothing.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from casework.errors import Invalid, NotFound
+from viewer.waveform_notes import Note, note_of, number_of
 
 MOST_SAMPLES = 2_000_000
 """Samples of all channels together that one answer holds."""
@@ -62,18 +61,6 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Note:
-    """Something that was said of the recording: words, or a measurement with its unit."""
-
-    name: str
-    value: str
-    unit: str = ""
-    at_ms: float | None = None  # from the start of its group
-    group: int = 0  # from 1; 0: of all
-    channel: int = 0
-
-
-@dataclass(frozen=True)
 class Recording:
     """A waveform object without its samples."""
 
@@ -93,12 +80,13 @@ def recording_of(ds: Dataset) -> Recording:
         raise NotFound("The object holds no recorded curves.", code="no-waveform")
     is_big = _is_big_endian(ds)
     groups = tuple(_group(item, is_big=is_big) for item in list(items)[:_MOST_GROUPS])
+    rates_hz = [group.rate_hz for group in groups]
     notes = tuple(
         note
         for item, _ in zip(
             ds.get("WaveformAnnotationSequence") or (), range(_MOST_NOTES), strict=False
         )
-        if (note := _note(item, groups)) is not None
+        if (note := note_of(item, rates_hz)) is not None
     )
     return Recording(groups, notes)
 
@@ -162,14 +150,14 @@ def _group(item: Dataset, *, is_big: bool) -> Group:
     raw = _raw(item, is_big=is_big)
     defined = list(item.get("ChannelDefinitionSequence") or ())
     defined += [Dataset()] * (raw.shape[1] - len(defined))
-    rate_hz = _number(item.get("SamplingFrequency"))
+    rate_hz = number_of(item.get("SamplingFrequency"))
     if rate_hz is None or not 0 < rate_hz < 1e6:
         raise Invalid("The object does not say how often it was sampled.", code="bad-structure")
     return Group(
         label=str(item.get("MultiplexGroupLabel", "") or ""),
         rate_hz=rate_hz,
         samples=raw.shape[0],
-        offset_ms=_number(item.get("MultiplexGroupTimeOffset")) or 0.0,
+        offset_ms=number_of(item.get("MultiplexGroupTimeOffset")) or 0.0,
         is_derived=item.get("WaveformOriginality") == "DERIVED",
         channels=tuple(
             _channel(defined[n], n + 1, _grid(raw, n), rate_hz) for n in range(raw.shape[1])
@@ -179,21 +167,23 @@ def _group(item: Dataset, *, is_big: bool) -> Group:
 
 def _channel(item: Dataset, number: int, grid: tuple[int, int], rate_hz: float) -> Channel:
     zero, step = grid
-    sensitivity = _number(item.get("ChannelSensitivity"))
-    factor = (sensitivity or 1.0) * (_number(item.get("ChannelSensitivityCorrectionFactor")) or 1.0)
+    sensitivity = number_of(item.get("ChannelSensitivity"))
+    factor = (sensitivity or 1.0) * (
+        number_of(item.get("ChannelSensitivityCorrectionFactor")) or 1.0
+    )
     units = item.get("ChannelSensitivityUnitsSequence")
-    skew_s = _number(item.get("ChannelTimeSkew"))
+    skew_s = number_of(item.get("ChannelTimeSkew"))
     if skew_s is None:
-        skew_s = (_number(item.get("ChannelSampleSkew")) or 0.0) / rate_hz
+        skew_s = (number_of(item.get("ChannelSampleSkew")) or 0.0) / rate_hz
     return Channel(
         name=_name(item) or str(number),
         unit=str(units[0].get("CodeValue", "")) if units and sensitivity is not None else "",
         scale=factor * step,
-        baseline=(_number(item.get("ChannelBaseline")) or 0.0) + zero * factor,
+        baseline=(number_of(item.get("ChannelBaseline")) or 0.0) + zero * factor,
         skew_ms=skew_s * 1000,
-        low_hz=_number(item.get("FilterLowFrequency")),
-        high_hz=_number(item.get("FilterHighFrequency")),
-        notch_hz=_number(item.get("NotchFilterFrequency")),
+        low_hz=number_of(item.get("FilterLowFrequency")),
+        high_hz=number_of(item.get("FilterHighFrequency")),
+        notch_hz=number_of(item.get("NotchFilterFrequency")),
     )
 
 
@@ -205,41 +195,6 @@ def _name(item: Dataset) -> str:
     for mark in (",", "("):
         short = short.partition(mark)[0].strip()
     return short or str(item.get("ChannelLabel", "") or "")
-
-
-def _note(item: Dataset, groups: Sequence[Group]) -> Note | None:
-    """Return an annotation; None when it says nothing."""
-    name, unit = _meaning(item, "ConceptNameCodeSequence"), ""
-    value = str(item.get("UnformattedTextValue", "") or "").strip()
-    if not value:
-        value = _meaning(item, "ConceptCodeSequence")
-    if not value and item.get("NumericValue") is not None:
-        value = " ".join(str(each) for each in _several(item.get("NumericValue")))
-        codes = item.get("MeasurementUnitsCodeSequence")
-        unit = str(codes[0].get("CodeValue", "") or "") if codes else ""
-    at = _moment(item, groups)
-    if not value and not (name and at is not None):
-        return None
-    group, channel = next(iter(_pairs(item)), (0, 0))
-    return Note(name, value, "" if unit == "1" else unit, at, group, channel)
-
-
-def _moment(item: Dataset, groups: Sequence[Group]) -> float | None:
-    """Return where in its group an annotation points to, in milliseconds."""
-    offsets = _several(item.get("ReferencedTimeOffsets"))
-    if offsets:
-        return _number(offsets[0])
-    positions = _several(item.get("ReferencedSamplePositions"))
-    number = next(iter(_pairs(item)), (1, 0))[0] or 1
-    if not positions or not 1 <= number <= len(groups):
-        return None
-    position = _number(positions[0])
-    return None if position is None else (position - 1) * 1000 / groups[number - 1].rate_hz
-
-
-def _pairs(item: Dataset) -> Iterator[tuple[int, int]]:
-    channels = [int(each) for each in _several(item.get("ReferencedWaveformChannels"))]
-    yield from zip(channels[::2], channels[1::2], strict=False)
 
 
 def _padding(item: Dataset, dtype: np.dtype[Any]) -> int | None:
@@ -263,22 +218,3 @@ def _whole(item: Dataset, keyword: str) -> int:
 
 def _is_big_endian(ds: Dataset) -> bool:
     return ds.original_encoding[1] is False
-
-
-def _meaning(item: Dataset, keyword: str) -> str:
-    codes = item.get(keyword)
-    return str(codes[0].get("CodeMeaning", "") or "") if codes else ""
-
-
-def _several(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return [value] if isinstance(value, str | int | float) else list(value)
-
-
-def _number(value: Any) -> float | None:
-    try:
-        number = None if value is None else float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if number is not None and math.isfinite(number) else None

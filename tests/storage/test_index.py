@@ -393,9 +393,12 @@ def test_a_person_settles_which_object_counts(
     (conflict,) = index.conflicts()
     assert (conflict.sop_instance_uid, conflict.site) == ("1.9", "hammer")
     assert (conflict.reason, conflict.first.sender) == ("other-series", "CT_1")
+    study = conflict.first.instance.study_uid
+    assert (index.conflicts_of(study, "hammer"), index.conflicts_of(study, "berg")) == (1, 0)
     assert (conflict.first.sha256, conflict.second.sha256) == (first.sha256, second.sha256)
     index.settle_conflict(conflict.pk, keep=keep, actor=ADMIN, now=NOON)
     assert index.conflicts() == []
+    assert index.conflicts_of(study, "hammer") == 0
     kept = first if keep == "first" else second
     assert index.instance(everything, "1.9").sha256 == kept.sha256
     (study,) = index.studies(everything)

@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 
 from tests.viewer.conftest import World
 from tests.viewer.test_frames import UID, store_paper
-from viewer.report_document import MOST_ITEMS, Item, document_of
+from viewer.report_document import MOST_ITEMS, document_of
+from viewer.report_items import Item
 
 BASIC, DOSE, KEYS = (f"1.2.840.10008.5.1.4.1.1.88.{n}" for n in (11, 67, 59))
 

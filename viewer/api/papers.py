@@ -22,7 +22,8 @@ from viewer.guard import current_scope
 from viewer.imaging import imaging
 from viewer.languages import language
 from viewer.manifest import kind_of
-from viewer.report_document import Item, Shown, Table, document_of
+from viewer.report_document import document_of
+from viewer.report_items import Item, Shown, Table
 from viewer.services import services
 from viewer.waveforms import GAP, MOST_SAMPLES, is_recording, recording_of, samples_of
 

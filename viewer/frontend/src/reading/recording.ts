@@ -6,6 +6,7 @@ import { askToWrite } from "./asking.ts";
 import { Calipers } from "./calipers.ts";
 import type { Instance, Manifest, Series } from "./manifest.ts";
 import { keysOf } from "./paper_keys.ts";
+import { notesOf, type Note } from "./recorded_notes.ts";
 import { draw, ON_PAPER, ON_SCREEN } from "./sheet.ts";
 import { screenSize } from "./screen_size.ts";
 import type { ShownRecord } from "./shown.ts";
@@ -13,13 +14,6 @@ import {
   clockText, GAINS, laneAt, lengthOf, perMillivolt, secondsOf, sheetOf, sheetsOf, SPEEDS, stepped, twelveLeads, WIDTH_MM,
   type Group, type Look, type Sheet, type Span,
 } from "./traces.ts";
-
-interface Note {
-  readonly name: string;
-  readonly value: string;
-  readonly unit: string;
-  readonly at_ms: number | null;
-}
 
 interface Waveform {
   readonly taken: string;
@@ -301,23 +295,4 @@ class Recording {
     this.at.shown.note(frame, seen >= whole ? "lossless" : "part");
     this.at.shown.look(this.of.series, this.lookText());
   }
-}
-
-function notesOf(notes: readonly Note[]): HTMLElement[] {
-  const words = notes.filter((note) => note.name === "" && note.value !== "");
-  const measured = notes.filter((note) => note.name !== "" && note.value !== "");
-  const points = notes.filter((note) => note.value === "" && note.at_ms !== null);
-  const made: HTMLElement[] = [];
-  if (words.length > 0) {
-    made.push(make("h3", "", t("What the recorder says; nobody has confirmed it")), ...words.map((note) => make("p", "prose", note.value)));
-  }
-  if (measured.length > 0) {
-    const list = measured.flatMap((note) => [make("dt", "", note.name), make("dd", "figures", `${note.value} ${note.unit}`.trim())]);
-    made.push(make("h3", "", t("Measured by the recorder")), make("dl", "report-values", ...list));
-  }
-  if (points.length > 0) {
-    const list = points.map((note) => make("li", "figures", `${note.name} ${Math.round(note.at_ms ?? 0)} ms`));
-    made.push(make("details", "fold", make("summary", "", tn("{n} marked point", "{n} marked points", points.length)), make("ol", "trace-points", ...list)));
-  }
-  return made.length === 0 ? [] : [make("section", "trace-notes", ...made)];
 }
