@@ -24,6 +24,7 @@ export function offerVerbs(caseId: string, beforeLeaving: () => Promise<boolean>
   onForm("#ask-form", (said) => void step("ask", { reason: said("reason"), text: said("text") }));
   onForm("#decline-form", (said) => void step("decline", { reason: said("reason") }));
   onForm("#addendum", (said) => void step("addend", { impression: said("impression") }));
+  closeOutside(".room-more");
   for (const opener of document.querySelectorAll<HTMLElement>("[data-opens]")) {
     opener.addEventListener("click", () => openDialog(opener.dataset["opens"] ?? ""));
   }
@@ -35,6 +36,22 @@ export function offerVerbs(caseId: string, beforeLeaving: () => Promise<boolean>
 /** Opens a dialog of the page, when it has it. */
 export function openDialog(id: string): void {
   document.querySelector<HTMLDialogElement>(`#${id}`)?.showModal();
+}
+
+/** Closes a menu when something is chosen in it, on Escape, and on a click elsewhere. */
+function closeOutside(selector: string): void {
+  const menu = document.querySelector<HTMLDetailsElement>(selector);
+  if (menu === null) return;
+  document.addEventListener("click", (event) => {
+    const target = event.target as Element;
+    if (!menu.contains(target) || target.closest("button") !== null) menu.open = false;
+  });
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    event.stopPropagation();
+    menu.open = false;
+    menu.querySelector("summary")?.focus();
+  });
 }
 
 function onClick(selector: string, act: () => void): void {
