@@ -16,7 +16,14 @@ from tests.storage.room import EVERYTHING, open_room
 
 
 @pytest.fixture
-def room(tmp_path: Path, database_server: str):
+def room(tmp_path: Path):
+    with open_room(tmp_path) as furnished:
+        yield furnished
+
+
+@pytest.fixture
+def everywhere(tmp_path: Path, database_server: str):
+    """Give the room over each kind of database, for what asks of it more than rows."""
     with open_room(tmp_path, server=database_server) as furnished:
         yield furnished
 
@@ -26,7 +33,8 @@ def said(room, case_id):
     return [(each.author, each.text, each.reason) for each in messages]
 
 
-def test_a_claim_that_nobody_works_on_ends_and_keeps_the_draft(room):
+def test_a_claim_that_nobody_works_on_ends_and_keeps_the_draft(everywhere):
+    room = everywhere
     case = room.written()
     room.clock.passes(hours=11, minutes=59)
     assert room.casebook.end_claims() == 0
@@ -89,7 +97,8 @@ def test_what_waits_for_the_referrer_or_is_signed_has_no_end(room):
     assert room.case(signed.id).claim_until is None
 
 
-def test_a_handed_case_has_its_note_and_its_draft(room):
+def test_a_handed_case_has_its_note_and_its_draft(everywhere):
+    room = everywhere
     case = room.written()
     room.clock.passes(hours=1)
     handed = room.casebook.hand_over(
@@ -167,7 +176,8 @@ def test_who_may_not_hand_over_is_refused(room):
         room.casebook.hand_over(room.elle, case.id, to="tove@nordlys.example")
 
 
-def test_colleagues_come_with_what_lies_with_them(room):
+def test_colleagues_come_with_what_lies_with_them(everywhere):
+    room = everywhere
     case = room.claimed()
     for _ in range(2):
         room.casebook.claim(room.nils, room.sent().id)
@@ -200,7 +210,8 @@ def at_once(*steps):
     return [done[name] for name in range(len(steps))]
 
 
-def test_of_two_who_claim_at_once_one_has_the_case(room):
+def test_of_two_who_claim_at_once_one_has_the_case(everywhere):
+    room = everywhere
     for _ in range(3):
         case = room.sent()
         found = at_once(
@@ -213,7 +224,8 @@ def test_of_two_who_claim_at_once_one_has_the_case(room):
         assert lost.code == "claimed"
 
 
-def test_a_hand_over_while_the_claim_ends_leaves_one_truth(room):
+def test_a_hand_over_while_the_claim_ends_leaves_one_truth(everywhere):
+    room = everywhere
     for _ in range(3):
         case = room.claimed()
         room.clock.passes(hours=12)

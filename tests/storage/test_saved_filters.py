@@ -17,7 +17,14 @@ from tests.storage.room import open_room
 
 
 @pytest.fixture
-def room(tmp_path: Path, database_server: str):
+def room(tmp_path: Path):
+    with open_room(tmp_path) as furnished:
+        yield furnished
+
+
+@pytest.fixture
+def everywhere(tmp_path: Path, database_server: str):
+    """Give the room over each kind of database, for what asks of it more than rows."""
     with open_room(tmp_path, server=database_server) as furnished:
         yield furnished
 
@@ -26,7 +33,8 @@ def names(room, actor):
     return [each.name for each in room.casebook.saved_filters(actor)]
 
 
-def test_each_has_their_own_in_their_own_order(room):
+def test_each_has_their_own_in_their_own_order(everywhere):
+    room = everywhere
     urgent = room.casebook.save_filter(room.elle, "  Urgent  ones ", Wanted(priority="pressing"))
     mine = room.casebook.save_filter(room.elle, "Mine", Wanted(holder="me"), is_default=True)
     room.casebook.save_filter(room.nils, "Mine", Wanted(holder="me"))
@@ -91,7 +99,8 @@ def test_a_persons_filters_go_with_their_access(room):
     assert names(room, room.elle) == []
 
 
-def test_filters_that_name_an_erased_patient_go_with_the_patient(room):
+def test_filters_that_name_an_erased_patient_go_with_the_patient(everywhere):
+    room = everywhere
     case = room.sent(patient=Patient("010150", "", "NÆSS^KARI"))
     for name, q in (
         ("a", "næss"), ("b", "0101"), ("c", "Kari, CT"), ("d", "thorax"), ("e", "ab"),
@@ -104,8 +113,9 @@ def test_filters_that_name_an_erased_patient_go_with_the_patient(room):
         assert len(conn.execute(select(saved_filters.c.id)).all()) == 2
 
 
-def test_the_board_and_the_list_pick_the_same_cases(room):
+def test_the_board_and_the_list_pick_the_same_cases(everywhere):
     """Every filter of a table is asked of the light look and of the database."""
+    room = everywhere
     room.sent(priority=Priority.STAT)
     held = room.claimed()
     waiting = room.claimed(priority=Priority.URGENT)
@@ -154,7 +164,8 @@ def test_the_board_and_the_list_pick_the_same_cases(room):
     assert held.id in {each.id for each in board.held}
 
 
-def test_the_version_of_the_board_changes_with_what_the_rows_say(room):
+def test_the_version_of_the_board_changes_with_what_the_rows_say(everywhere):
+    room = everywhere
     case = room.claimed()
     scope = scope_of(room.marit)
     before = room.casebook.board(scope).version

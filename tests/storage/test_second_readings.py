@@ -15,7 +15,14 @@ from tests.storage.room import MORNING, open_room
 
 
 @pytest.fixture
-def room(tmp_path: Path, database_server: str):
+def room(tmp_path: Path):
+    with open_room(tmp_path) as furnished:
+        yield furnished
+
+
+@pytest.fixture
+def everywhere(tmp_path: Path, database_server: str):
+    """Give the room over each kind of database, for what asks of it more than rows."""
     with open_room(tmp_path, server=database_server) as furnished:
         yield furnished
 
@@ -36,7 +43,8 @@ def read_by(room, reader, case_id, impression="Melanoma in situ."):
     return room.casebook.sign_second(reader, case_id)
 
 
-def test_a_second_reading_is_kept_beside_the_case_and_one_reply_goes_out(room):
+def test_a_second_reading_is_kept_beside_the_case_and_one_reply_goes_out(everywhere):
+    room = everywhere
     case = asked(room)
     with pytest.raises(Conflict) as open_still:
         room.casebook.sign(room.elle, case.id)
@@ -171,7 +179,8 @@ def test_one_drafts_before_asking(room):
     assert refused.value.code == "findings-missing"
 
 
-def test_a_claim_waits_for_the_second_reader_and_a_taken_reading_ends(room):
+def test_a_claim_waits_for_the_second_reader_and_a_taken_reading_ends(everywhere):
+    room = everywhere
     case = asked(room)
     room.casebook.take_second(room.nils, case.id)
     room.clock.passes(hours=11)
@@ -224,8 +233,9 @@ def test_a_sites_own_rule_counts_before_the_one_for_all(room):
     assert [rule.site for rule in room.casebook.reading_rules()] == ["fjordgata"]
 
 
-def test_statistics_count_how_often_two_readers_differ(room):
+def test_statistics_count_how_often_two_readers_differ(everywhere):
     """Five cases: alone, agree, minor, and major twice, of which a third decided one."""
+    room = everywhere
     room.signed()
     for comparison in ("agree", "minor", "major"):
         case = asked(room)

@@ -76,6 +76,9 @@ class CaseRow(Answer):
     completeness: str = Field(description="arriving, complete or presumed; of the least complete")
     missing_instances: int
     prior_count: int
+    warned_count: int = Field(description="photographs with a warning of their check")
+    added_since_report: int = Field(description="images that came after the reply")
+    second_reading: str = Field(description="asked or taken; empty: none is open")
 
     @classmethod
     def of(cls, summary: CaseSummary, actor: Actor) -> CaseRow:
@@ -107,6 +110,9 @@ class CaseRow(Answer):
             completeness=summary.completeness,
             missing_instances=summary.missing_instances,
             prior_count=summary.prior_count,
+            warned_count=summary.warned_count,
+            added_since_report=summary.added_since_report,
+            second_reading="" if summary.reading is None else summary.reading.state,
         )
 
 
