@@ -38,6 +38,7 @@ from casework.second_readings import (
 from storage.casebook_tables import sites
 from storage.cases import visible_case
 from storage.claims import Claims
+from storage.described import described
 from storage.reading_rows import all_rules, readings_of, rule_of
 from storage.reading_tables import reading_rules, readings
 from storage.signing import Signing
@@ -189,13 +190,13 @@ class SecondReadings(Claims, Signing):
         expected_version: int | None = None,
     ) -> Case:
         """Save the draft: of the case by its holder, of the reading by its second reader; what a
-        second reader is given back has the version of the reading's draft.
+        second reader is given back has the draft of the reading, never that of the first.
         """
         if not self.writes_second(actor, case_id):
             return super().save_findings(actor, case_id, body, expected_version=expected_version)
 
         def decide(step: Step) -> Change | None:
-            state, reading, written = following(step), _own(step), normal_findings(body)
+            state, reading, written = following(step), _own(step), described(step, body)
             if expected_version not in {None, reading.draft_version}:
                 if reading.draft == written:
                     return None
@@ -217,7 +218,7 @@ class SecondReadings(Claims, Signing):
         case = self._take(actor, case_id, Event.READ_SECOND, decide)
         with self._database.read() as conn:
             reading = latest(readings_of(conn, case_id))
-        return case if reading is None else replace(case, draft_version=reading.draft_version)
+        return case if reading is None else _as_read(case, reading)
 
     def sign_second(
         self, actor: Actor, case_id: str, *, displayed: Mapping[str, Any] | None = None
@@ -321,6 +322,11 @@ class SecondReadings(Claims, Signing):
         if step.case.state not in {CaseState.CLAIMED, CaseState.REPORTED}:
             return {}
         return {"claim_until": claimed_until(step.now, self._claim_lasts)}
+
+
+def _as_read(case: Case, reading: Reading) -> Case:
+    """Return a case as its second reader has it: with their own draft in place of the first's."""
+    return replace(case, draft=reading.draft, draft_version=reading.draft_version)
 
 
 def _open(step: Step) -> Reading:

@@ -12,9 +12,7 @@ from typing import Any
 from sqlalchemy import func, insert, select
 
 from casework.claims import claimed_until
-from casework.describing import with_words
 from casework.errors import Conflict, Invalid, NotFound, Refused
-from casework.findings import normal_findings
 from casework.lifecycle import Event, after
 from casework.model import Actor, AePermission, Case, CaseState, Report
 from casework.reply_channels import takes
@@ -22,10 +20,10 @@ from casework.reports import KINDS, Signature, next_report
 from storage.case_rows import as_study
 from storage.casebook_tables import aes, jobs, messages, reports
 from storage.cases import studies_of_case
+from storage.described import described
 from storage.outbox import DELIVERY, enqueue_delivery, finish
 from storage.reply_channels import channels_of_site
 from storage.steps import Change, Step, Steps, following
-from storage.templates import keep_in_use, kept_template
 from storage.verbs import NOT_HANDED
 
 INBOX, STUDY, AE = "inbox", "study", "ae"
@@ -51,7 +49,7 @@ class Signing(Steps):
 
         def decide(step: Step) -> Change | None:
             state, present = following(step), step.case.draft_version
-            written = _described(step, body)
+            written = described(step, body)
             if expected_version is not None and expected_version != present:
                 if step.case.draft == written:
                     return None
@@ -136,7 +134,7 @@ class Signing(Steps):
                     code="wrong-state",
                     state=step.case.state.value,
                 )
-            return self._next(step, _described(step, body))
+            return self._next(step, described(step, body))
 
         return self._sign(actor, case_id, event, decide)
 
@@ -171,25 +169,6 @@ class Signing(Steps):
 
         self._take(actor, case_id, event, keep)
         return signed[0]
-
-
-def _described(step: Step, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return findings in their form, with what the answers to their template say.
-
-    The version of the template is kept with the centre of the one who writes.
-    """
-    written = normal_findings(body)
-    if not written["template"]:
-        return with_words(written, None)
-    centre = step.actor.site
-    try:
-        kept = kept_template(step.conn, centre, written["template"], written["template_version"])
-    except NotFound:
-        if written["fields"]:
-            raise
-        return with_words(written, None)  # a name of the writer's own, with nothing to say
-    keep_in_use(step.conn, centre, kept, now=step.now)
-    return with_words(written, kept.template)
 
 
 def _keep(step: Step, report: Report) -> Change:

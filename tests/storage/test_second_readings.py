@@ -68,7 +68,8 @@ def test_a_second_reading_is_kept_beside_the_case_and_one_reply_goes_out(everywh
 def test_a_blinded_reader_sees_the_first_answer_only_once_the_own_is_signed(room):
     case = asked(room)
     room.casebook.take_second(room.nils, case.id)
-    room.casebook.save_findings(room.nils, case.id, {"impression": "Melanoma in situ."})
+    saved = room.casebook.save_findings(room.nils, case.id, {"impression": "Melanoma in situ."})
+    assert saved.draft["impression"] == "Melanoma in situ."
     hidden = seen(room, room.nils, case.id)
     assert (hidden.is_blinded, hidden.case.draft) == (True, None)
     assert hidden.readings[0].draft["impression"] == "Melanoma in situ."
@@ -84,6 +85,18 @@ def test_an_open_reader_sees_the_first_draft(room):
     case = asked(room, blinded=False)
     room.casebook.take_second(room.nils, case.id)
     assert seen(room, room.nils, case.id).case.draft["impression"] == "Benign naevus."
+
+
+def test_a_second_reader_answers_a_template_as_the_first_does(room):
+    case = asked(room)
+    room.casebook.take_second(room.nils, case.id)
+    body = {"impression": "A naevus.", "template": "pigmented-lesion", "language": "en"}
+    saved = room.casebook.save_findings(
+        room.nils, case.id, body | {"fields": {"symmetry": "yes"}}
+    )
+    assert "ymmetric" in saved.draft["described"]
+    signed = room.casebook.sign_second(room.nils, case.id)
+    assert signed.content["described"] == saved.draft["described"]
 
 
 def test_a_blinded_reading_after_the_reply_hides_it_from_the_readers_but_not_its_receiver(room):
