@@ -91,9 +91,7 @@ def test_a_second_reader_answers_a_template_as_the_first_does(room):
     case = asked(room)
     room.casebook.take_second(room.nils, case.id)
     body = {"impression": "A naevus.", "template": "pigmented-lesion", "language": "en"}
-    saved = room.casebook.save_findings(
-        room.nils, case.id, body | {"fields": {"symmetry": "yes"}}
-    )
+    saved = room.casebook.save_findings(room.nils, case.id, body | {"fields": {"symmetry": "yes"}})
     assert "ymmetric" in saved.draft["described"]
     signed = room.casebook.sign_second(room.nils, case.id)
     assert signed.content["described"] == saved.draft["described"]
