@@ -14,12 +14,14 @@ from casework.claims import LEASED, Colleague
 from casework.clinical import REASON_CODES
 from casework.custody import CustodyEvent
 from casework.identifiers import derived_uid
+from casework.lesions import KnownLesion
 from casework.lifecycle import Event
 from casework.model import Actor, Case, CaseDossier, Role
 from casework.report_changes import findings_of
 from casework.saved_filters import Wanted
 from casework.second_readings import first_answer, latest, writes
 from storage.index import InstanceRow
+from storage.priors import Prior
 from viewer import board, headers, referral_news, reply_view
 from viewer.custody import passages_of
 from viewer.findings_form import form_parts
@@ -62,15 +64,7 @@ def reading_room(dossier: CaseDossier) -> str:
         draft = findings_of(reply.content)
     priors = prefetching().priors.of_case(current_scope(), case.id)
     lesions = lesions_over_time(case)
-    manifest = build_manifest(
-        dossier,
-        instances,
-        tables=imaging().tables.table,
-        kept=_preferences(actor),
-        has_prior=bool(priors),
-        has_lesion_before=bool(lesions),
-    )
-    manifest["beside"] = beside(case, priors, lesions)
+    manifest = _manifest(dossier, instances, priors, lesions)
     let_photographs_be_shown(manifest)
     if services().settings.dictation:
         headers.allow_microphone()
@@ -122,7 +116,27 @@ def let_photographs_be_shown(manifest: Mapping[str, Any]) -> None:
 
 def manifest_of(dossier: CaseDossier) -> dict[str, Any]:
     """Return the manifest of a case within sight of the one who asks."""
-    return build_manifest(dossier, _instances(dossier), tables=imaging().tables.table)
+    priors = prefetching().priors.of_case(current_scope(), dossier.case.id)
+    return _manifest(dossier, _instances(dossier), priors, lesions_over_time(dossier.case))
+
+
+def _manifest(
+    dossier: CaseDossier,
+    instances: list[InstanceRow],
+    priors: Sequence[Prior],
+    lesions: Sequence[KnownLesion],
+) -> dict[str, Any]:
+    """Return a case's manifest as its reader hangs such cases, with what lies beside it."""
+    manifest = build_manifest(
+        dossier,
+        instances,
+        tables=imaging().tables.table,
+        kept=_preferences(current_actor()),
+        has_prior=bool(priors),
+        has_lesion_before=bool(lesions),
+    )
+    manifest["beside"] = beside(dossier.case, priors, lesions)
+    return manifest
 
 
 def _preferences(actor: Actor) -> Mapping[str, Mapping[str, Any]]:
