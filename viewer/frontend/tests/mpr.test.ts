@@ -30,11 +30,14 @@ function grid(given = slices()): Grid {
 /** A value that rises evenly along each direction of the patient, so that between voxels it is known too. */
 const value = ([x, y, z]: Vector): number => Math.round(1000 + 10 * x + 20 * y + 5 * z);
 
+/** Where a slice lies in even steps. */
+const stepsOf = (volume: Grid, k: number): number => volume.places?.[k] ?? k;
+
 function filled(volume: Grid): Int16Array {
   const voxels = new Int16Array(volume.size[0] * volume.size[1] * volume.size[2]);
   for (let k = 0, at = 0; k < volume.size[2]; k++)
     for (let j = 0; j < volume.size[1]; j++)
-      for (let i = 0; i < volume.size[0]; i++) voxels[at++] = value(placeAt(volume, [i, j, k]));
+      for (let i = 0; i < volume.size[0]; i++) voxels[at++] = value(placeAt(volume, [i, j, stepsOf(volume, k)]));
   return voxels;
 }
 
@@ -65,13 +68,17 @@ test("slices that make no volume say why", () => {
   assert.equal(says(() => ({ spacing: null })), "unscaled");
   assert.equal(says(() => ({ position: [0, 0, 0] })), "one-place");
   assert.equal(says((k) => ({ position: [-10, 5, Math.floor(k / 2)] })), "one-place");
-  assert.equal(says((k) => (k === 6 ? { position: [-10, 5, 100 + 6.6 * SLICE_MM] } : {})), "uneven");
+  const without = (missing: number) => (k: number) => ({ position: [-10, 5, 100 + (k < missing ? k : k + 1) * SLICE_MM] });
+  assert.equal(says(without(6)), "uneven");
+  assert.equal(says((k) => (k === 6 ? { position: [-9, 5, 100 + k * SLICE_MM] } : {})), "uneven");
 });
 
 test("every plane shows the values of its places, also askew and with a tilted gantry", () => {
   const tilted = grid(slices((k) => ({ position: [-10, 5 + k * 0.7, 100 + k * SLICE_MM] })));
   const askew = turnedAbout(turnedAbout(STANDARD, "axial", 0.4), "sagittal", -0.3);
-  for (const volume of [grid(), tilted]) {
+  const widening = grid(slices((k) => ({ position: [-10, 5, 100 + (k < 6 ? k * 2 : 12 + (k - 6) * 2.8)] })));
+  assert.deepEqual(widening.steps_mm.map((mm) => Math.round(mm * 10) / 10), [2, 2.8]);
+  for (const volume of [grid(), tilted, widening]) {
     const voxels = filled(volume);
     for (const planes of [STANDARD, askew])
       for (const name of PLANES) {

@@ -51,11 +51,13 @@ export class Bar {
     this.mode.value = state.mode;
     this.mode.disabled = state.thickness_mm === 0;
     this.drags.value = this.view.drags;
-    const { arrived, count, coarseness, thickness_mm } = this.view.progress;
+    const { arrived, count, coarseness, steps_mm } = this.view.progress;
+    const [least, greatest] = steps_mm.map((mm) => Math.round(mm * 100) / 100);
+    const apart = least === greatest ? `${least}` : `${least}–${greatest}`;
     const lines = [
       arrived < count
         ? t("{arrived} of {count} slices are here; the rest is black.", { arrived, count })
-        : t("Worked out from {count} slices, {mm} mm apart.", { count, mm: Math.round(thickness_mm * 100) / 100 }),
+        : t("Worked out from {count} slices, {mm} mm apart.", { count, mm: apart }),
       coarseness > 1 ? t("Every {n} pixels are one, to keep within the memory that is set.", { n: coarseness }) : "",
       `${windowText(this.view.window)}  ${this.view.value}`,
     ];

@@ -16,42 +16,64 @@ export interface Grid {
   readonly origin: Vector; // middle of the first voxel
   readonly axes: Matrix; // from one voxel to the next along each direction, in mm
   readonly toVoxel: Matrix;
-  readonly unevenness: number; // the greatest way of a slice from its place, as a share of the distance of slices
+  readonly places: Float32Array | null; // where slices lie unevenly: at which of even steps each one is
+  readonly steps_mm: readonly [least: number, greatest: number]; // from slice to slice
 }
 
 export type WhyNot = "few" | "unplaced" | "unlike" | "one-place" | "unscaled" | "uneven";
 
 const FEWEST = 5;
-const UNEVEN = 0.25;
+const ASIDE = 0.25; // of the mean step: so far may a slice lie beside the line of the others
+const MOST_UNEVEN = 1.6; // times the median step: more is a slice that is missing
+const EVEN = 0.01;
 
 /** The volume that slices make, in the order in which they are given, or why they make none. */
 export function gridOf(slices: readonly Slice[]): Grid | WhyNot {
   const [first, last] = [slices[0], slices.at(-1)];
   if (first === undefined || last === undefined || slices.length < FEWEST) return "few";
-  const places = slices.map((each) => vectorOf(each.position));
+  const given = slices.map((each) => vectorOf(each.position));
   const axes = axesOf(first);
-  if (axes === null || places.some((place) => place === null)) return "unplaced";
+  if (axes === null || given.some((place) => place === null)) return "unplaced";
   if (!slices.every((each) => isLike(each, first))) return "unlike";
   if (first.spacing === null) return "unscaled";
-  const placed = places as Vector[];
+  const placed = given as Vector[];
   const [from, to] = [placed[0] as Vector, placed.at(-1) as Vector];
   const step = times(minus(to, from), 1 / (slices.length - 1));
   const normal = unit(cross(axes[0], axes[1]));
   if (Math.abs(dot(step, normal)) < 1e-3) return "one-place";
-  const ways = placed.map((place, k) => length(minus(place, add(from, times(step, k)))));
-  const unevenness = Math.max(...ways) / length(step);
-  const distances = placed.slice(1).map((place, k) => dot(minus(place, placed[k] as Vector), normal) / dot(step, normal));
-  if (distances.some((each) => each <= 1e-3)) return "one-place";
-  if (unevenness > UNEVEN) return "uneven";
+  const along = placed.map((place) => dot(minus(place, from), normal) / dot(step, normal)); // in even steps
+  const gaps = along.slice(1).map((at, k) => at - (along[k] as number));
+  if (gaps.some((gap) => gap <= 1e-3)) return "one-place";
+  const aside = placed.map((place, k) => length(minus(place, add(from, times(step, along[k] as number)))) / length(step));
+  const median = [...gaps].sort((a, b) => a - b)[gaps.length >> 1] as number;
+  if (Math.max(...aside) > ASIDE || gaps.some((gap) => gap > median * MOST_UNEVEN)) return "uneven";
   const matrix: Matrix = [times(axes[0], first.spacing[1]), times(axes[1], first.spacing[0]), step];
   const toVoxel = inverse(matrix);
   if (toVoxel === null) return "one-place";
-  return { size: [first.columns, first.rows, slices.length], origin: from, axes: matrix, toVoxel, unevenness };
+  const isEven = along.every((at, k) => Math.abs(at - k) < EVEN);
+  const places = isEven ? null : Float32Array.from(along);
+  const steps_mm = [Math.min(...gaps) * length(step), Math.max(...gaps) * length(step)] as const;
+  return { size: [first.columns, first.rows, slices.length], origin: from, axes: matrix, toVoxel, places, steps_mm };
 }
 
 /** Where a place in the patient is among the voxels; whole numbers are their middles. */
 export function voxelAt(grid: Grid, place: Vector): Vector {
   return applied(grid.toVoxel, minus(place, grid.origin));
+}
+
+/** Which slice is at so many even steps from the first: between two of them, by their distances. */
+export function sliceAt({ places, size }: Grid, steps: number): number {
+  if (places === null) return steps;
+  let [low, high] = [0, size[2] - 1];
+  if (steps <= 0) return steps;
+  if (steps >= (places[high] as number)) return high + steps - (places[high] as number);
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if ((places[middle] as number) <= steps) low = middle;
+    else high = middle;
+  }
+  const from = places[low] as number;
+  return low + (steps - from) / ((places[high] as number) - from);
 }
 
 /** Where a voxel is in the patient. */

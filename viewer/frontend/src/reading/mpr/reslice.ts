@@ -1,5 +1,5 @@
 // Cuts a plane, or a slab of some thickness, out of a volume: values between voxels by their eight neighbours. Pure.
-import { voxelAt, type Grid } from "./grid.ts";
+import { sliceAt, voxelAt, type Grid } from "./grid.ts";
 import type { Plane } from "./planes.ts";
 import { add, applied, times, type Vector } from "./vectors.ts";
 
@@ -17,6 +17,7 @@ export interface Cut {
   readonly isRough?: boolean; // a slab of the nearest voxels, for while something moves
 }
 
+const FINELY = 64; // parts of a step between slices
 const MOST_ROUGH = 12; // layers of a slab while something moves
 
 /** Fills `out` with the values of a cut; where there is no voxel it puts `outside`. */
@@ -68,6 +69,7 @@ class Sampler {
   private readonly rows: number;
   private readonly slices: number;
   private readonly perSlice: number;
+  private readonly finely: Float32Array | null; // the slice at each fine part of an even step
 
   constructor(
     grid: Grid,
@@ -75,13 +77,21 @@ class Sampler {
   ) {
     [this.columns, this.rows, this.slices] = grid.size;
     this.perSlice = this.columns * this.rows;
+    const parts = (this.slices - 1) * FINELY + 1;
+    this.finely = grid.places === null ? null : Float32Array.from({ length: parts }, (_, at) => sliceAt(grid, at / FINELY));
+  }
+
+  /** The slice at so many even steps, which lie within the volume. */
+  private slice(steps: number): number {
+    return this.finely === null ? steps : (this.finely[Math.round(steps * FINELY)] as number);
   }
 
   /** The voxel that is nearest to a place, NaN outside. */
   nearest(i: number, j: number, k: number): number {
     const { columns, rows, slices } = this;
-    const [x, y, z] = [Math.round(i), Math.round(j), Math.round(k)];
-    if (x < 0 || y < 0 || z < 0 || x >= columns || y >= rows || z >= slices) return NaN;
+    if (k < -0.5 || k > slices - 0.5) return NaN;
+    const [x, y, z] = [Math.round(i), Math.round(j), Math.round(this.slice(Math.min(slices - 1, Math.max(0, k))))];
+    if (x < 0 || y < 0 || x >= columns || y >= rows) return NaN;
     return this.voxels[z * this.perSlice + y * columns + x] as number;
   }
 
@@ -91,7 +101,7 @@ class Sampler {
     if (i < -0.5 || j < -0.5 || k < -0.5 || i > columns - 0.5 || j > rows - 0.5 || k > slices - 0.5) return NaN;
     const x = i < 0 ? 0 : i > columns - 1 ? columns - 1 : i;
     const y = j < 0 ? 0 : j > rows - 1 ? rows - 1 : j;
-    const z = k < 0 ? 0 : k > slices - 1 ? slices - 1 : k;
+    const z = this.slice(k < 0 ? 0 : k > slices - 1 ? slices - 1 : k);
     const x0 = Math.floor(x);
     const y0 = Math.floor(y);
     const z0 = Math.floor(z);

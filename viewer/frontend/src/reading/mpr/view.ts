@@ -14,7 +14,7 @@ import { MprPane } from "./pane.ts";
 import { PLANES, type PlaneName } from "./planes.ts";
 import { MprState } from "./state.ts";
 import { volumeOf, type Fetch } from "./volume.ts";
-import { voxelAt } from "./grid.ts";
+import { sliceAt, voxelAt } from "./grid.ts";
 
 export interface Opened {
   readonly series: Series;
@@ -84,20 +84,21 @@ export class MprView {
     this.leaving.abort();
     this.sizes.disconnect();
     this.element.remove();
-    const k = Math.round(voxelAt(this.state.grid, this.state.cross)[2]);
+    const k = Math.round(sliceAt(this.state.grid, voxelAt(this.state.grid, this.state.cross)[2]));
     this.opened.onClosed(this.volume.frames[k]);
   }
 
-  get progress(): { arrived: number; count: number; coarseness: number; thickness_mm: number } {
-    const step = Math.hypot(...this.volume.grid.axes[2]);
-    return { arrived: this.volume.arrived, count: this.volume.frames.length, coarseness: this.volume.coarseness, thickness_mm: step };
+  get progress(): { arrived: number; count: number; coarseness: number; steps_mm: readonly [number, number] } {
+    const { arrived, frames, coarseness, grid } = this.volume;
+    return { arrived, count: frames.length, coarseness, steps_mm: grid.steps_mm };
   }
 
   /** The value under the cross, in the unit of the images. */
   get value(): string {
     const { voxels, grid } = this.volume;
     if (voxels === null) return "";
-    const [i, j, k] = voxelAt(grid, this.state.cross).map(Math.round) as [number, number, number];
+    const [x, y, steps] = voxelAt(grid, this.state.cross);
+    const [i, j, k] = [Math.round(x), Math.round(y), Math.round(sliceAt(grid, steps))];
     const stored = voxels[(k * grid.size[1] + j) * grid.size[0] + i];
     const unit = this.volume.frames[0]?.instance.unit ?? "";
     return stored === undefined ? "" : `${Math.round(this.volume.valueOf(stored) * 100) / 100} ${unit}`.trimEnd();
