@@ -325,7 +325,7 @@ def test_the_dermatologist_answers_the_gp(exchange: Exchange, skin_case: str) ->
             expect(page.locator("#photos")).to_be_visible(timeout=20_000)
             page.get_by_label("Impression").fill("Benign naevus.")
             page.get_by_label("Advice").fill("No treatment. Photograph again in six months.")
-            page.get_by_label("Come back if").fill("it grows or bleeds")
+            page.get_by_role("textbox", name="Come back if").fill("it grows or bleeds")
             expect(page.locator("#saved")).to_contain_text("Saved", ignore_case=True)
             keep_picture(page, "reading-room-skin.png", PICTURES)
             assert reader.axe_violations() == []

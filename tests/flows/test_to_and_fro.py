@@ -82,7 +82,7 @@ def test_a_declined_case_says_why(exchange: Exchange, case_id: str) -> None:
         with signed_in(browser, exchange, COORDINATOR, DESK) as coordinator:
             page = coordinator.page
             open_case(page, case_id)
-            expect(page.get_by_text("Tatt på nytt i dagslys.")).to_be_visible()
+            expect(page.get_by_text("Tatt på nytt i dagslys.").first).to_be_visible()
             page.locator(".room-more summary").click()
             page.get_by_role("button", name="Decline").first.click()
             page.get_by_label("Reason").fill("Send the patient to the local hospital.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -96,7 +96,8 @@ def test_a_skin_case_without_a_photograph_is_not_sent(room):
     room.casebook.note_capture(case.id, "p", "1.2.3")
     sent = room.casebook.submit(room.gp, case.id)
     assert sent.state is CaseState.SUBMITTED
-    assert (sent.submitted_at, sent.due_at) == (MORNING, MORNING + timedelta(days=5))
+    five_working_days = timedelta(days=7)
+    assert (sent.submitted_at, sent.due_at) == (MORNING, MORNING + five_working_days)
 
 
 def test_a_radiology_case_is_sent_without_images(room):
@@ -176,7 +177,9 @@ def test_the_clock_stands_while_the_referrer_is_asked(room):
     room.clock.passes(hours=30)
     answered = room.casebook.answer(room.gp, case.id, text="Here it is.")
     assert answered.state is CaseState.SUBMITTED
-    assert answered.due_at == case.due_at + timedelta(hours=30)
+    assert case.due_at == datetime(2026, 3, 9, 9, 42, tzinfo=UTC)
+    later = datetime(2026, 3, 10, 14, 0, tzinfo=UTC)  # by the 12 h 18 min in which somebody was in
+    assert answered.due_at == later
     assert answered.waiting_reason == ""
     said = room.casebook.dossier(EVERYTHING, case.id).messages
     assert [(m.kind, m.reason, m.text) for m in said] == [

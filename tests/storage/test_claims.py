@@ -181,7 +181,7 @@ def test_colleagues_come_with_what_lies_with_them(everywhere):
     case = room.claimed()
     for _ in range(2):
         room.casebook.claim(room.nils, room.sent().id)
-    room.clock.passes(days=6)
+    room.clock.passes(days=8)
     found = room.casebook.colleagues(scope_of(room.elle), case.id)
     assert [(c.name, c.held, c.late) for c in found] == [
         ("Dr Tove Lie", 0, 0),
