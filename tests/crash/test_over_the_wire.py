@@ -24,7 +24,7 @@ from tests.storage.building import dataset
 
 pytestmark = pytest.mark.slow
 
-ROUNDS = int(os.environ.get("LYSBRO_CRASH_ROUNDS", "30"))
+ROUNDS = int(os.environ.get("LYSBRO_CRASH_ROUNDS", "20"))
 OUT_OF_RESOURCES = 0xA700
 
 

@@ -35,7 +35,7 @@ from tests.crash.writer import EARLY, SOUND, STORE
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-ROUNDS = int(os.environ.get("LYSBRO_CRASH_ROUNDS", "8"))
+ROUNDS = int(os.environ.get("LYSBRO_CRASH_ROUNDS", "6"))
 LONGEST_S = 0.6
 STARTS_WITHIN_S = 60
 

@@ -25,7 +25,7 @@ from lysbro.wiring import open_parts
 from tests.flows.conftest import Exchange, make_exchange
 from tests.flows.waiting import until
 
-ROUNDS = int(os.environ.get("LYSBRO_CRASH_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("LYSBRO_CRASH_ROUNDS", "2"))
 CT = "1.2.840.10008.5.1.4.1.1.2"
 ALL = Scope(sites=None, specialties=None, own_site="")
 

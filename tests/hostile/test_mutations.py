@@ -35,7 +35,7 @@ from tests.pacs_bridge.wire import Peer, associate_request, connected, p_data
 
 pytestmark = pytest.mark.slow
 
-INPUTS = int(os.environ.get("LYSBRO_HOSTILE_INPUTS", "20000"))
+INPUTS = int(os.environ.get("LYSBRO_HOSTILE_INPUTS", "12000"))
 Job = int | Sequence[Bad]
 """A stream by its number, or data sets that go over one association; no data sets end the work."""
 

@@ -27,7 +27,7 @@ from tests.storage.building import dataset
 
 pytestmark = pytest.mark.slow
 
-SEQUENCES = int(os.environ.get("LYSBRO_HOSTILE_SEQUENCES", "2000"))
+SEQUENCES = int(os.environ.get("LYSBRO_HOSTILE_SEQUENCES", "1200"))
 SENDERS = 8
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 OWN, HANDED = [(CT, EXPLICIT), (ECHO, IMPLICIT)], [(CT, EXPLICIT), (FIND, EXPLICIT)]

@@ -20,7 +20,7 @@ from tests.storage.s3.servers import Server as S3
 
 pytestmark = pytest.mark.slow
 
-INSTANCES = int(os.environ.get("LYSBRO_REHEARSAL_INSTANCES", "600"))
+INSTANCES = int(os.environ.get("LYSBRO_REHEARSAL_INSTANCES", "300"))
 
 
 def rehearsed(place: Place) -> Account:
