@@ -15,6 +15,7 @@ import { Cine } from "../reading/cine.ts";
 import { offerClaim } from "../reading/claimed.ts";
 import { Earlier } from "../reading/earlier.ts";
 import { FindingsForm } from "../reading/findings.ts";
+import { firstFrame } from "../reading/first.ts";
 import { HangBar } from "../reading/hang_bar.ts";
 import { Hangings } from "../reading/hangings.ts";
 import { Lens } from "../reading/lens.ts";
@@ -43,6 +44,10 @@ const addressOf = (kind: "pixels" | "preview") => (frame: Frame) =>
 
 const shown = new ShownRecord(manifest);
 const store = new PixelStore(addressOf("pixels"), cacheBytes());
+const opening = firstFrame(manifest);
+if (opening !== undefined && need<HTMLImageElement>("#preview").complete) {
+  void store.get(opening, true).catch(() => undefined); // its preview is here: nothing else waits for the line
+}
 const sources = new Sources(manifest);
 const cine = new Cine(() => refresh());
 const list = new MarkList();

@@ -232,7 +232,9 @@ export class Slot {
 export function anotherPane(first: HTMLElement, number: number): HTMLElement {
   const root = first.cloneNode(true) as HTMLElement;
   for (const each of [root, ...root.querySelectorAll<HTMLElement>("[id]")]) each.removeAttribute("id");
-  need(".preview", root).removeAttribute("src"); // the first pane's own
+  const preview = need<HTMLImageElement>(".preview", root); // the first pane's own
+  preview.removeAttribute("src");
+  preview.hidden = need(".preview-mark", root).hidden = true;
   const mark = need(".preview-mark", root);
   mark.id = `preview-mark-${number}`;
   need(".view", root).setAttribute("aria-describedby", mark.id);
