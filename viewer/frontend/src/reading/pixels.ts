@@ -3,7 +3,7 @@ import { Problem } from "../shared/api.ts";
 import { plain, undone } from "./coding.ts";
 import { Kept, Plans } from "./kept.ts";
 import { Link } from "./link.ts";
-import { meaningOf, rangeOf, type Meaning } from "./meaning.ts";
+import { meaningOf, type Meaning } from "./meaning.ts";
 import type { Frame, Series, Spacing, SpacingSource } from "./manifest.ts";
 
 export type Samples = Uint8Array | Int8Array | Uint16Array | Int16Array;
@@ -19,8 +19,6 @@ export interface Pixels {
   readonly spacing: Spacing | null; // what the frame itself says
   readonly padding: readonly [low: number, high: number] | null; // stored values that are no part of the image
   readonly unit: string; // of the values, where the frame itself says it
-  readonly min: number;
-  readonly max: number;
   readonly isReduced: boolean;
   readonly meaning: Meaning;
 }
@@ -204,8 +202,7 @@ export function described(headers: Headers, body: ArrayBuffer): Pixels {
   const values = said("Coding") === "median" ? undone(type, body, columns, rows, samples) : plain(type, body);
   if (values.length !== rows * columns * samples) throw new Error("The image came short.");
   const meaning = meaningOf(said);
-  const [min, max] = rangeOf(values, meaning.padding);
   const window = center !== undefined && width !== undefined && width > 0 ? ([center, width] as const) : null;
   const isReduced = said("Reduced") === "1";
-  return { columns, rows, samples, values, slope, intercept, window, spacing, padding: meaning.padding ?? null, unit: meaning.unit, min, max, isReduced, meaning };
+  return { columns, rows, samples, values, slope, intercept, window, spacing, padding: meaning.padding ?? null, unit: meaning.unit, isReduced, meaning };
 }

@@ -1,6 +1,7 @@
 // Windows: which one a frame opens in, the presets of the number keys, and how they are said.
 import { t } from "../shared/strings.ts";
 import type { Frame, Series } from "./manifest.ts";
+import { rangeOf } from "./meaning.ts";
 import type { Pixels } from "./pixels.ts";
 
 export interface Window {
@@ -48,7 +49,7 @@ export function windowAsSent(frame: Frame, pixels: Pixels | null): Window | null
 
 /** The window from the least to the greatest value of a frame. */
 export function wholeRange(pixels: Pixels): Window {
-  const [a, b] = [pixels.min, pixels.max].map((value) => value * pixels.slope + pixels.intercept);
+  const [a, b] = rangeOf(pixels.values, pixels.padding ?? undefined).map((value) => value * pixels.slope + pixels.intercept);
   const [low, high] = [Math.min(a ?? 0, b ?? 1), Math.max(a ?? 0, b ?? 1)];
   return { center: (low + high + 1) / 2, width: high - low + 1 };
 }
