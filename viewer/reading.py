@@ -64,6 +64,7 @@ def reading_room(dossier: CaseDossier) -> str:
         draft = findings_of(reply.content)
     priors = prefetching().priors.of_case(current_scope(), case.id)
     lesions = lesions_over_time(case)
+    versions = referral_news.versions_in_words(dossier, instances)
     manifest = _manifest(dossier, instances, priors, lesions)
     let_photographs_be_shown(manifest)
     if services().settings.dictation:
@@ -82,8 +83,8 @@ def reading_room(dossier: CaseDossier) -> str:
         colleagues=_colleagues(case) if Event.ASK_SECOND.value in may else (),
         is_mine=case.holder_id == actor.id,
         reply=reply,
-        news=referral_news.news_in_words(dossier, instances),
-        versions=referral_news.versions_in_words(dossier, instances),
+        news=referral_news.news_in(dossier, versions),
+        versions=versions,
         may_note_outcome=access.may_note_outcome(actor),
         next_case=board.next_case(Wanted(), actor, after=case.id) if reply is not None else None,
         priors=priors,

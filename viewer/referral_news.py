@@ -56,9 +56,8 @@ def versions_in_words(
     ]
 
 
-def news_in_words(dossier: CaseDossier, instances: Sequence[InstanceRow]) -> VersionInWords | None:
-    """Return what came since the reader asked, where there is something to look at."""
-    found = versions_in_words(dossier, instances)
+def news_in(dossier: CaseDossier, found: Sequence[VersionInWords]) -> VersionInWords | None:
+    """Return which version came since the reader asked, where there is something to look at."""
     signed_at = max((report.signed_at for report in dossier.reports), default=None)
     news = new_since_asked([each.version for each in found], signed_at=signed_at)
     return None if news is None else found[-1]
