@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.flows import phantoms
-from tests.flows.browsing import Person, chromium, signed_in
+from tests.flows.browsing import Person, signed_in
 from tests.flows.conftest import Exchange, make_exchange
 from tests.flows.test_reading_room import RADIOLOGIST, case_of
 
@@ -43,12 +43,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
         yield exchange
     finally:
         exchange.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 def opened(person: Person, exchange: Exchange, study: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.flows import phantoms
-from tests.flows.browsing import DESK, PHONE, chromium, signed_in
+from tests.flows.browsing import DESK, PHONE, signed_in
 from tests.flows.conftest import Exchange, make_exchange
 from tests.flows.test_reading_room import RADIOLOGIST, case_of, wait_for_image
 from tests.flows.waiting import until
@@ -32,12 +32,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
         yield exchange
     finally:
         exchange.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 def plane(page: Page, name: str) -> Locator:

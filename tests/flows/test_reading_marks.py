@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.flows import phantoms
-from tests.flows.browsing import PHONE, chromium, signed_in
+from tests.flows.browsing import PHONE, signed_in
 from tests.flows.conftest import Exchange, make_exchange
 from tests.flows.test_reading_room import (
     DERMATOLOGIST,
@@ -47,12 +47,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
         yield exchange
     finally:
         exchange.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 def listed(page: Page) -> list[str]:

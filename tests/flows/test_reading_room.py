@@ -15,7 +15,7 @@ from casework.access import Scope
 from lysbro.settings import load
 from lysbro.wiring import open_parts
 from tests.flows import phantoms
-from tests.flows.browsing import DESK, PHONE, Person, chromium, signed_in
+from tests.flows.browsing import DESK, PHONE, Person, signed_in
 from tests.flows.conftest import Exchange, make_exchange
 from tests.flows.waiting import until
 
@@ -41,12 +41,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
         yield exchange
     finally:
         exchange.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 def case_of(exchange: Exchange, study: str, *, reader: str = RADIOLOGIST) -> str:
